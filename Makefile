@@ -1,0 +1,54 @@
+# Two commands: `make run` and `make test`. Each sets up .venv first; a second call installs nothing.
+PYTHON ?= python3
+# the pin decides which build of torch comes: CPU where one is offered; TORCH='torch>=2.6' takes the newest
+TORCH ?= torch==2.13.0
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
+
+.PHONY: run test test-slow check lint types layers format bench clean
+.DELETE_ON_ERROR:
+
+run: .venv/installed-run
+	$(BIN)/engram study run parallel-neurons
+
+test: .venv/installed-test
+	$(BIN)/python -m pytest --cov
+
+test-slow: .venv/installed-test
+	$(BIN)/python -m pytest -m slow
+
+check: lint types layers
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/installed-dev
+	$(BIN)/pyright
+
+layers: .venv/installed-dev
+	$(BIN)/lint-imports
+
+format: .venv/installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv build dist .pytest_cache .ruff_cache .coverage
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Engram needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/installed-run: pyproject.toml | $(BIN)/python
+	$(INSTALL) "$(TORCH)" -e .
+	@touch $@
+
+.venv/installed-test: pyproject.toml | $(BIN)/python
+	$(INSTALL) "$(TORCH)" -e ".[test]"
+	@touch $@ .venv/installed-run
+
+.venv/installed-dev: pyproject.toml | $(BIN)/python
+	$(INSTALL) "$(TORCH)" -e ".[test,dev]"
+	@touch $@ .venv/installed-test .venv/installed-run

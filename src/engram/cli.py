@@ -1,0 +1,263 @@
+"""The command line: a shell around short calls of Python.
+
+Every field of a study's settings is a flag of `engram study run NAME`. Only that study's module
+is imported, so that the other commands need no deep-learning framework.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, make_dataclass
+from difflib import get_close_matches
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as Grid
+from tyro.conf import (
+    FlagCreatePairsOff,
+    OmitArgPrefixes,
+    OmitSubcommandPrefixes,
+    Positional,
+    Suppress,
+    arg,
+    subcommand,
+)
+
+from engram import __version__, studies
+from engram.report import Report
+from engram.study import Study, execute, run_folder
+
+DESCRIPTION = "The toolkit for brain-inspired computing. `engram --version` prints the version."
+GROUPS = ((), ("study",), ("study", "run"), ("data",))
+"""Commands that only have subcommands; alone they print their help."""
+
+Command = Callable[[], int]
+"""A parsed command: it runs when called and returns the exit code."""
+
+
+@dataclass(frozen=True)
+class ListStudies:
+    """List the studies and the questions they answer."""
+
+    def __call__(self) -> int:
+        """Print a line for each study."""
+        _print_rows((name, entry.summary) for name, entry in studies.STUDIES.items())
+        return 0
+
+
+@dataclass(frozen=True)
+class RunStudy:
+    """Run a study; `settings`, a field made for each study, holds what its flags said."""
+
+    out: Annotated[
+        Path | None,
+        arg(
+            metavar="DIR",
+            help="Folder for the journal and the report.",
+            help_behavior_hint="(default: runs/NAME-DIGEST)",
+        ),
+    ] = None
+    fresh: Annotated[bool, arg(help="Discard what an earlier run left in the folder.")] = False
+
+    def __call__(self) -> int:
+        """Run the study, print the report, and the path of its page last."""
+        study: Study = getattr(self, "settings")  # noqa: B009  each study makes its own field
+        folder = self.out or run_folder(study)
+        report = execute(study, folder, fresh=self.fresh)
+        report.render(Console())
+        _print_path(folder / "report.html")
+        return 0
+
+
+@dataclass(frozen=True)
+class ChooseStudy:
+    """Stands for a study whose module is not imported: it lists the study, and has no flags."""
+
+    def __call__(self) -> int:
+        """Never called: naming a study imports it."""
+        raise AssertionError
+
+
+@dataclass(frozen=True)
+class ShowStudy:
+    """Print a saved report and write its page again.
+
+    Args:
+        run: Folder of a run, or its report.json.
+    """
+
+    run: Positional[Path]
+
+    def __call__(self) -> int:
+        """Print the report, and the path of its page last."""
+        report = Report.load(self.run)
+        report.render(Console())
+        _print_path(report.save_page(self.run if self.run.is_dir() else self.run.parent))
+        return 0
+
+
+@dataclass(frozen=True)
+class ListData:
+    """List the datasets of the catalogue and their licences."""
+
+    def __call__(self) -> int:
+        """Print a line for each dataset."""
+        from engram import data  # noqa: PLC0415  not needed by the other commands
+
+        _print_rows(
+            (name, entry.description, entry.licence) for name, entry in data.CATALOGUE.items()
+        )
+        return 0
+
+
+@dataclass(frozen=True)
+class FetchData:
+    """Download a dataset into the cache, unless it is here already.
+
+    Args:
+        name: Name of the dataset.
+    """
+
+    name: Positional[str]
+
+    def __call__(self) -> int:
+        """Fetch the dataset and print where it is."""
+        from engram import data  # noqa: PLC0415  not needed by the other commands
+
+        with data.progress_bar() as progress:
+            path = data.fetch(self.name, progress=progress)
+        _print_path(path)
+        return 0
+
+
+@dataclass(frozen=True)
+class LocateData:
+    """Print where a dataset is.
+
+    Args:
+        name: Name of the dataset.
+    """
+
+    name: Positional[str]
+
+    def __call__(self) -> int:
+        """Print the path."""
+        from engram import data  # noqa: PLC0415  not needed by the other commands
+
+        _print_path(data.path(self.name))
+        return 0
+
+
+@dataclass(frozen=True)
+class Completion:
+    """Print a completion script for a shell, with the flags of every study.
+
+    Args:
+        shell: The shell that will read the script.
+    """
+
+    shell: Positional[Literal["bash", "zsh", "tcsh"]]
+
+    def __call__(self) -> int:
+        """Import every study and print the script."""
+        loaded = {name: studies.load(name) for name in studies.STUDIES}
+        # The parser prints the script, and exits before there is a command to run.
+        return _parse(["--tyro-write-completion", self.shell, "-"], loaded)()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: Words after `engram`; those of the process when None.
+
+    Returns:
+        The exit code: 0, 2 after a user's mistake, 130 after an interrupt.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words == ["--version"]:
+        Console().print(f"engram {__version__}", highlight=False)
+        return 0
+    if tuple(words) in GROUPS:
+        words.append("--help")
+    try:
+        return _parse(words, _named(words))()
+    except KeyboardInterrupt:
+        return 130
+    except (ValueError, OSError) as error:
+        Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        return 2
+
+
+def _named(words: Sequence[str]) -> dict[str, type[Study]]:
+    """Import the study that `study run NAME` names."""
+    if tuple(words[:2]) != ("study", "run") or len(words) < 3 or words[2].startswith("-"):
+        return {}
+    name = words[2]
+    if name not in studies.STUDIES:
+        near = get_close_matches(name, studies.STUDIES, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "see `engram study list`"
+        raise ValueError(f"no study is called {name!r}; {hint}")
+    return {name: studies.load(name)}
+
+
+def _parse(words: Sequence[str], loaded: Mapping[str, type[Study]]) -> Command:
+    parsed = tyro.cli(
+        _commands(loaded),
+        prog="engram",
+        description=DESCRIPTION,
+        args=words,
+        config=(OmitArgPrefixes, OmitSubcommandPrefixes, FlagCreatePairsOff),
+    )
+    while hasattr(parsed, "command"):
+        parsed = parsed.command
+    return parsed
+
+
+def _commands(loaded: Mapping[str, type[Study]]) -> Any:
+    """The tree of commands, with the flags of the studies that are loaded."""
+    runs = [
+        _leaf(name, _runner(loaded[name]) if name in loaded else ChooseStudy, entry.summary)
+        for name, entry in studies.STUDIES.items()
+    ]
+    study = (_leaf("list", ListStudies), _group("run", "Run a study.", runs))
+    datasets = (_leaf("list", ListData), _leaf("fetch", FetchData), _leaf("path", LocateData))
+    return _union(
+        _group("study", "Questions, answered.", (*study, _leaf("show", ShowStudy))),
+        _group("data", "The catalogue of datasets.", datasets),
+        _leaf("completion", Completion),
+    )
+
+
+def _runner(study: type[Study]) -> type[RunStudy]:
+    settings = ("settings", Annotated[study, arg(name="")], field(kw_only=True))
+    return make_dataclass("RunStudy", [settings], bases=(RunStudy,), frozen=True)
+
+
+def _leaf(name: str, command: type, description: str | None = None) -> Any:
+    return Annotated[command, subcommand(name, description=description)]
+
+
+def _group(name: str, description: str, members: Sequence[Any]) -> Any:
+    holder = make_dataclass(name, [("command", _union(*members))], frozen=True)
+    return Annotated[holder, subcommand(name, description=description)]
+
+
+def _union(*members: Any) -> Any:
+    """Alternatives; the hidden None keeps a single one a subcommand."""
+    return reduce(or_, members, Annotated[None, Suppress])
+
+
+def _print_rows(rows: Any) -> None:
+    grid = Grid.grid(padding=(0, 3, 0, 0))
+    for name, *rest in rows:
+        grid.add_row(f"[bold]{escape(name)}[/bold]", *map(escape, rest))
+    Console().print(grid)
+
+
+def _print_path(path: Path) -> None:
+    Console().print(str(path), markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,221 @@
+"""The catalogue: what each dataset is, where it comes from, and how to read it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from engram.data.audio import read_spoken_digits
+from engram.data.cifar import read_cifar10
+from engram.data.dataset import Kind
+from engram.data.digits import embedded_folder, read_digits
+from engram.data.events import N_MNIST_SENSOR, read_n_mnist
+from engram.data.idx import read_mnist
+from engram.data.reading import Reading
+
+_DIGITS = tuple("0123456789")
+_MENDELEY = "https://data.mendeley.com/public-files/datasets/468j46mzdv/files"
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file at its canonical address.
+
+    Args:
+        name: the file name it is kept under.
+        url: where it is published.
+        sha256: the hash that a download must have.
+        size: its length in bytes, where it is known.
+    """
+
+    name: str
+    url: str
+    sha256: str
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A dataset of the catalogue.
+
+    Args:
+        description: one line for a list.
+        licence: the terms it comes under.
+        kind: what one input is.
+        classes: a name for each label.
+        full_scale: the value that means white, or a full-scale waveform.
+        read: reads the dataset from a folder or archive.
+        places: the folders and archives it may stand in, below a data folder; the first found
+            is read.
+        files: what to download; empty for data that an installed package carries.
+        embedded: where an installed package keeps it.
+        sensor: (height, width) in pixels, for events.
+    """
+
+    description: str
+    licence: str
+    kind: Kind
+    classes: tuple[str, ...]
+    full_scale: float
+    read: Callable[[Path], Reading]
+    places: tuple[str, ...] = ()
+    files: tuple[RemoteFile, ...] = ()
+    embedded: Callable[[], Path] | None = None
+    sensor: tuple[int, int] | None = None
+
+
+def _idx_files(base: str, identities: dict[str, tuple[str, int]]) -> tuple[RemoteFile, ...]:
+    return tuple(
+        RemoteFile(name, f"{base}/{name}", sha256, size)
+        for name, (sha256, size) in identities.items()
+    )
+
+
+CATALOGUE: dict[str, Entry] = {
+    "digits": Entry(
+        description="1,797 handwritten digits, 8x8, that scikit-learn carries: no download",
+        licence="CC BY 4.0 (Alpaydin and Kaynak, UCI Machine Learning Repository)",
+        kind="image",
+        classes=_DIGITS,
+        full_scale=16.0,
+        read=read_digits,
+        embedded=embedded_folder,
+    ),
+    "mnist": Entry(
+        description="70,000 handwritten digits, 28x28 grey, 60,000 to train",
+        licence="CC BY-SA 3.0 (LeCun, Cortes and Burges)",
+        kind="image",
+        classes=_DIGITS,
+        full_scale=255.0,
+        read=read_mnist,
+        places=("mnist",),
+        files=_idx_files(
+            "https://storage.googleapis.com/cvdf-datasets/mnist",
+            {
+                "train-images-idx3-ubyte.gz": (
+                    "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+                    9_912_422,
+                ),
+                "train-labels-idx1-ubyte.gz": (
+                    "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+                    28_881,
+                ),
+                "t10k-images-idx3-ubyte.gz": (
+                    "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+                    1_648_877,
+                ),
+                "t10k-labels-idx1-ubyte.gz": (
+                    "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+                    4_542,
+                ),
+            },
+        ),
+    ),
+    "fashion-mnist": Entry(
+        description="70,000 pictures of clothing, 28x28 grey, 60,000 to train",
+        licence="MIT (Zalando SE)",
+        kind="image",
+        classes=(
+            "T-shirt/top",
+            "Trouser",
+            "Pullover",
+            "Dress",
+            "Coat",
+            "Sandal",
+            "Shirt",
+            "Sneaker",
+            "Bag",
+            "Ankle boot",
+        ),
+        full_scale=255.0,
+        read=read_mnist,
+        places=("fashion-mnist",),
+        files=_idx_files(
+            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
+            {
+                "train-images-idx3-ubyte.gz": (
+                    "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+                    26_421_880,
+                ),
+                "train-labels-idx1-ubyte.gz": (
+                    "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+                    29_515,
+                ),
+                "t10k-images-idx3-ubyte.gz": (
+                    "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+                    4_422_102,
+                ),
+                "t10k-labels-idx1-ubyte.gz": (
+                    "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+                    5_148,
+                ),
+            },
+        ),
+    ),
+    "cifar10": Entry(
+        description="60,000 colour photographs in ten classes, 32x32, 50,000 to train",
+        licence="not stated (Krizhevsky, Nair and Hinton, University of Toronto)",
+        kind="image",
+        classes=(
+            "airplane",
+            "automobile",
+            "bird",
+            "cat",
+            "deer",
+            "dog",
+            "frog",
+            "horse",
+            "ship",
+            "truck",
+        ),
+        full_scale=255.0,
+        read=read_cifar10,
+        places=("cifar10", "cifar-10-batches-py", "cifar-10-python.tar.gz"),
+        files=(
+            RemoteFile(
+                "cifar-10-python.tar.gz",
+                "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+                "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+                170_498_071,
+            ),
+        ),
+    ),
+    "n-mnist": Entry(
+        description="MNIST as an event camera saw it, 34x34, 60,000 recordings to train",
+        licence="CC BY-SA 4.0 (Orchard, Jayawant, Cohen and Thakor)",
+        kind="events",
+        classes=_DIGITS,
+        full_scale=1.0,
+        read=read_n_mnist,
+        places=("n-mnist", "nmnist-small.tar.xz"),
+        files=(
+            RemoteFile(
+                "train.zip",
+                f"{_MENDELEY}/39c25547-014b-4137-a934-9d29fa53c7a0/file_downloaded",
+                "1a54ee392a5e5082a0bef52911cd9211f63b950a4905ccd8890553804d3335f9",
+            ),
+            RemoteFile(
+                "test.zip",
+                f"{_MENDELEY}/05a4d654-7e03-4c15-bdfa-9bb2bcbea494/file_downloaded",
+                "6ecfd5d85dbb49a631961d8dc3101871c5be53e645004ee34064f6557d169f09",
+            ),
+        ),
+        sensor=N_MNIST_SENSOR,
+    ),
+    "spoken-digits": Entry(
+        description="spoken digits at 8 kHz; the published release has 2,500 by 5 speakers",
+        licence="CC BY-SA 4.0 (Free Spoken Digit Dataset, Jackson and others)",
+        kind="audio",
+        classes=_DIGITS,
+        full_scale=1.0,
+        read=read_spoken_digits,
+        places=("spoken-digits", "free-spoken-digits.tar.xz"),
+        files=(
+            RemoteFile(
+                "free-spoken-digit-dataset-1.0.9.tar.gz",
+                "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/v1.0.9.tar.gz",
+                "8bc44cde129d505cbbb6b365c09f80c663f2aa77578afc634e6141a2f87100c0",
+                11_975_353,
+            ),
+        ),
+    ),
+}

@@ -1,0 +1,142 @@
+"""Downloads into the user's cache: resumed, verified, and renamed only when whole."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from filelock import FileLock
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from engram.data.catalogue import RemoteFile
+from engram.data.dataset import DataError
+from engram.data.reading import sha256_of
+
+ProgressCallback = Callable[[str, int, int | None], None]
+"""Called with the file's name, the bytes that are here, and the bytes in all where known."""
+
+_TIMEOUT_S = 30.0
+_RANGE_NOT_SATISFIABLE = 416
+_PARTIAL_CONTENT = 206
+
+
+def download(remote: RemoteFile, folder: Path, progress: ProgressCallback | None = None) -> Path:
+    """Bring one file into a folder, continuing what an earlier attempt left.
+
+    The bytes gather in `NAME.part`; the file takes its own name only when its hash is right. A
+    second process that wants the same file waits for the first.
+
+    Args:
+        remote: what to download.
+        folder: where to put it; made if it is not there.
+        progress: told how far it is.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        DataError: if the server cannot be reached, sends something else, or breaks off.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / remote.name
+    part = folder / f"{remote.name}.part"
+    with FileLock(folder / f"{remote.name}.lock"):
+        if target.exists():
+            return target
+        if not _is_whole(part, remote):
+            try:
+                _receive(remote, part, progress or _silent)
+            except httpx.HTTPError as error:
+                reason = str(error).partition("\n")[0] or type(error).__name__
+                raise DataError(f"{remote.url} could not be downloaded: {reason}") from error
+        _verify(remote, part)
+        part.replace(target)
+    return target
+
+
+@contextmanager
+def progress_bar(console: Console | None = None) -> Iterator[ProgressCallback]:
+    """A bar for each file, on the terminal, for as long as the block lasts."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console or Console(stderr=True)) as bars:
+        tasks = {}
+
+        def advance(name: str, done: int, total: int | None) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name)
+            bars.update(tasks[name], completed=done, total=total)
+
+        yield advance
+
+
+def _receive(remote: RemoteFile, part: Path, progress: ProgressCallback) -> None:
+    with httpx.Client(follow_redirects=True, timeout=_TIMEOUT_S) as client:
+        refused = _append(client, remote, part, progress)
+        if refused:
+            # The server has nothing past our last byte, so these bytes are not its file's.
+            part.unlink()
+            _append(client, remote, part, progress)
+
+
+def _append(
+    client: httpx.Client, remote: RemoteFile, part: Path, progress: ProgressCallback
+) -> bool:
+    """Stream what is missing onto the part; True if the server refuses the range asked for."""
+    start = part.stat().st_size if part.exists() else 0
+    # A compressed transfer would be counted, and unpacked, as if it were the file.
+    headers = {"Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    with client.stream("GET", remote.url, headers=headers) as response:
+        if start and response.status_code == _RANGE_NOT_SATISFIABLE:
+            return True
+        response.raise_for_status()
+        if response.status_code != _PARTIAL_CONTENT:
+            start = 0
+        done = start
+        total = remote.size or _announced(response, start)
+        with part.open("ab" if start else "wb") as file:
+            for block in response.iter_raw():
+                file.write(block)
+                done += len(block)
+                progress(remote.name, done, total)
+            file.flush()
+            os.fsync(file.fileno())
+    return False
+
+
+def _announced(response: httpx.Response, start: int) -> int | None:
+    length = response.headers.get("Content-Length")
+    return start + int(length) if length else None
+
+
+def _is_whole(part: Path, remote: RemoteFile) -> bool:
+    """Whether an attempt was stopped between its last byte and the renaming."""
+    return part.exists() and part.stat().st_size == remote.size and sha256_of(part) == remote.sha256
+
+
+def _verify(remote: RemoteFile, part: Path) -> None:
+    found = sha256_of(part)
+    if found == remote.sha256:
+        return
+    size = part.stat().st_size
+    if remote.size is not None and size < remote.size:
+        raise DataError(
+            f"{remote.url} broke off at {size:,} of {remote.size:,} bytes: try again to resume"
+        )
+    part.unlink()
+    raise DataError(
+        f"{remote.url} has sha256 {found}, not {remote.sha256}: it was damaged on the way or has "
+        "been replaced; it was deleted, so try again, or put a copy you trust in a data folder"
+    )
+
+
+def _silent(name: str, done: int, total: int | None) -> None:
+    pass

@@ -1,0 +1,68 @@
+"""Pictures in one folder a class."""
+
+from pathlib import Path
+
+import numpy as np
+
+from engram.data.dataset import DataError, Split
+from engram.data.images import Encoded, open_images
+from engram.data.reading import Reading, divide, require
+
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
+
+
+def read_imagefolder(folder: Path, size: tuple[int, int] | None) -> Reading:
+    """Read `train/<class>/*` and `test/<class>/*`, or `val` for `test`, or only `<class>/*`.
+
+    Args:
+        folder: holds `train` and `test`, or a folder for each class.
+        size: (height, width) to scale and crop the pictures to, or None if all are of one size.
+
+    Returns:
+        Pictures in order of class and path, decoded when asked for. Without a test folder, a
+        fifth of each class becomes the test split.
+
+    Raises:
+        DataError: if there is no picture, a class is empty or has no counterpart to train on, or
+            the pictures cannot be brought together.
+    """
+    train_root = folder / "train" if (require(folder) / "train").is_dir() else folder
+    test_root = next((folder / name for name in ("test", "val") if (folder / name).is_dir()), None)
+    if test_root is not None and train_root == folder:
+        raise DataError(f"{folder} has {test_root.name} but no train folder: add train/<class>/")
+    classes = _classes(train_root)
+    train_files, train_labels = _files(train_root, classes)
+    test_files, test_labels = _files(test_root, classes) if test_root is not None else ([], [])
+    images = open_images(train_files + test_files, size)
+    labels = np.array(train_labels + test_labels, dtype=np.int64)
+    roots = (train_root,) if test_root is None else (train_root, test_root)
+    return divide(Split(images, labels), len(train_files), roots, classes)
+
+
+def _classes(root: Path) -> tuple[str, ...]:
+    names = (entry.name for entry in root.iterdir() if entry.is_dir())
+    classes = tuple(sorted(name for name in names if not name.startswith(".")))
+    if not classes:
+        raise DataError(f"{root} has no folders: put the pictures of each class in one of its own")
+    return classes
+
+
+def _files(root: Path, classes: tuple[str, ...]) -> tuple[list[Encoded], list[int]]:
+    unknown = set(_classes(root)) - set(classes)
+    if unknown:
+        raise DataError(
+            f"{root} has the classes {sorted(unknown)}, which train has not: add or remove them"
+        )
+    encoded: list[Encoded] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        files = sorted(file for file in (root / name).rglob("*") if _is_picture(file))
+        if not files:
+            raise DataError(f"{root / name} holds no picture: add some, or remove the class")
+        encoded += [Encoded(file, str(file)) for file in files]
+        labels += [label] * len(files)
+    return encoded, labels
+
+
+def _is_picture(file: Path) -> bool:
+    return file.suffix.lower() in _SUFFIXES and not file.name.startswith(".")

@@ -1,0 +1,121 @@
+"""Encoded pictures, decoded when asked for."""
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Literal, NamedTuple, overload
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from engram.data.dataset import DataError, View
+
+Mode = Literal["L", "RGB"]
+
+_GREY_MODES = {"1", "L"}
+_COLOUR_MODES = {"P", "PA", "LA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"}
+_STANDARD_STEPS = 3688  # the sum of Table K.1
+_UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+
+
+class Encoded(NamedTuple):
+    """A picture in a file's format: its bytes, or the file; and its name for an error."""
+
+    content: bytes | Path
+    name: str
+
+
+class Images(Sequence[np.ndarray]):
+    """Pictures as arrays (h, w) or (h, w, 3) uint8, each decoded when it is asked for.
+
+    Args:
+        encoded: the pictures.
+        mode: "L" for grey, "RGB" for colour.
+        size: (height, width) that each is scaled to cover, then cropped to about its centre.
+    """
+
+    def __init__(self, encoded: list[Encoded], mode: Mode, size: tuple[int, int] | None) -> None:
+        self._encoded = encoded
+        self._mode: Mode = mode
+        self._size = size
+
+    def __len__(self) -> int:
+        return len(self._encoded)
+
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[np.ndarray]: ...
+    def __getitem__(self, index: int | slice) -> np.ndarray | Sequence[np.ndarray]:
+        if isinstance(index, slice):
+            return View(self, np.arange(len(self))[index])
+        content, name = self._encoded[index]
+        try:
+            with Image.open(_opened(content)) as image:
+                pixels = image.convert(self._mode)
+        except _UNREADABLE as error:
+            raise _unreadable(name, error) from error
+        if self._size is not None:
+            height, width = self._size
+            pixels = ImageOps.fit(pixels, (width, height), Image.Resampling.BILINEAR)
+        # A copy, because an array over a picture's bytes cannot be written to.
+        return np.array(pixels)
+
+
+def open_images(encoded: list[Encoded], size: tuple[int, int] | None) -> Images:
+    """Look at every picture's header, and agree on one mode and one size.
+
+    Args:
+        encoded: the pictures.
+        size: (height, width) to bring each to, or None if they are all of one size.
+
+    Returns:
+        The pictures: grey if all of them are, else colour.
+
+    Raises:
+        DataError: if a header cannot be read, a picture has more than 8 bits a channel, or sizes
+            differ and none was given.
+    """
+    grey = True
+    first: tuple[int, int] | None = None
+    for content, name in encoded:
+        try:
+            with Image.open(_opened(content)) as image:
+                mode, (width, height) = image.mode, image.size
+        except _UNREADABLE as error:
+            raise _unreadable(name, error) from error
+        if mode not in _GREY_MODES | _COLOUR_MODES:
+            raise DataError(f"{name} is of mode {mode}: convert it to 8 bits a channel")
+        grey = grey and mode in _GREY_MODES
+        first = first or (height, width)
+        if size is None and (height, width) != first:
+            raise DataError(
+                f"{encoded[0].name} is {first[1]} x {first[0]} but {name} is {width} x {height}: "
+                "give a size=(height, width) to bring them to"
+            )
+    return Images(encoded, "L" if grey else "RGB", size)
+
+
+def jpeg_quality(picture: Encoded) -> int | None:
+    """The quality setting, 1 to 100, that a JPEG was most likely saved at; None if not JPEG.
+
+    The encoder scales a standard table of 64 quantisation steps by s = 2 - quality / 50 (or
+    50 / quality below 50), so the mean step tells the setting.
+
+    References:
+        ITU-T T.81, Table K.1, and the scaling of the Independent JPEG Group's library.
+    """
+    with Image.open(_opened(picture.content)) as image:
+        tables: dict[int, list[int]] | None = getattr(image, "quantization", None)
+    if not tables:
+        return None
+    scale = sum(tables[0]) / _STANDARD_STEPS
+    return round(50 * (2 - scale) if scale <= 1 else 50 / scale)
+
+
+def _opened(content: bytes | Path) -> BytesIO | Path:
+    return BytesIO(content) if isinstance(content, bytes) else content
+
+
+def _unreadable(name: str, error: Exception) -> DataError:
+    return DataError(f"{name} is not a readable picture ({error}): replace or remove it")

@@ -1,0 +1,186 @@
+"""From a name to a dataset: find its files, read them, and say what they are."""
+
+import os
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from engram.data.catalogue import CATALOGUE, Entry
+from engram.data.dataset import DataError, Dataset
+from engram.data.download import ProgressCallback, download
+from engram.data.imagefolder import read_imagefolder
+from engram.data.parquet import read_parquet
+from engram.data.reading import Reading, require, sha256_of
+
+_OwnReader = Callable[[Path, tuple[int, int] | None], Reading]
+
+_OWN: dict[str, _OwnReader] = {"imagefolder": read_imagefolder, "parquet": read_parquet}
+"""Readers of the user's own pictures, by the scheme before the colon."""
+
+
+def load(
+    spec: str,
+    *,
+    folder: str | Path | None = None,
+    size: int | tuple[int, int] | None = None,
+    progress: ProgressCallback | None = None,
+) -> Dataset:
+    """Load a dataset of the catalogue, or your own pictures.
+
+    Args:
+        spec: a name of the catalogue, `imagefolder:DIR` or `parquet:DIR`.
+        folder: the dataset's own folder or archive, or a folder laid out like the one that the
+            environment variable ENGRAM_DATA names. By default that one is searched, then the
+            user's cache; what is in neither is downloaded into the cache.
+        size: (height, width), or the side of a square, to scale and crop your own pictures to.
+        progress: told how far a download is.
+
+    Returns:
+        The two splits, and the facts about the files they were read from.
+
+    Raises:
+        DataError: if the name is unknown, or the files cannot be found or read.
+    """
+    scheme, colon, location = spec.partition(":")
+    if colon and scheme in _OWN:
+        if folder is not None:
+            raise DataError(f"folder={folder} with {spec}: name the folder in one place only")
+        return _load_own(spec, _OWN[scheme], Path(location).expanduser(), size)
+    entry = _entry(spec)
+    if size is not None:
+        raise DataError(f"size={size} is for imagefolder: and parquet: only; leave it out")
+    source = _find(spec, entry, folder) or _download(spec, entry, progress)
+    reading = entry.read(source)
+    sha256 = _hashes(reading)
+    return Dataset(
+        name=spec,
+        kind=entry.kind,
+        train=reading.train,
+        test=reading.test,
+        classes=entry.classes,
+        full_scale=entry.full_scale,
+        licence=entry.licence,
+        sample_rate_hz=reading.sample_rate_hz,
+        sensor=entry.sensor,
+        notes=reading.notes + _differences(entry, sha256),
+        sha256=sha256,
+    )
+
+
+def fetch(name: str, *, progress: ProgressCallback | None = None) -> Path:
+    """Make a dataset available, downloading it into the user's cache if it is nowhere else.
+
+    Args:
+        name: a name of the catalogue.
+        progress: told how far the download is.
+
+    Returns:
+        The folder or archive that `load` will read.
+
+    Raises:
+        DataError: if the name is unknown or the download fails.
+    """
+    entry = _entry(name)
+    return _find(name, entry, None) or _download(name, entry, progress)
+
+
+def path(name: str) -> Path:
+    """The folder or archive that `load` would read, which must be there already."""
+    entry = _entry(name)
+    found = _find(name, entry, None)
+    if found is None:
+        raise DataError(f"{name} is not on this computer: {_remedy(name, entry)}")
+    return found
+
+
+def _load_own(
+    spec: str, read: _OwnReader, location: Path, size: int | tuple[int, int] | None
+) -> Dataset:
+    height_width = (size, size) if isinstance(size, int) else size
+    if height_width is not None and min(height_width) < 1:
+        raise DataError(f"size={size}: give a height and a width of at least 1 pixel")
+    reading = read(location, height_width)
+    return Dataset(
+        name=spec,
+        kind="image",
+        train=reading.train,
+        test=reading.test,
+        classes=reading.classes,
+        full_scale=255.0,
+        licence="not stated: the user's own files",
+        notes=reading.notes,
+        sha256=_hashes(reading),
+    )
+
+
+def _entry(name: str) -> Entry:
+    if name in CATALOGUE:
+        return CATALOGUE[name]
+    near = get_close_matches(name, CATALOGUE, n=1)
+    guess = f"did you mean {near[0]!r}? " if near else ""
+    raise DataError(
+        f"no dataset is called {name!r}: {guess}choose one of {', '.join(CATALOGUE)}, "
+        "imagefolder:DIR or parquet:DIR"
+    )
+
+
+def _find(name: str, entry: Entry, folder: str | Path | None) -> Path | None:
+    if folder is not None:
+        root = require(Path(folder).expanduser())
+        return _place(root, entry) or root
+    if entry.embedded is not None:
+        return entry.embedded()
+    named = os.environ.get("ENGRAM_DATA")
+    if named:
+        root = Path(named).expanduser()
+        if not root.is_dir():
+            raise DataError(
+                f"ENGRAM_DATA names {named}, which is not a folder: correct it or unset it"
+            )
+        found = _place(root, entry)
+        if found is not None:
+            return found
+    cache = _cache(name)
+    return cache if all((cache / file.name).exists() for file in entry.files) else None
+
+
+def _place(root: Path, entry: Entry) -> Path | None:
+    return next((root / place for place in entry.places if (root / place).exists()), None)
+
+
+def _cache(name: str) -> Path:
+    return user_cache_path("engram", appauthor=False) / name
+
+
+def _download(name: str, entry: Entry, progress: ProgressCallback | None) -> Path:
+    folder = _cache(name)
+    try:
+        for file in entry.files:
+            download(file, folder, progress)
+    except (DataError, OSError) as error:
+        raise DataError(
+            f"{name} is not on this computer and {error}; {_remedy(name, entry)}"
+        ) from error
+    return folder
+
+
+def _remedy(name: str, entry: Entry) -> str:
+    files = ", ".join(file.name for file in entry.files)
+    return (
+        f"put {files} into {_cache(name)}, or set ENGRAM_DATA to a folder that holds "
+        f"{' or '.join(entry.places)}, or go online and run `engram data fetch {name}`"
+    )
+
+
+def _hashes(reading: Reading) -> dict[str, str]:
+    return {file.resolve().name: sha256_of(file) for file in reading.files}
+
+
+def _differences(entry: Entry, sha256: dict[str, str]) -> tuple[str, ...]:
+    canonical = {file.sha256 for file in entry.files}
+    strange = [name for name, found in sha256.items() if canonical and found not in canonical]
+    if not strange:
+        return ()
+    return (f"not the canonical files (their sha256 differs): {', '.join(strange)}",)

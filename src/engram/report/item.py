@@ -1,0 +1,152 @@
+"""What a report holds: scalars, tables and figures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from engram.series import bracket, finite
+
+Cell = str | int | float | bool | None
+"""One entry of a table."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """The number a paper gives for the same quantity.
+
+    Args:
+        value: The paper's number, in the unit of ours.
+        source: The paper, and the table or figure of it.
+        differs: What was done differently there; empty when nothing was.
+    """
+
+    value: float
+    source: str
+    differs: str = ""
+
+    def __post_init__(self) -> None:
+        if finite(self.value, "a published value") is None or not self.source:
+            raise ValueError(
+                f"published value {self.value!r}, source {self.source!r}; give the number and paper"
+            )
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """One measured number.
+
+    Args:
+        name: What was measured; unique within a report.
+        value: The number; None when it could not be measured.
+        unit: Its unit; empty when it has none.
+        low: Lower end of its interval.
+        high: Upper end of its interval.
+        published: The paper's number for it.
+        volatile: Whether a rerun with the same seed may differ, as timings do.
+
+    Raises:
+        ValueError: If the name is empty, a number is not finite, or the value lies outside
+            its interval.
+    """
+
+    name: str
+    value: float | None
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    published: Published | None = None
+    volatile: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("a scalar has no name; say what was measured")
+        for field in ("value", "low", "high"):
+            plain = finite(getattr(self, field), f"{field} of {self.name!r}")
+            object.__setattr__(self, field, plain)
+        bracket(self.low, self.value, self.high, repr(self.name))
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text and numbers.
+
+    Args:
+        title: What the table shows; unique within a report.
+        columns: Headings, (m).
+        rows: Cells, (n, m): text, finite numbers, booleans, or None for an empty cell.
+        caption: A sentence or two on how to read it.
+        volatile: Whether a rerun with the same seed may differ, as timings do.
+
+    Raises:
+        ValueError: If the title or the columns are empty, a row has another length than the
+            columns, or a cell is not one of those kinds.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    caption: str = ""
+    volatile: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.title or not self.columns:
+            raise ValueError(f"table {self.title!r} has no title or no columns; give both")
+        rows = tuple(tuple(self._cell(cell) for cell in row) for row in self.rows)
+        for row in rows:
+            if len(row) != len(self.columns):
+                raise ValueError(
+                    f"a row of table {self.title!r} has {len(row)} cells for "
+                    f"{len(self.columns)} columns; use None for an empty cell"
+                )
+        object.__setattr__(self, "columns", tuple(self.columns))
+        object.__setattr__(self, "rows", rows)
+
+    def _cell(self, cell: Any) -> Cell:
+        plain = cell.item() if hasattr(cell, "item") else cell
+        if isinstance(plain, str | bool):
+            return plain
+        return finite(plain, f"a cell of table {self.title!r}")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing of series that a report holds.
+
+    Args:
+        title: What the figure shows; unique within a report.
+        series: Names of the series it draws, in this order.
+        kind: "line" with a band for intervals, "bar" with whiskers, or "interval": points
+            with whiskers, one row for each position.
+        x_label: Label of the index axis; the series' own axis and unit when left empty.
+        y_label: Label of the value axis; the series' own name and unit when left empty.
+        x_log: Whether the index axis is logarithmic; for lines over numbers.
+        y_log: Whether the value axis is logarithmic.
+        caption: A sentence or two on how to read it.
+
+    Raises:
+        ValueError: If the title is empty, no series is named, the kind is unknown, or bars or
+            intervals ask for a logarithmic index.
+    """
+
+    title: str
+    series: Sequence[str]
+    kind: Literal["line", "bar", "interval"] = "line"
+    x_label: str = ""
+    y_label: str = ""
+    x_log: bool = False
+    y_log: bool = False
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.series, str) or not self.title or not self.series:
+            raise ValueError(
+                f"figure {self.title!r} draws {self.series!r}; give a title and a list of names"
+            )
+        if self.kind not in ("line", "bar", "interval"):
+            raise ValueError(f"figure kind is {self.kind!r}; choose line, bar or interval")
+        if self.x_log and self.kind != "line":
+            raise ValueError(
+                f"figure {self.title!r} has a logarithmic index for kind {self.kind!r}; "
+                "draw lines, or leave x_log out"
+            )
+        object.__setattr__(self, "series", tuple(self.series))

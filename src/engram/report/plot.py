@@ -1,0 +1,225 @@
+"""Series as drawings: functions that return Axes, in whatever style is set.
+
+Colours, markers and dashes come from the property cycle of the style, bands and whiskers from
+the intervals of the series.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+from matplotlib import rcParams
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
+
+from engram.report.item import Figure
+from engram.series import Numbers, Series
+
+TICKS = 10
+"""Most positions that each get a tick, and most markers on a line."""
+LEGEND_WIDTH = 46
+"""Characters that fit side by side in a legend."""
+AXIS_WIDTH = 40
+"""Characters of tick labels that fit side by side under an axis."""
+
+
+def draw(figure: Figure, drawn: Sequence[Series], ax: Axes | None = None) -> Axes:
+    """Draw a figure of a report.
+
+    Args:
+        figure: What to draw: kind, labels and scales.
+        drawn: Its series.
+        ax: Where to draw; the axes of a new figure when None.
+
+    Returns:
+        The axes, labelled.
+    """
+    ax = KINDS[figure.kind](drawn, ax)
+    index, value = ("y", "x") if figure.kind == "interval" else ("x", "y")
+    if figure.x_log:
+        _log_index(ax, drawn)
+    if figure.y_log:
+        ax.set(**{f"{value}scale": "log"})
+    first, name = drawn[0], drawn[0].name if len(drawn) == 1 else ""
+    labels = {
+        f"{index}label": _verbatim(figure.x_label or _label(first.axis, first.index_unit)),
+        f"{value}label": _verbatim(figure.y_label or _label(name, first.unit)),
+    }
+    ax.set(**labels)
+    ax.grid(visible=True, axis=value)
+    return ax
+
+
+def line(drawn: Sequence[Series], ax: Axes | None = None) -> Axes:
+    """Draw each series as a line with markers, and its interval as a band.
+
+    Args:
+        drawn: Series on one axis.
+        ax: Where to draw; the axes of a new figure when None.
+    """
+    ax = ax or _axes()
+    names = _categories(drawn)
+    for series in drawn:
+        places = _places(series, names)
+        step = max(1, len(series) // TICKS)
+        (stroke,) = ax.plot(
+            places, _floats(series.values), label=_verbatim(series.name), markevery=step
+        )
+        if series.low is not None and series.high is not None:
+            low, high = _floats(series.low), _floats(series.high)
+            ax.fill_between(places, low, high, color=stroke.get_color(), alpha=0.18, lw=0)
+    if names:
+        ax.set_xticks(range(len(names)), [*map(_verbatim, names)])
+    elif drawn[0].axis == "date":
+        locator = AutoDateLocator(maxticks=TICKS)
+        ax.xaxis.set_major_locator(locator)
+        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    elif all(isinstance(position, int) for series in drawn for position in series.index):
+        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    _legend(ax, drawn)
+    return ax
+
+
+def bar(drawn: Sequence[Series], ax: Axes | None = None) -> Axes:
+    """Draw each series as bars side by side, and its interval as whiskers.
+
+    Args:
+        drawn: Series on one axis; each position gets a group of bars.
+        ax: Where to draw; the axes of a new figure when None.
+    """
+    ax = ax or _axes()
+    names = _positions(drawn)
+    width = 0.8 / len(drawn)
+    for i, (series, style) in enumerate(zip(drawn, _styles(), strict=False)):
+        places = _spread(series, names, i, len(drawn))
+        colour = style.get("color")
+        ax.bar(
+            places, _floats(series.values), 0.92 * width, label=_verbatim(series.name), color=colour
+        )
+        if series.low is not None:
+            ax.errorbar(
+                places,
+                _floats(series.values),
+                yerr=_whiskers(series),
+                fmt="none",
+                ecolor=rcParams["text.color"],
+                label="_",
+            )
+    ax.set_xticks(range(len(names)), [*map(_verbatim, names)])
+    if sum(len(name) + 2 for name in names) > AXIS_WIDTH:
+        ax.tick_params(axis="x", rotation=30)
+        for label in ax.get_xticklabels():
+            label.set(ha="right", rotation_mode="anchor")
+    _legend(ax, drawn)
+    return ax
+
+
+def interval(drawn: Sequence[Series], ax: Axes | None = None) -> Axes:
+    """Draw each series as points with whiskers, one row for each position, values to the right.
+
+    Args:
+        drawn: Series on one axis; each position gets a row.
+        ax: Where to draw; the axes of a new figure when None.
+    """
+    ax = ax or _axes()
+    names = _positions(drawn)
+    for i, (series, style) in enumerate(zip(drawn, _styles(), strict=False)):
+        ax.errorbar(
+            _floats(series.values),
+            _spread(series, names, i, len(drawn)),
+            xerr=_whiskers(series) if series.low is not None else None,
+            label=_verbatim(series.name),
+            **style | {"linestyle": "none"},
+        )
+    ax.set_yticks(range(len(names)), [*map(_verbatim, names)])
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    _legend(ax, drawn)
+    return ax
+
+
+KINDS: dict[str, Callable[[Sequence[Series], Axes | None], Axes]] = {
+    "line": line,
+    "bar": bar,
+    "interval": interval,
+}
+"""The kinds of figure a report draws."""
+
+
+def _axes() -> Axes:
+    return Canvas(layout="constrained").subplots()
+
+
+def _label(text: str, unit: str) -> str:
+    if text and unit:
+        return f"{text} ({unit})"
+    return text or unit
+
+
+def _verbatim(text: str) -> str:
+    """The text as it stands: between two dollar signs Matplotlib would read mathematics."""
+    return text.replace("$", r"\$")
+
+
+def _floats(numbers: Numbers) -> np.ndarray:
+    return np.array([np.nan if number is None else number for number in numbers], dtype=float)
+
+
+def _whiskers(series: Series) -> np.ndarray:
+    assert series.low is not None
+    assert series.high is not None
+    values = _floats(series.values)
+    return np.stack([values - _floats(series.low), _floats(series.high) - values])
+
+
+def _categories(drawn: Sequence[Series]) -> list[str]:
+    """Names of the positions where the index is text, in the order of first appearance."""
+    if drawn[0].axis == "date":
+        return []
+    names = [position for series in drawn for position in series.index]
+    return list(dict.fromkeys(name for name in names if isinstance(name, str)))
+
+
+def _positions(drawn: Sequence[Series]) -> list[str]:
+    return list(dict.fromkeys(_name(position) for series in drawn for position in series.index))
+
+
+def _name(position: float | str) -> str:
+    return position if isinstance(position, str) else f"{position:g}"
+
+
+def _places(series: Series, names: list[str]) -> Sequence[Any]:
+    if names:
+        return [names.index(str(position)) for position in series.index]
+    if series.axis == "date":
+        return [date.fromisoformat(str(position)) for position in series.index]
+    return [float(position) for position in series.index]
+
+
+def _spread(series: Series, names: list[str], i: int, n: int) -> np.ndarray:
+    places = [names.index(_name(position)) for position in series.index]
+    return np.array(places) + (i - (n - 1) / 2) * 0.8 / n
+
+
+def _styles() -> Any:
+    return cycle(rcParams["axes.prop_cycle"])
+
+
+def _log_index(ax: Axes, drawn: Sequence[Series]) -> None:
+    ax.set_xscale("log")
+    ticks = sorted({float(position) for series in drawn for position in series.index})
+    if len(ticks) <= TICKS and ticks[0] > 0:
+        ax.set_xticks(ticks)
+        ax.xaxis.set_major_formatter(ScalarFormatter())
+        ax.xaxis.set_minor_locator(NullLocator())
+
+
+def _legend(ax: Axes, drawn: Sequence[Series]) -> None:
+    if len(drawn) < 2:
+        return
+    longest = max(len(series.name) for series in drawn)
+    columns = max(1, min(len(drawn), LEGEND_WIDTH // (longest + 6)))
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False)

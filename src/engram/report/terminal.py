@@ -1,0 +1,70 @@
+"""A report in the terminal."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as Grid
+
+from engram.report.item import Scalar, Table
+from engram.report.model import Report
+from engram.report.number import cell_text, column_text, is_numeric, scalar_text
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Print the scalars, the tables and the notes of a report.
+
+    Args:
+        report: The report.
+        console: Where to print.
+    """
+    console.print(f"\n[bold]{escape(report.title)}[/bold]")
+    if report.question:
+        console.print(f"[italic]{escape(report.question)}[/italic]")
+    if report.provenance.status == "partial":
+        missing = report.provenance.missing or "what the run had still to do"
+        console.print(f"[yellow]Partial:[/yellow] it lacks {escape(missing)}")
+    if report.scalars:
+        console.print(_scalars(report.scalars))
+    for table in report.tables:
+        console.print(_table(table))
+    for note in report.notes:
+        console.print(f"· {escape(note)}")
+
+
+def _scalars(scalars: Sequence[Scalar]) -> Grid:
+    rows = [
+        (scalar.name, *scalar_text(scalar), scalar.unit, _published(scalar)) for scalar in scalars
+    ]
+    return _grid(
+        ("", "value", "interval", "unit", "published"), rows, numeric=(False, True, True, False)
+    )
+
+
+def _published(scalar: Scalar) -> str:
+    paper = scalar.published
+    if paper is None:
+        return ""
+    differs = f"; differs: {paper.differs}" if paper.differs else ""
+    return f"{cell_text(paper.value)} ({paper.source}{differs})"
+
+
+def _table(table: Table) -> Grid:
+    columns = list(zip(*table.rows, strict=True)) or [() for _ in table.columns]
+    cells = [column_text(column) for column in columns]
+    grid = _grid(table.columns, list(zip(*cells, strict=True)), [*map(is_numeric, columns)])
+    grid.title = escape(table.title)
+    grid.caption = escape(table.caption) or None
+    return grid
+
+
+def _grid(columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> Grid:
+    grid = Grid(box=box.SIMPLE_HEAD, title_justify="left", caption_justify="left")
+    used = [i for i, heading in enumerate(columns) if not rows or any(row[i] for row in rows)]
+    for i in used:
+        right = i < len(numeric) and numeric[i]
+        grid.add_column(escape(columns[i]), justify="right" if right else "left")
+    for row in rows:
+        grid.add_row(*(escape(row[i]) for i in used))
+    return grid

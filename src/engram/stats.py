@@ -1,0 +1,142 @@
+"""Statistics that more than one study uses: intervals of means, proportions and crossed designs."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import ndtri, stdtrit
+
+CHUNK = 1 << 22
+"""Resampling weights held in memory at once."""
+
+
+class Interval(NamedTuple):
+    """A confidence interval.
+
+    Args:
+        estimate: The point estimate.
+        low: Lower end.
+        high: Upper end.
+        level: Confidence level, in (0, 1).
+    """
+
+    estimate: float
+    low: float
+    high: float
+    level: float
+
+
+def t_interval(values: Sequence[float] | np.ndarray, level: float = 0.95) -> Interval:
+    """Student's interval of a mean: x̄ ± t(n−1) s / √n.
+
+    Args:
+        values: Independent observations, (n), n of 2 or more.
+        level: Confidence level, in (0, 1).
+
+    Returns:
+        The mean and its interval.
+
+    Raises:
+        ValueError: If there are fewer than two finite values or the level is out of range.
+
+    References:
+        Student (1908), The probable error of a mean, Biometrika 6(1).
+    """
+    sample = _observed(values, level, ndim=1)
+    if sample.size < 2:
+        raise ValueError(f"{sample.size} value has no spread; give at least 2")
+    mean = float(sample.mean())
+    error = float(sample.std(ddof=1)) / math.sqrt(sample.size)
+    half = float(stdtrit(sample.size - 1, (1 + level) / 2)) * error
+    return Interval(mean, mean - half, mean + half, level)
+
+
+def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
+    """Wilson's score interval of a proportion: the p with |p̂ − p| = z √(p (1 − p) / n).
+
+    Args:
+        successes: Number of successes.
+        trials: Number of independent trials, 1 or more.
+        level: Confidence level, in (0, 1).
+
+    Returns:
+        The proportion and its interval, which stays within [0, 1].
+
+    Raises:
+        ValueError: If not 0 <= successes <= trials, trials is 0, or the level is out of range.
+
+    References:
+        Wilson (1927), Probable inference, the law of succession, and statistical inference,
+        JASA 22.
+    """
+    if not 0 <= successes <= trials or trials < 1:
+        raise ValueError(
+            f"{successes} successes in {trials} trials; give 0 <= successes <= trials, trials > 0"
+        )
+    _check_level(level)
+    z2 = float(ndtri((1 + level) / 2)) ** 2
+    share = successes / trials
+    centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = math.sqrt(z2 * (share * (1 - share) + z2 / (4 * trials)) / trials) / (1 + z2 / trials)
+    low = 0.0 if successes == 0 else centre - half
+    high = 1.0 if successes == trials else centre + half
+    return Interval(share, low, high, level)
+
+
+def crossed_bootstrap(
+    values: np.ndarray,
+    rng: np.random.Generator,
+    replicates: int = 2000,
+    level: float = 0.95,
+) -> Interval:
+    """Percentile interval of a grand mean over runs and items that are both a sample.
+
+    Each replicate is wᵀ X v / (R I): w and v count how often a resample with replacement drew
+    each of the R runs and each of the I items. With one run the interval speaks of items only.
+
+    Args:
+        values: One outcome a run and item, such as whether a seed classified a test item
+            correctly, (runs, items).
+        rng: Source of the resamples.
+        replicates: Number of resamples.
+        level: Confidence level, in (0, 1).
+
+    Returns:
+        The grand mean and its interval.
+
+    Raises:
+        ValueError: If the values are no finite (runs, items) matrix, or a number is out of
+            range.
+
+    References:
+        Owen (2007), The pigeonhole bootstrap, Annals of Applied Statistics 1(2).
+    """
+    matrix = _observed(values, level, ndim=2)
+    if replicates < 1:
+        raise ValueError(f"replicates is {replicates}; give at least 1")
+    runs, items = matrix.shape
+    means = np.empty(replicates)
+    step = max(1, CHUNK // (runs + items))
+    for start in range(0, replicates, step):
+        part = means[start : start + step]
+        of_runs = rng.multinomial(runs, np.full(runs, 1 / runs), part.size)
+        of_items = rng.multinomial(items, np.full(items, 1 / items), part.size)
+        part[:] = np.einsum("bi,bi->b", of_runs @ matrix, of_items) / matrix.size
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(matrix.mean()), float(low), float(high), level)
+
+
+def _observed(values: Sequence[float] | np.ndarray, level: float, ndim: int) -> np.ndarray:
+    _check_level(level)
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.ndim != ndim or sample.size == 0:
+        raise ValueError(f"values have shape {sample.shape}; give {ndim} non-empty dimension(s)")
+    if not np.isfinite(sample).all():
+        raise ValueError("values hold NaN or infinity; drop or impute them first")
+    return sample
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}; give a share between 0 and 1, such as 0.95")

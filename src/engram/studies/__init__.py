@@ -1,0 +1,29 @@
+"""The studies: one file a question, the only place where capabilities meet."""
+
+from importlib import import_module
+from typing import NamedTuple
+
+from engram.study import Study
+
+
+class StudyEntry(NamedTuple):
+    """Where a study lives, and the one line that lists it."""
+
+    module: str
+    attribute: str
+    summary: str
+
+
+STUDIES: dict[str, StudyEntry] = {
+    "parallel-neurons": StudyEntry(
+        "engram.studies.parallel_neurons",
+        "ParallelNeurons",
+        "Do parallel spiking neurons learn image rows better and faster than the LIF family?",
+    ),
+}
+
+
+def load(name: str) -> type[Study]:
+    """The study's settings class; its module, and what that needs, is imported only now."""
+    entry = STUDIES[name]
+    return getattr(import_module(entry.module), entry.attribute)

@@ -1,0 +1,54 @@
+from io import StringIO
+
+from rich.console import Console
+
+from engram.report import Published, Report, Scalar, Table
+
+
+def shown(report: Report) -> str:
+    console = Console(file=StringIO(), width=120)
+    report.render(console)
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
+
+
+def test_scalars_tables_and_notes_are_printed() -> None:
+    report = Report("toy", "A [bold]toy[/bold]", "Is it?")
+    paper = Published(0.8, "A paper", "fewer epochs")
+    report.add(Scalar("accuracy", 0.75, low=0.7, high=0.8, published=paper), Scalar("n", 12))
+    report.add(Table("Sizes", ["name", "n"], [("a [b]", 1), ("c", None)], "How big."))
+    report.note("A [note].")
+    text = shown(report)
+    for words in (
+        "A [bold]toy[/bold]",
+        "Is it?",
+        "0.700 to 0.800",
+        "0.8 (A paper; differs: fewer epochs)",
+        "a [b]",
+        "How big.",
+        "A [note].",
+    ):
+        assert words in text
+
+
+def test_columns_that_no_scalar_fills_are_left_out() -> None:
+    report = Report("toy")
+    report.add(Scalar("n", 12))
+    text = shown(report)
+    assert "value" in text
+    assert "published" not in text
+    assert "interval" not in text
+
+
+def test_a_partial_report_says_what_is_missing() -> None:
+    report = Report("toy")
+    report.provenance.missing = "2 of 3 pieces"
+    assert "Partial: it lacks 2 of 3 pieces" in shown(report)
+    report.provenance.status = "complete"
+    assert "Partial" not in shown(report)
+
+
+def test_an_empty_table_shows_its_headings() -> None:
+    report = Report("toy")
+    report.add(Table("Sizes", ["name", "n"], []))
+    assert "name" in shown(report)

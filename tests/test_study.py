@@ -1,0 +1,238 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from io import StringIO
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from engram.report import Report, Scalar
+from engram.study import Journal, execute, run_folder
+
+
+class Mode(Enum):
+    FAST = "fast"
+
+
+@dataclass(frozen=True)
+class Toy:
+    """Draws a number in each of `pieces` pieces of work."""
+
+    name: ClassVar[str] = "toy"
+    title: ClassVar[str] = "A toy"
+    question: ClassVar[str] = "What is the sum?"
+
+    seed: int = 0
+    pieces: int = 6
+    pause_s: float = 0.0
+    mode: Mode = Mode.FAST
+    log: Path | None = None
+
+    def run(self, report: Report, journal: Journal) -> None:
+        journal.expect(self.pieces)
+        total = 0.0
+        for piece in range(self.pieces):
+            total += journal.once(f"piece {piece}", lambda piece=piece: self.draw(piece))["x"]
+        report.add(Scalar("sum", total))
+
+    def draw(self, piece: int) -> dict[str, float]:
+        time.sleep(self.pause_s)
+        if self.log is not None:
+            with self.log.open("a") as file:
+                file.write(f"{piece}\n")
+        return {"x": float(np.random.default_rng((self.seed, piece)).normal())}
+
+
+@dataclass(frozen=True)
+class Stopped(Toy):
+    """Raises the exception that the class variable holds after `after` pieces."""
+
+    error: ClassVar[type[BaseException] | None] = None
+    after: ClassVar[int] = 2
+
+    def draw(self, piece: int) -> dict[str, float]:
+        if self.error is not None and piece == self.after:
+            raise self.error
+        return super().draw(piece)
+
+
+@pytest.fixture
+def quiet() -> Console:
+    return Console(file=StringIO())
+
+
+def said(console: Console) -> str:
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
+
+
+def test_a_run_answers_and_says_where_the_answer_comes_from(tmp_path: Path, quiet: Console) -> None:
+    report = execute(Toy(seed=3), tmp_path, quiet)
+    expected = sum(np.random.default_rng((3, piece)).normal() for piece in range(6))
+    assert report.scalars[0].value == pytest.approx(expected)
+    source = Report.load(tmp_path).provenance
+    assert source.status == "complete"
+    assert source.settings == {"seed": 3, "pieces": 6, "pause_s": 0.0, "mode": "fast", "log": None}
+    assert source.versions["numpy"] == np.__version__
+    assert source.duration_s is not None
+    assert (tmp_path / "report.html").exists()
+    assert said(quiet) == ""
+
+
+def test_a_complete_run_starts_anew(tmp_path: Path, quiet: Console) -> None:
+    study = Toy(log=tmp_path / "log")
+    first = execute(study, tmp_path / "run", quiet)
+    assert execute(study, tmp_path / "run", quiet).fingerprint == first.fingerprint
+    assert (tmp_path / "log").read_text().split() == [*"012345", *"012345"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_a_stopped_run_resumes_where_it_stopped(
+    tmp_path: Path, quiet: Console, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    study = Stopped(log=tmp_path / "log")
+    whole = execute(study, tmp_path / "whole", quiet)
+    (tmp_path / "log").unlink()
+    monkeypatch.setattr(Stopped, "error", error)
+    with pytest.raises(error):
+        execute(study, tmp_path / "run", quiet)
+    monkeypatch.setattr(Stopped, "error", None)
+    resumed = execute(study, tmp_path / "run", quiet)
+    assert (tmp_path / "log").read_text().split() == [*"012345"]
+    assert resumed.fingerprint == whole.fingerprint
+    assert "2 pieces of work are done already" in said(quiet)
+
+
+def test_an_interrupt_leaves_a_partial_report_that_says_what_it_lacks(
+    tmp_path: Path, quiet: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Stopped, "error", KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        execute(Stopped(), tmp_path, quiet)
+    source = Report.load(tmp_path).provenance
+    assert (source.status, source.missing) == ("partial", "4 of 6 pieces of work")
+    assert str(tmp_path / "report.html") in said(quiet)
+    assert "4 of 6 pieces of work" in (tmp_path / "report.html").read_text()
+
+
+def test_fresh_discards_an_incomplete_run(
+    tmp_path: Path, quiet: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = Stopped(log=tmp_path / "log")
+    monkeypatch.setattr(Stopped, "error", RuntimeError)
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            execute(study, tmp_path / "run", quiet, fresh=True)
+    assert (tmp_path / "log").read_text().split() == [*"0101"]
+
+
+def test_a_killed_run_resumes_to_the_same_report(tmp_path: Path, quiet: Console) -> None:
+    folder = tmp_path / "run"
+    journal = folder / "journal.jsonl"
+    with subprocess.Popen([sys.executable, __file__, str(folder)]) as process:
+        wait_for(lambda: journal.exists() and len(journal.read_bytes().splitlines()) >= 4)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert not (folder / "report.json").exists()
+    with journal.open("ab") as file:
+        file.write(b'{"key": "piece 5", "val')
+
+    study = Toy(seed=7, pieces=40, pause_s=0.02)
+    resumed = execute(study, folder, quiet)
+    assert "Resuming" in said(quiet)
+    assert resumed.fingerprint == execute(study, tmp_path / "whole", quiet).fingerprint
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert [line["key"] for line in lines[1:-1]] == [f"piece {i}" for i in range(40)]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files are locked on POSIX only")
+def test_two_runs_do_not_share_a_folder(tmp_path: Path, quiet: Console) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path, "a"), pytest.raises(ValueError, match="another process runs in"):
+        Journal(path, "a")
+    with Journal(path, "a"):
+        pass
+
+
+def test_a_folder_of_other_settings_is_refused(tmp_path: Path, quiet: Console) -> None:
+    execute(Toy(seed=1), tmp_path, quiet)
+    before = (tmp_path / "report.json").read_bytes()
+    with pytest.raises(ValueError, match="other settings"):
+        execute(Toy(seed=2), tmp_path, quiet)
+    assert (tmp_path / "report.json").read_bytes() == before
+    assert execute(Toy(seed=2), tmp_path, quiet, fresh=True).provenance.seed == 2
+
+
+def test_the_folder_follows_from_the_settings(
+    tmp_path: Path, quiet: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = run_folder(Toy())
+    assert folder.parent == Path("runs")
+    assert folder.name.startswith("toy-")
+    assert run_folder(Toy(seed=0)) == folder != run_folder(Toy(seed=1))
+    execute(Toy(pieces=1), None, quiet)
+    assert (run_folder(Toy(pieces=1)) / "report.json").exists()
+    monkeypatch.setattr("engram.study.__version__", "99")
+    assert run_folder(Toy()) != folder
+
+
+def test_a_piece_gives_what_json_gives_back() -> None:
+    with Journal() as journal:
+        value = journal.once("piece", lambda: {"shape": (1, 2), "path": Path("a") / "b"})
+    assert value == {"shape": [1, 2], "path": str(Path("a/b"))}
+
+
+@pytest.mark.parametrize("value", [np.zeros(2), np.float32(1), float("nan"), {1, 2}])
+def test_a_piece_that_json_cannot_hold_is_refused(value: object) -> None:
+    with Journal() as journal, pytest.raises(ValueError, match=r"result of 'piece'.*tolist"):
+        journal.once("piece", lambda: {"x": value})
+
+
+def test_two_pieces_of_one_name_are_refused() -> None:
+    with Journal() as journal:
+        journal.once("piece", dict)
+        with pytest.raises(ValueError, match="two pieces of work are called 'piece'"):
+            journal.once("piece", dict)
+
+
+def test_a_journal_damaged_in_its_middle_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path, "a") as journal:
+        journal.once("piece", dict)
+    path.write_bytes(b"{" + path.read_bytes())
+    with pytest.raises(ValueError, match=r"journal.*is damaged.*--fresh"):
+        Journal(path, "a")
+
+
+def test_progress_is_drawn_on_a_terminal_only() -> None:
+    terminal = Console(file=StringIO(), force_terminal=True, width=80)
+    plain = Console(file=StringIO(), force_terminal=False)
+    for console in (terminal, plain):
+        with Journal(console=console) as journal:
+            journal.expect(2)
+            journal.once("first piece", dict)
+            assert journal.lacks == "1 of 2 pieces of work"
+    assert "1/2" in said(terminal)
+    assert "first piece" in said(terminal)
+    assert said(plain) == ""
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "the run did not get that far"
+        time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    execute(Toy(seed=7, pieces=40, pause_s=0.02), sys.argv[1])
