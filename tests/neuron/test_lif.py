@@ -86,7 +86,7 @@ def test_smooth_gradient_equals_finite_differences(reset: float | None) -> None:
     x = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
     leak = torch.tensor(0.4, dtype=torch.float64, requires_grad=True)
     torch.autograd.gradcheck(
-        lambda x, leak: F.plif(x, leak, reset=reset, surrogate=Smooth(4.0))[0], (x, leak)
+        lambda x, leak: F.lif(x, leak=leak, reset=reset, surrogate=Smooth(4.0))[0], (x, leak)
     )
 
 

@@ -4,7 +4,6 @@ Sequences are `(time, *neurons)`, where `*neurons` is usually `(batch, *features
 input is integrated in float32, and the spikes come back in the dtype of the input.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -73,85 +72,29 @@ def fire(
     return spikes, LIFState((1 - kept) * charge + kept * reset)
 
 
-def over_time(
-    charge: Callable[[Tensor, Tensor], Tensor],
-    x: Float[Tensor, "time *neurons"],
-    state: LIFState | None,
-    *,
-    threshold: float,
-    reset: float | None,
-    detach_reset: bool,
-    surrogate: Surrogate,
-) -> tuple[Float[Tensor, "time *neurons"], LIFState]:
-    """Charge, fire, reset, step after step: the loop that the parallel neurons do without.
-
-    Args:
-        charge: H[t] from V[t−1] and X[t].
-        x: Input sequence X.
-        state: The membrane before the first step; None is `rest`.
-        threshold: As in `fire`.
-        reset: As in `fire`.
-        detach_reset: As in `fire`.
-        surrogate: As in `fire`.
-
-    Returns:
-        Spikes in the dtype of x, and the membrane after the last step.
-    """
-    state = rest(x, reset) if state is None else state
-    spikes = []
-    for x_t in x.unbind(0):  # indexing x[t] in the graph is far slower
-        s_t, state = fire(
-            charge(state.voltage, x_t),
-            threshold=threshold,
-            reset=reset,
-            detach_reset=detach_reset,
-            surrogate=surrogate,
-        )
-        spikes.append(s_t.to(x.dtype))
-    return torch.stack(spikes), state
-
-
-def integrate(
-    x: Float[Tensor, "time *neurons"],
-    state: LIFState | None = None,
-    *,
-    threshold: float = 1.0,
-    reset: float | None = 0.0,
-    detach_reset: bool = False,
-    surrogate: Surrogate,
-) -> tuple[Float[Tensor, "time *neurons"], LIFState]:
-    """Integrate-and-fire: H[t] = V[t−1] + X[t]. Arguments and result as in `lif`."""
-    return over_time(
-        lambda v, x_t: v + x_t,
-        x,
-        state,
-        threshold=threshold,
-        reset=reset,
-        detach_reset=detach_reset,
-        surrogate=surrogate,
-    )
-
-
 def lif(
     x: Float[Tensor, "time *neurons"],
     state: LIFState | None = None,
     *,
     tau: float = 2.0,
+    leak: Float[Tensor, ""] | None = None,
     threshold: float = 1.0,
     reset: float | None = 0.0,
     decay_input: bool = True,
     detach_reset: bool = False,
     surrogate: Surrogate,
 ) -> tuple[Float[Tensor, "time *neurons"], LIFState]:
-    """Leaky integrate-and-fire.
+    """Leaky integrate-and-fire: the loop over time that the parallel neurons do without.
 
     H[t] = V[t−1] + (X[t] − (V[t−1] − V_reset))/τ, or with `decay_input=False`
-    H[t] = V[t−1] − (V[t−1] − V_reset)/τ + X[t]; then S and V as in `fire`.
+    H[t] = V[t−1] − (V[t−1] − V_reset)/τ + X[t]; then S[t] and V[t] as in `fire`. An infinite τ
+    whose input does not decay is the integrate-and-fire neuron.
 
     Args:
         x: Input sequence X.
         state: The membrane before the first step; None starts from rest.
         tau: Membrane time constant τ in steps, above 1.
+        leak: 1/τ as a tensor that learns (parametric LIF), in place of `tau`.
         threshold: Firing threshold V_th.
         reset: Reset potential V_reset; None subtracts the threshold instead (soft reset).
         decay_input: Whether the input, too, is divided by τ.
@@ -164,54 +107,28 @@ def lif(
     References:
         Fang et al., "Incorporating learnable membrane time constant", ICCV 2021, arXiv 2007.05785.
     """
-    resting = reset or 0.0
+    state = rest(x, reset) if state is None else state
+    spikes = []
+    for x_t in x.unbind(0):  # indexing x[t] in the graph is far slower
+        v = state.voltage
+        drift = v - (reset or 0.0)
+        if decay_input:
+            charge = v + _decayed(x_t - drift, tau, leak)
+        else:
+            charge = v - _decayed(drift, tau, leak) + x_t
+        s_t, state = fire(
+            charge,
+            threshold=threshold,
+            reset=reset,
+            detach_reset=detach_reset,
+            surrogate=surrogate,
+        )
+        spikes.append(s_t.to(x.dtype))
+    return torch.stack(spikes), state
 
-    def charge(v: Tensor, x_t: Tensor) -> Tensor:
-        drift = v - resting
-        return v + (x_t - drift) / tau if decay_input else v - drift / tau + x_t
 
-    return over_time(
-        charge,
-        x,
-        state,
-        threshold=threshold,
-        reset=reset,
-        detach_reset=detach_reset,
-        surrogate=surrogate,
-    )
-
-
-def plif(
-    x: Float[Tensor, "time *neurons"],
-    leak: Float[Tensor, ""],
-    state: LIFState | None = None,
-    *,
-    threshold: float = 1.0,
-    reset: float | None = 0.0,
-    decay_input: bool = True,
-    detach_reset: bool = False,
-    surrogate: Surrogate,
-) -> tuple[Float[Tensor, "time *neurons"], LIFState]:
-    """Parametric LIF: `lif` with 1/τ = `leak`, a scalar tensor that learns.
-
-    References:
-        Fang et al., "Incorporating learnable membrane time constant", ICCV 2021, arXiv 2007.05785.
-    """
-    resting = reset or 0.0
-
-    def charge(v: Tensor, x_t: Tensor) -> Tensor:
-        drift = v - resting
-        return v + (x_t - drift) * leak if decay_input else v - drift * leak + x_t
-
-    return over_time(
-        charge,
-        x,
-        state,
-        threshold=threshold,
-        reset=reset,
-        detach_reset=detach_reset,
-        surrogate=surrogate,
-    )
+def _decayed(current: Tensor, tau: float, leak: Tensor | None) -> Tensor:
+    return current / tau if leak is None else current * leak
 
 
 def psn(

@@ -1,12 +1,15 @@
 """The LIF family: charge, fire, reset, one step after another."""
 
 import math
+from abc import abstractmethod
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
 from engram.neuron import functional as F
+from engram.neuron import kernel
+from engram.neuron.backend import uses_reference
 from engram.neuron.module import Neuron
 from engram.neuron.surrogate import ATan, Surrogate
 
@@ -34,22 +37,47 @@ class LeakyNeuron(Neuron):
                 f"{name}(threshold={threshold!r}, reset={reset!r}): the reset potential must lie "
                 "below the threshold; reset=None gives the soft reset"
             )
-        self.threshold = threshold
-        self.reset = reset
+        self.threshold = float(threshold)
+        self.reset = None if reset is None else float(reset)
         self.detach_reset = detach_reset
         self.surrogate = surrogate or ATan()
 
     def extra_repr(self) -> str:
-        """What tells this neuron from the default one."""
+        """The settings, as the constructor takes them."""
         return (
             f"threshold={self.threshold}, reset={self.reset}, detach_reset={self.detach_reset}, "
             f"surrogate={self.surrogate}"
         )
 
 
+class SteppedNeuron(LeakyNeuron):
+    """A leaky neuron that runs step after step, in a kernel where there is one."""
+
+    decay_input: bool
+
+    @abstractmethod
+    def _leak(self) -> tuple[float, Tensor | None]:
+        """τ, and 1/τ in its place where it is learned."""
+
+    def _run(self, x: Tensor, state: F.LIFState | None) -> tuple[Tensor, F.LIFState]:
+        tau, leak = self._leak()
+        lif = F.lif if uses_reference(x, self.surrogate) else kernel.lif
+        return lif(
+            x,
+            state,
+            tau=tau,
+            leak=leak,
+            threshold=self.threshold,
+            reset=self.reset,
+            decay_input=self.decay_input,
+            detach_reset=self.detach_reset,
+            surrogate=self.surrogate,
+        )
+
+
 @final
-class IF(LeakyNeuron):
-    """Integrate-and-fire: H[t] = V[t−1] + X[t].
+class IF(SteppedNeuron):
+    """Integrate-and-fire: H[t] = V[t−1] + X[t], a LIF with infinite τ.
 
     Args:
         threshold: Firing threshold V_th.
@@ -60,6 +88,8 @@ class IF(LeakyNeuron):
     Raises:
         ValueError: The reset does not leave the membrane below threshold.
     """
+
+    decay_input = False
 
     def __init__(
         self,
@@ -73,19 +103,12 @@ class IF(LeakyNeuron):
             threshold=threshold, reset=reset, detach_reset=detach_reset, surrogate=surrogate
         )
 
-    def _run(self, x: Tensor, state: F.LIFState | None) -> tuple[Tensor, F.LIFState]:
-        return F.integrate(
-            x,
-            state,
-            threshold=self.threshold,
-            reset=self.reset,
-            detach_reset=self.detach_reset,
-            surrogate=self.surrogate,
-        )
+    def _leak(self) -> tuple[float, None]:
+        return math.inf, None
 
 
 @final
-class LIF(LeakyNeuron):
+class LIF(SteppedNeuron):
     """Leaky integrate-and-fire: H[t] = V[t−1] + (X[t] − (V[t−1] − V_reset))/τ.
 
     Args:
@@ -117,25 +140,16 @@ class LIF(LeakyNeuron):
         self.tau = float(tau)
         self.decay_input = decay_input
 
-    def _run(self, x: Tensor, state: F.LIFState | None) -> tuple[Tensor, F.LIFState]:
-        return F.lif(
-            x,
-            state,
-            tau=self.tau,
-            threshold=self.threshold,
-            reset=self.reset,
-            decay_input=self.decay_input,
-            detach_reset=self.detach_reset,
-            surrogate=self.surrogate,
-        )
+    def _leak(self) -> tuple[float, None]:
+        return self.tau, None
 
     def extra_repr(self) -> str:
-        """What tells this neuron from the default one."""
+        """The settings, as the constructor takes them."""
         return f"tau={self.tau}, decay_input={self.decay_input}, {super().extra_repr()}"
 
 
 @final
-class ParametricLIF(LeakyNeuron):
+class ParametricLIF(SteppedNeuron):
     """LIF whose time constant learns: 1/τ = sigmoid(w), one w for the layer.
 
     Args:
@@ -175,20 +189,11 @@ class ParametricLIF(LeakyNeuron):
         """The time constant learned so far, in steps."""
         return 1.0 / self.w.detach().sigmoid().item()
 
-    def _run(self, x: Tensor, state: F.LIFState | None) -> tuple[Tensor, F.LIFState]:
-        return F.plif(
-            x,
-            self.w.sigmoid(),
-            state,
-            threshold=self.threshold,
-            reset=self.reset,
-            decay_input=self.decay_input,
-            detach_reset=self.detach_reset,
-            surrogate=self.surrogate,
-        )
+    def _leak(self) -> tuple[float, Tensor]:
+        return math.inf, self.w.sigmoid()
 
     def extra_repr(self) -> str:
-        """What tells this neuron from the default one."""
+        """The settings, as the constructor takes them."""
         return f"decay_input={self.decay_input}, {super().extra_repr()}"
 
 

@@ -1,0 +1,59 @@
+"""Which implementation runs: compiled kernels where they can, the reference in plain torch else."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from engram.neuron.kernel.shape import SHAPES
+from engram.neuron.surrogate import Surrogate
+
+Backend = Literal["numba", "triton", "reference"]
+
+_KERNELS: dict[str, Backend] = {"cpu": "numba", "cuda": "triton"}
+_installed = {name: find_spec(name) is not None for name in _KERNELS.values()}
+_forced = False
+
+if not _installed["numba"]:
+    warnings.warn(
+        "Numba is not installed: spiking neurons run on the CPU in plain torch, several times "
+        "slower; `pip install numba` brings the kernels",
+        stacklevel=2,
+    )
+
+
+def backend(device: str | torch.device = "cpu") -> Backend:
+    """Which implementation neurons run on a device.
+
+    Args:
+        device: A device, or its type.
+
+    Returns:
+        "numba" or "triton" for compiled kernels, "reference" for plain torch: where the compiler
+        is not installed, on other devices, and inside `reference()`. A surrogate of the user's own
+        and float16 or bfloat16 state also run on the reference.
+    """
+    kernels = _KERNELS.get(
+        (device if isinstance(device, torch.device) else torch.device(device)).type
+    )
+    return "reference" if _forced or kernels is None or not _installed[kernels] else kernels
+
+
+@contextmanager
+def reference() -> Iterator[None]:
+    """Inside, neurons run on the reference in plain torch, whatever is installed."""
+    global _forced  # noqa: PLW0603
+    before, _forced = _forced, True
+    try:
+        yield
+    finally:
+        _forced = before
+
+
+def uses_reference(x: Tensor, surrogate: Surrogate) -> bool:
+    """Whether this input with this surrogate runs on the reference."""
+    return backend(x.device) == "reference" or type(surrogate) not in SHAPES

@@ -1,0 +1,298 @@
+"""The LIF family as one operator, `engram::lif`: autograd, compilation and export see one node."""
+
+import math
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from engram.neuron.functional import LIFState, state_dtype
+from engram.neuron.kernel.eager import unwatched
+from engram.neuron.kernel.memory import laid_out_like, new_like, time_major
+from engram.neuron.kernel.shape import shape_of
+from engram.neuron.kernel.team import Entry, bits, entry, launch
+from engram.neuron.surrogate import Surrogate
+
+BLOCK = 8192
+"""Neurons a piece: the membrane of a block stays in the first-level cache."""
+SCRATCH = 1 << 17
+"""Charges that the backward of one piece recomputes and holds, in the second-level cache."""
+
+
+class Settings(NamedTuple):
+    """What of a LIF is no tensor, in the order of the operator's arguments."""
+
+    tau: float
+    threshold: float
+    reset: float | None
+    decay_input: bool
+    detach_reset: bool
+    shape: int
+    scale: float
+    width: float
+
+
+def lif(
+    x: Tensor,
+    state: LIFState | None = None,
+    *,
+    tau: float = 2.0,
+    leak: Tensor | None = None,
+    threshold: float = 1.0,
+    reset: float | None = 0.0,
+    decay_input: bool = True,
+    detach_reset: bool = False,
+    surrogate: Surrogate,
+) -> tuple[Tensor, LIFState]:
+    """`functional.lif`, compiled."""
+    voltage = None if state is None else state.voltage
+    settings = Settings(tau, threshold, reset, decay_input, detach_reset, *shape_of(surrogate))
+    if x.is_cpu and unwatched(x):
+        spikes, after = _Eager.apply(x, voltage, leak, settings)  # pyright: ignore[reportGeneralTypeIssues]
+    else:
+        spikes, after = lif_operator(x, voltage, leak, *settings)
+    return spikes, LIFState(after)
+
+
+class _Eager(torch.autograd.Function):
+    """The operator without the dispatcher."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, voltage: Tensor | None, leak: Tensor | None, settings: Settings
+    ) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(x, voltage, leak)
+        ctx.settings = settings
+        ctx.set_materialize_grads(False)
+        return _forward(x, voltage, leak, settings)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        return (*_differentiate(_backward, ctx, *grads), None)
+
+
+def _forward(
+    x: Tensor, voltage: Tensor | None, leak: Tensor | None, settings: Settings
+) -> tuple[Tensor, Tensor]:
+    real = state_dtype(x)
+    inputs = time_major(x if x.dtype == real else x.to(real))
+    spikes, after = new_like(inputs), new_like(inputs[0])
+    if x.numel():
+        before = None if voltage is None else laid_out_like(after, voltage.to(real))
+        kernel, numbers = _forward_kernel(real, leak is not None, settings)
+        n = after.numel()
+        launch(
+            kernel,
+            -(-n // BLOCK),
+            x.numel(),
+            inputs.data_ptr(),
+            spikes.data_ptr(),
+            0 if before is None else before.data_ptr(),
+            after.data_ptr(),
+            x.shape[0],
+            n,
+            BLOCK,
+            numbers[0] if leak is None else bits(leak.item()),
+            *numbers[1:],
+        )
+    return spikes if x.dtype == real else spikes.to(x.dtype), after
+
+
+def _backward(
+    g_spikes: Tensor | None,
+    g_after: Tensor | None,
+    x: Tensor,
+    voltage: Tensor | None,
+    leak: Tensor | None,
+    settings: Settings,
+) -> tuple[Tensor, Tensor, Tensor]:
+    real = state_dtype(x)
+    inputs = time_major(x if x.dtype == real else x.to(real))
+    g_x, g_before = new_like(inputs), new_like(inputs[0])
+    n = g_before.numel()
+    block = max(64, min(BLOCK, SCRATCH // x.shape[0] // 64 * 64))
+    pieces = -(-n // block)
+    g_leak = torch.zeros(() if leak is None else pieces, dtype=torch.float64)
+    if x.numel():
+        g = torch.zeros_like(inputs) if g_spikes is None else laid_out_like(inputs, g_spikes)
+        g = g if g.dtype == real else g.to(real)
+        before = None if voltage is None else laid_out_like(g_before, voltage.to(real))
+        after = None if g_after is None else laid_out_like(g_before, g_after.to(real))
+        kernel, numbers = _backward_kernel(real, leak is not None, settings)
+        if leak is not None:
+            numbers = _leak_words(leak.item(), settings, numbers)
+        launch(
+            kernel,
+            pieces,
+            x.numel(),
+            inputs.data_ptr(),
+            g.data_ptr(),
+            g_x.data_ptr(),
+            0 if before is None else before.data_ptr(),
+            0 if after is None else after.data_ptr(),
+            g_before.data_ptr(),
+            g_leak.data_ptr(),
+            x.shape[0],
+            n,
+            block,
+            *numbers,
+        )
+    if leak is not None:
+        g_leak = g_leak.sum()
+    return g_x if x.dtype == real else g_x.to(x.dtype), g_before, g_leak
+
+
+@lru_cache(256)
+def _forward_kernel(
+    real: torch.dtype, learned: bool, settings: Settings
+) -> tuple[Entry, tuple[int, ...]]:
+    """The kernel of these settings, and its last words: τ, threshold, reset potential."""
+    from engram.neuron.kernel import lif_cpu  # Numba is loaded when first needed
+
+    address = lif_cpu.forward(lif_cpu.REALS[real], *_form(learned, settings))
+    numbers = (settings.tau, settings.threshold, settings.reset or 0.0)
+    return entry(address), tuple(map(bits, numbers))
+
+
+@lru_cache(256)
+def _backward_kernel(
+    real: torch.dtype, learned: bool, settings: Settings
+) -> tuple[Entry, tuple[int, ...]]:
+    """The kernel of these settings, and its last words, from τ to the surrogate's width."""
+    from engram.neuron.kernel import lif_cpu
+
+    form = _form(learned, settings)
+    address = lif_cpu.backward(lif_cpu.REALS[real], *form, settings.detach_reset, settings.shape)
+    leak = 1.0 / settings.tau
+    numbers = (
+        *(settings.tau, settings.threshold, settings.reset or 0.0),
+        *(leak if settings.decay_input else 1.0, 1.0 - leak, settings.scale, settings.width),
+    )
+    return entry(address), tuple(map(bits, numbers))
+
+
+def _leak_words(leak: float, settings: Settings, words: tuple[int, ...]) -> tuple[int, ...]:
+    """The last words of the backward kernel with a learned leak in place of τ."""
+    dh_dx = bits(leak if settings.decay_input else 1.0)
+    return (bits(leak), *words[1:3], dh_dx, bits(1.0 - leak), *words[5:])
+
+
+def _form(learned: bool, settings: Settings) -> tuple[int, bool, int]:
+    """Which kernel: how it charges, whether the input decays, how it resets."""
+    from engram.neuron.kernel import lif_cpu as cpu
+
+    leaky = cpu.LEARNED_LEAK if learned else cpu.LEAK
+    kind = leaky if learned or math.isfinite(settings.tau) else cpu.INTEGRATE
+    reset = settings.reset
+    return (
+        kind,
+        settings.decay_input,
+        cpu.SOFT if reset is None else cpu.TO_ZERO if reset == 0.0 else cpu.TO_VALUE,
+    )
+
+
+@torch.library.custom_op("engram::lif", mutates_args=(), device_types="cpu")
+def lif_operator(
+    x: Tensor,
+    voltage: Tensor | None,
+    leak: Tensor | None,
+    tau: float,
+    threshold: float,
+    reset: float | None,
+    decay_input: bool,
+    detach_reset: bool,
+    shape: int,
+    scale: float,
+    width: float,
+) -> tuple[Tensor, Tensor]:
+    """Spikes of a sequence `(time, *neurons)` and the membrane `(*neurons)` after it.
+
+    Args:
+        x: Input sequence.
+        voltage: The membrane before; None is the reset potential.
+        leak: 1/τ where it is learned.
+        tau: τ where it is not; infinite for no leak.
+        threshold: Firing threshold.
+        reset: Reset potential; None is the soft reset.
+        decay_input: Whether the input, too, is divided by τ.
+        detach_reset: Whether the gradient ignores the path through the reset.
+        shape: The surrogate gradient is scale · shape(width · x), see `kernel.shape`.
+        scale: Its scale.
+        width: Its width.
+    """
+    settings = Settings(tau, threshold, reset, decay_input, detach_reset, shape, scale, width)
+    return _forward(x, voltage, leak, settings)
+
+
+@lif_operator.register_fake
+def _(x: Tensor, voltage: Tensor | None, leak: Tensor | None, *_: object) -> tuple[Tensor, Tensor]:
+    inputs = time_major(x)
+    return torch.empty_like(inputs), torch.empty_like(inputs[0], dtype=state_dtype(x))
+
+
+@torch.library.custom_op("engram::lif_backward", mutates_args=(), device_types="cpu")
+def lif_backward(
+    g_spikes: Tensor | None,
+    g_after: Tensor | None,
+    x: Tensor,
+    voltage: Tensor | None,
+    leak: Tensor | None,
+    tau: float,
+    threshold: float,
+    reset: float | None,
+    decay_input: bool,
+    detach_reset: bool,
+    shape: int,
+    scale: float,
+    width: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of `lif_operator`'s x, voltage and leak; the charge is recomputed, not kept."""
+    settings = Settings(tau, threshold, reset, decay_input, detach_reset, shape, scale, width)
+    return _backward(g_spikes, g_after, x, voltage, leak, settings)
+
+
+@lif_backward.register_fake
+def _(
+    g_spikes: Tensor | None, g_after: Tensor | None, x: Tensor, *_: object
+) -> tuple[Tensor, Tensor, Tensor]:
+    inputs = time_major(x)
+    return (
+        torch.empty_like(inputs),
+        torch.empty_like(inputs[0], dtype=state_dtype(x)),
+        x.new_empty((), dtype=torch.float64),
+    )
+
+
+def _differentiate(
+    backward: Any, ctx: Any, g_spikes: Tensor | None, g_after: Tensor | None
+) -> tuple[Tensor | None, ...]:
+    x, voltage, leak = ctx.saved_tensors
+    if g_spikes is None and g_after is None:
+        return None, None, None
+    g_x, g_before, g_leak = backward(g_spikes, g_after, x, voltage, leak, ctx.settings)
+    return (
+        g_x,
+        None if voltage is None else g_before.to(voltage.dtype),
+        None if leak is None else g_leak.to(leak.dtype),
+    )
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    x, voltage, leak, *settings = inputs
+    ctx.save_for_backward(x, voltage, leak)
+    ctx.settings = settings
+    ctx.set_materialize_grads(False)
+
+
+def _differentiate_operator(
+    ctx: Any, g_spikes: Tensor | None, g_after: Tensor | None
+) -> tuple[Tensor | None, ...]:
+    def through_dispatcher(*args: Any) -> tuple[Tensor, Tensor, Tensor]:
+        *tensors, settings = args
+        return lif_backward(*tensors, *settings)
+
+    return (*_differentiate(through_dispatcher, ctx, g_spikes, g_after), *(None,) * 8)
+
+
+lif_operator.register_autograd(_differentiate_operator, setup_context=_save)

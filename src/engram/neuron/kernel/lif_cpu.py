@@ -1,0 +1,165 @@
+"""The LIF family on the CPU: one pass over time, the membrane in the first-level cache.
+
+A piece of work is a block of neighbouring neurons. The inner loops run over one-dimensional slices
+of a block, the form that the compiler turns into vector code. The arithmetic is that of
+`functional`, operation by operation, so the spikes are equal to the last bit.
+"""
+
+# Numba compiles the kernels; their scalars and arrays are not what a type checker takes them for
+# pyright: reportArgumentType=false, reportOperatorIssue=false, reportIndexIssue=false
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from numba import carray, cfunc, njit
+
+from engram.neuron.kernel.native import ENTRY, array_at, number_at, slope, take
+
+REALS = {torch.float32: np.float32, torch.float64: np.float64}
+"""The types that kernels integrate in."""
+INTEGRATE, LEAK, LEARNED_LEAK = range(3)
+SOFT, TO_ZERO, TO_VALUE = range(3)
+
+
+@njit
+def _charge(kind: int, decays: bool, v: Any, x: Any, rest: Any, tau: Any) -> Any:
+    """H[t] from V[t−1] and X[t]; `tau` is 1/τ where the leak is learned."""
+    if kind == INTEGRATE:
+        return v + x
+    if kind == LEAK:
+        return v + (x - (v - rest)) / tau if decays else v - (v - rest) / tau + x
+    return v + (x - (v - rest)) * tau if decays else v - (v - rest) * tau + x
+
+
+@njit
+def _reset(reset: int, h: Any, spike: Any, threshold: Any, rest: Any, one: Any) -> Any:
+    """V[t] from H[t] and S[t]."""
+    if reset == SOFT:
+        return h - spike * threshold
+    if reset == TO_ZERO:
+        return (one - spike) * h
+    return (one - spike) * h + spike * rest
+
+
+@cache
+def forward(real: type[np.floating], kind: int, decays: bool, reset: int) -> int:
+    """Address of the forward kernel.
+
+    Its words: x, spikes `(T, N)`; the membrane before (0 for rest) and after, `(N,)`; T, N, the
+    block; τ (or 1/τ), threshold, reset potential.
+    """
+    one, zero = real(1), real(0)
+
+    @cfunc(ENTRY, cache=True, nopython=True)
+    def kernel(words: Any) -> None:
+        w = carray(words, 12)
+        steps, n, block = w[6], w[7], w[8]
+        x, s = array_at(w[2], zero, steps * n), array_at(w[3], zero, steps * n)
+        before, after = array_at(w[4], zero, n), array_at(w[5], zero, n)
+        tau, threshold = real(number_at(w[9])), real(number_at(w[10]))
+        rest = real(number_at(w[11]))
+        piece = take(words)
+        while piece >= 0:
+            lo = piece * block
+            hi = min(n, lo + block)
+            v = after[lo:hi]
+            if w[4] != 0:
+                v[:] = before[lo:hi]
+            else:
+                v[:] = rest
+            for t in range(steps):
+                xt, st = x[t * n + lo : t * n + hi], s[t * n + lo : t * n + hi]
+                for i in range(hi - lo):
+                    h = _charge(kind, decays, v[i], xt[i], rest, tau)
+                    spike = one if h >= threshold else zero
+                    st[i] = spike
+                    v[i] = _reset(reset, h, spike, threshold, rest, one)
+            piece = take(words)
+
+    return kernel.address
+
+
+@cache
+def backward(
+    real: type[np.floating], kind: int, decays: bool, reset: int, detach: bool, shape: int
+) -> int:
+    """Address of the backward kernel, which recomputes H block by block instead of having kept it.
+
+    Its words: x and the gradients of the spikes and of x, `(T, N)`; the membrane before (0 for
+    rest), the gradients of the membrane after (0 for none) and before, `(N,)`; the gradient of 1/τ,
+    one float64 a piece; T, N, the block; τ (or 1/τ), threshold, reset potential, dH/dX, dH/dV,
+    and the scale and width of the surrogate gradient.
+    """
+    one, zero = real(1), real(0)
+
+    @cfunc(ENTRY, cache=True, nopython=True)
+    def kernel(words: Any) -> None:
+        w = carray(words, 19)
+        steps, n, block = w[9], w[10], w[11]
+        x, gs = array_at(w[2], zero, steps * n), array_at(w[3], zero, steps * n)
+        gx = array_at(w[4], zero, steps * n)
+        before, g_after = array_at(w[5], zero, n), array_at(w[6], zero, n)
+        g_before, g_leak = array_at(w[7], zero, n), array_at(w[8], 0.0, w[1])
+        tau, threshold = real(number_at(w[12])), real(number_at(w[13]))
+        rest = real(number_at(w[14]))
+        dh_dx, dh_dv = real(number_at(w[15])), real(number_at(w[16]))
+        scale, width = real(number_at(w[17])), real(number_at(w[18]))
+        charged = np.empty(steps * block, real)
+        ends = np.empty((steps + 1) * block if kind == LEARNED_LEAK else block, real)
+        of_leak = np.empty(block, real)
+        piece = take(words)
+        while piece >= 0:
+            lo = piece * block
+            hi = min(n, lo + block)
+            m = hi - lo
+            v = ends[:m]
+            if w[5] != 0:
+                v[:] = before[lo:hi]
+            else:
+                v[:] = rest
+            for t in range(steps):
+                xt, ht = x[t * n + lo : t * n + hi], charged[t * block : t * block + m]
+                after = ends[:m]
+                if kind == LEARNED_LEAK:
+                    v = ends[t * block : t * block + m]
+                    after = ends[(t + 1) * block : (t + 1) * block + m]
+                for i in range(m):
+                    h = _charge(kind, decays, v[i], xt[i], rest, tau)
+                    ht[i] = h
+                    after[i] = _reset(
+                        reset, h, one if h >= threshold else zero, threshold, rest, one
+                    )
+            gv = g_before[lo:hi]
+            if w[6] != 0:
+                gv[:] = g_after[lo:hi]
+            else:
+                gv[:] = zero
+            of_leak[:m] = zero
+            for t in range(steps - 1, -1, -1):
+                xt, ht = x[t * n + lo : t * n + hi], charged[t * block : t * block + m]
+                gst, gxt = gs[t * n + lo : t * n + hi], gx[t * n + lo : t * n + hi]
+                for i in range(m):
+                    h = ht[i]
+                    ds_dh = scale * slope(shape, width * (h - threshold), one)
+                    spike = one if h >= threshold else zero
+                    dv_dh = one if reset == SOFT else one - spike
+                    if not detach:
+                        dv_dh += (-threshold if reset == SOFT else rest - h) * ds_dh
+                    gh = gst[i] * ds_dh + gv[i] * dv_dh
+                    gxt[i] = gh * dh_dx
+                    gv[i] = gh * dh_dv
+                    ht[i] = gh
+                if kind == LEARNED_LEAK:
+                    v = ends[t * block : t * block + m]
+                    for i in range(m):
+                        of_leak[i] += ht[i] * ((xt[i] if decays else zero) - (v[i] - rest))
+            if kind == LEARNED_LEAK:
+                total = 0.0
+                for i in range(m):
+                    total += of_leak[i]
+                g_leak[piece] = total
+            piece = take(words)
+
+    return kernel.address

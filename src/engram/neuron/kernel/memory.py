@@ -1,0 +1,55 @@
+"""How a sequence lies in memory, and where the results go."""
+
+import ctypes
+import sys
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+HUGE = 4 << 20
+"""From this many bytes on, new memory is asked for in huge pages."""
+PAGE = 4096
+MADV_HUGEPAGE = 14
+
+
+def time_major(x: Tensor) -> Tensor:
+    """X itself where each step is one dense block and the steps follow each other, else a copy.
+
+    Channels-last activations pass: a neuron does not mind in which order its neighbours lie, as
+    long as every step has the same order.
+    """
+    if x.is_contiguous():
+        return x
+    dense = 1
+    for stride, size in sorted(zip(x.stride()[1:], x.shape[1:], strict=True)):
+        if size != 1:
+            if stride != dense:
+                return x.contiguous()
+            dense *= size
+    return x if x.stride(0) == dense else x.contiguous()
+
+
+def laid_out_like(x: Tensor, y: Tensor) -> Tensor:
+    """Y itself where it lies in memory as x does, else a copy that does."""
+    return y if y.stride() == x.stride() else torch.empty_like(x, dtype=y.dtype).copy_(y)
+
+
+def new_like(x: Tensor) -> Tensor:
+    """New memory in the layout of x; a large one in huge pages where the system gives them."""
+    y = torch.empty_strided(x.shape, x.stride(), dtype=x.dtype, device=x.device)
+    if y.nbytes >= HUGE and y.is_cpu and (advise := _madvise()) is not None:
+        start = -(-y.data_ptr() // PAGE) * PAGE
+        # advice only: where it is not taken, the memory is as good, and slower to touch first
+        advise(start, (y.data_ptr() + y.nbytes - start) // PAGE * PAGE, MADV_HUGEPAGE)
+    return y
+
+
+@cache
+def _madvise() -> Any:
+    if sys.platform != "linux":
+        return None
+    advise = ctypes.CDLL(None).madvise
+    advise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    return advise
