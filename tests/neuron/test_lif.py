@@ -3,7 +3,7 @@ import itertools
 import pytest
 import torch
 
-from engram.neuron import IF, LIF, ATan, ParametricLIF, Sigmoid
+from engram.neuron import IF, LIF, ATan, ParametricLIF, Sigmoid, reference
 from engram.neuron import functional as F
 
 OPTIONS = list(itertools.product([0.0, -0.25, None], [False, True]))
@@ -39,7 +39,29 @@ def spikingjelly_pair(kind: str, reset: float | None, detach: bool, decay: bool)
     ("kind", "decay"),
     [("if", True), ("lif", True), ("lif", False), ("plif", True), ("plif", False)],
 )
-def test_equals_spikingjelly(kind: str, decay: bool, reset: float | None, detach: bool) -> None:
+def test_reference_equals_spikingjelly(
+    kind: str, decay: bool, reset: float | None, detach: bool
+) -> None:
+    with reference():
+        assert_equals_spikingjelly(kind, decay, reset, detach)
+
+
+@pytest.mark.parametrize(
+    ("kind", "decay", "reset", "detach"),
+    [
+        ("if", True, 0.0, False),
+        ("lif", True, 0.0, False),
+        ("lif", False, -0.25, True),
+        ("plif", True, None, False),
+    ],
+)
+def test_kernel_equals_spikingjelly(
+    kind: str, decay: bool, reset: float | None, detach: bool
+) -> None:
+    assert_equals_spikingjelly(kind, decay, reset, detach)
+
+
+def assert_equals_spikingjelly(kind: str, decay: bool, reset: float | None, detach: bool) -> None:
     ours, theirs = spikingjelly_pair(kind, reset, detach, decay)
     x = torch.randn(24, 5, 101, generator=torch.Generator().manual_seed(1)) + 0.4
     weight = torch.randn(24, 5, 101, generator=torch.Generator().manual_seed(2))

@@ -4,6 +4,7 @@ Sequences are `(time, *neurons)`, where `*neurons` is usually `(batch, *features
 input is integrated in float32, and the spikes come back in the dtype of the input.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -88,7 +89,8 @@ def lif(
 
     H[t] = V[t−1] + (X[t] − (V[t−1] − V_reset))/τ, or with `decay_input=False`
     H[t] = V[t−1] − (V[t−1] − V_reset)/τ + X[t]; then S[t] and V[t] as in `fire`. An infinite τ
-    whose input does not decay is the integrate-and-fire neuron.
+    whose input does not decay is the integrate-and-fire neuron. An infinite or undefined input
+    follows IEEE arithmetic through these equations and reaches no other neuron.
 
     Args:
         x: Input sequence X.
@@ -110,14 +112,8 @@ def lif(
     state = rest(x, reset) if state is None else state
     spikes = []
     for x_t in x.unbind(0):  # indexing x[t] in the graph is far slower
-        v = state.voltage
-        drift = v - (reset or 0.0)
-        if decay_input:
-            charge = v + _decayed(x_t - drift, tau, leak)
-        else:
-            charge = v - _decayed(drift, tau, leak) + x_t
         s_t, state = fire(
-            charge,
+            _charge(state.voltage, x_t, reset or 0.0, tau, leak, decay_input),
             threshold=threshold,
             reset=reset,
             detach_reset=detach_reset,
@@ -127,8 +123,15 @@ def lif(
     return torch.stack(spikes), state
 
 
-def _decayed(current: Tensor, tau: float, leak: Tensor | None) -> Tensor:
-    return current / tau if leak is None else current * leak
+def _charge(
+    v: Tensor, x: Tensor, resting: float, tau: float, leak: Tensor | None, decay_input: bool
+) -> Tensor:
+    """H[t] from V[t−1] and X[t]."""
+    if leak is None and math.isinf(tau) and not decay_input:
+        return v + x
+    drift = x - (v - resting) if decay_input else v - resting
+    decayed = drift / tau if leak is None else drift * leak
+    return v + decayed if decay_input else v - decayed + x
 
 
 def psn(

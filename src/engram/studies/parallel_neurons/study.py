@@ -1,0 +1,203 @@
+"""The settings of the comparison, its pieces of work, and what a reader must know of them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, final
+
+import torch
+from torch.nn import functional as F
+from torch.optim import AdamW
+
+from engram.neuron import Neuron
+from engram.record import record
+from engram.report import Report
+from engram.studies.parallel_neurons.findings import report_learning
+from engram.studies.parallel_neurons.network import (
+    MEMBERS,
+    Images,
+    NeuronName,
+    RowNetwork,
+    fade,
+    mask_share,
+    read_images,
+)
+from engram.studies.parallel_neurons.timing import report_timings, time_neurons, timing_points
+from engram.study import Journal
+from engram.train import batches, choose_device, fit, predict
+
+BATCH = 256
+"""Images a call when nothing is learned."""
+
+
+@final
+@dataclass(frozen=True)
+class ParallelNeurons:
+    """Compare spiking neurons on images that are read row by row.
+
+    Args:
+        data: A dataset of images: a name of the catalogue, imagefolder:DIR or parquet:DIR.
+        size: Side in pixels that your own pictures are scaled and cropped to.
+        limit: Most training images to use, each class in proportion; all when None.
+        validation: Share of them that chooses the epoch instead of teaching.
+        neurons: The neurons to compare, against LIF if it is among them, else the first.
+        k: Order of the masked and the sliding PSN: inputs a step reads; all T when None.
+        hidden: Neurons in each of the two hidden layers.
+        epochs: Passes over the training images.
+        batch: Images a training step.
+        lr: Learning rate of AdamW at the first step; it falls to 0 along half a cosine.
+        seeds: Networks trained for each neuron, from different weights.
+        seed: Seed of all randomness.
+        steps_timed: Lengths T at which a neuron is timed.
+        units_timed: Widths N at which a neuron is timed.
+        device: Where to train, such as cpu or cuda; a CUDA device if there is one when None.
+        threads: CPU threads of torch; another number may round otherwise.
+    """
+
+    name: ClassVar[str] = "parallel-neurons"
+    title: ClassVar[str] = "Parallel spiking neurons against the LIF family"
+    question: ClassVar[str] = (
+        "Do parallel spiking neurons learn image rows better and faster than the LIF family?"
+    )
+
+    data: str = "digits"
+    size: int | None = None
+    limit: int | None = 5_000
+    validation: float = 0.2
+    neurons: tuple[NeuronName, ...] = ("if", "lif", "plif", "psn", "masked", "sliding")
+    k: int | None = None
+    hidden: int = 128
+    epochs: int = 30
+    batch: int = 64
+    lr: float = 2e-2
+    seeds: int = 3
+    seed: int = 0
+    steps_timed: tuple[int, ...] = (4, 16, 64, 256)
+    units_timed: tuple[int, ...] = (1024, 4096, 16384, 65536)
+    device: str | None = None
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        for field in ("hidden", "epochs", "seeds", "threads", "limit", "k"):
+            value = getattr(self, field)
+            if value is not None and value < 1:
+                raise ValueError(f"{field} is {value}: it counts from 1")
+        if not self.neurons or len(set(self.neurons)) < len(self.neurons):
+            raise ValueError(f"neurons are {self.neurons}: name at least one, and each once")
+        for neuron in self.neurons:
+            if neuron not in MEMBERS:
+                raise ValueError(
+                    f"no neuron is called {neuron!r}: choose from {', '.join(MEMBERS)}"
+                )
+        if min((*self.steps_timed, *self.units_timed), default=1) < 1:
+            raise ValueError(
+                f"steps_timed={self.steps_timed}, units_timed={self.units_timed}: "
+                "both count from 1; leave one empty to skip its timings"
+            )
+
+    def run(self, report: Report, journal: Journal) -> None:
+        """Train each neuron's networks, time the neurons alone, and report as each part is done.
+
+        Raises:
+            ValueError: If the data are no images or cannot be read, or a setting does not fit them.
+        """
+        images = read_images(
+            self.data,
+            size=self.size,
+            limit=self.limit,
+            validation=self.validation,
+            seed=self.seed,
+        )
+        report.provenance.data.update(images.source.sha256)
+        for note in describe(self, images):
+            report.note(note)
+        points = timing_points(self.steps_timed, self.units_timed)
+        journal.expect(len(self.neurons) * self.seeds + len(points))
+        with threads(self.threads):
+            outcomes: dict[str, list[dict[str, Any]]] = {}
+            try:
+                for neuron in self.neurons:
+                    outcomes[neuron] = [
+                        journal.once(
+                            f"{MEMBERS[neuron].label}, seed {seed}",
+                            partial(train_network, self, images, neuron, seed),
+                        )
+                        for seed in range(self.seed, self.seed + self.seeds)
+                    ]
+            finally:  # an interrupted run still reports the neurons that are done
+                if outcomes:
+                    report_learning(report, outcomes, len(images.test.labels), self.seed)
+            timings = {
+                (T, N): journal.once(f"timing at T = {T}, N = {N}", partial(self._time, T, N))
+                for T, N in points
+            }
+        if timings:
+            report_timings(report, timings)
+
+    def _time(self, T: int, N: int) -> dict[str, float]:
+        k, device = min(self.k or T, T), choose_device(self.device)
+        return time_neurons(self.neurons, T, N, k=k, device=device, seed=self.seed)
+
+
+def train_network(study: ParallelNeurons, images: Images, neuron: str, seed: int) -> dict[str, Any]:
+    """Train one network, and test the weights that did best in validation."""
+    T, features = images.test.inputs.shape[1:]
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        make = partial(MEMBERS[neuron].make, T, study.k or T)
+        net = RowNetwork(features, study.hidden, len(images.source.classes), make)
+    lam = [mask_share(epoch, study.epochs) for epoch in range(study.epochs)]
+    history = fit(
+        net,
+        images.train,
+        images.validation,
+        epochs=study.epochs,
+        batch=study.batch,
+        lr=study.lr,
+        seed=seed,
+        optimizer=partial(AdamW, weight_decay=0.0),
+        device=study.device,
+        loss=partial(F.cross_entropy, label_smoothing=0.1),
+        before_epoch=lambda epoch: fade(net, lam[epoch]),
+        keep_from=lam.index(1.0),  # so that every masked PSN is causal; the same for all neurons
+    )
+    inputs, labels = images.test
+    wrong = predict(net, inputs, batch=BATCH).argmax(1) != labels
+    traces = record(net, batches(inputs, BATCH), Neuron, reduce="trials")
+    return {
+        "parameters": sum(weight.numel() for weight in net.parameters()),
+        "wrong": wrong.nonzero().flatten().tolist(),
+        "validation": list(history.validation_accuracy.values),
+        "best_epoch": history.best_epoch,
+        "rates": [float(trace.firing_rate.mean()) for trace in traces.values()],
+        "step_ms": 1e3 * history.step_s,
+    }
+
+
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    """Inside, torch computes with so many CPU threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def describe(study: ParallelNeurons, images: Images) -> list[str]:
+    """What a reader must know of the data and of how the numbers came about."""
+    source, used = images.source, len(images.train.labels) + len(images.validation.labels)
+    bitten = f", of which limit = {study.limit} kept {used}" if used < len(source.train) else ""
+    T, features = images.test.inputs.shape[1:]
+    return [
+        f"Data: {source.name}. Licence: {source.licence}.",
+        *(f"Data: {note}." for note in source.notes),
+        f"There are {len(source.train)} training images{bitten}: {len(images.train.labels)} taught "
+        f"and {len(images.validation.labels)} chose the epoch, whose weights met the "
+        f"{len(source.test)} test images once. An image is read as {T} steps of {features} values.",
+        f"One network differs from the next in its neuron only: ({features} → {study.hidden} → "
+        f"{study.hidden} → {len(source.classes)}), batch norm before each neuron, mean over time; "
+        "label smoothing 0.1. Runs differ in initial weights and the order of the images.",
+    ]

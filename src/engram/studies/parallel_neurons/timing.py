@@ -1,0 +1,120 @@
+"""How the time of a neuron alone grows with the length of the sequence and with its width."""
+
+import time
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+import torch
+from torch import Tensor
+
+from engram.neuron import Neuron
+from engram.report import Figure, Report, Table
+from engram.series import Series
+from engram.studies.parallel_neurons.network import MEMBERS, fade
+
+STEPS = 16
+"""T while N grows."""
+UNITS = 4096
+"""N while T grows."""
+ROUNDS = 7
+"""How often each neuron is timed at a point, after a warm-up."""
+
+
+def timing_points(steps: Sequence[int], units: Sequence[int]) -> list[tuple[int, int]]:
+    """The (T, N) to time at, each once: these T at one N, then these N at one T."""
+    return list(dict.fromkeys([(T, UNITS) for T in steps] + [(STEPS, N) for N in units]))
+
+
+def time_neurons(
+    names: Sequence[str], T: int, N: int, *, k: int, device: torch.device, seed: int
+) -> dict[str, float]:
+    """Time each neuron forward and backward.
+
+    Args:
+        names: The neurons.
+        T: Steps of the sequence.
+        N: Neurons side by side.
+        k: Order of the masked and the sliding PSN.
+        device: Where to run.
+        seed: Seed of the input.
+
+    Returns:
+        The median over the rounds for each neuron, in milliseconds.
+    """
+    x = torch.randn(T, N, generator=torch.Generator().manual_seed(seed)).to(device)
+    x.requires_grad_()
+    neurons = {name: MEMBERS[name].make(T, k).to(device) for name in names}
+    for neuron in neurons.values():
+        fade(neuron, 1.0)
+        _forward_backward_ms(neuron, x)
+    taken: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(ROUNDS):
+        for name, neuron in neurons.items():  # in turn: a disturbance then hits all alike
+            taken[name].append(_forward_backward_ms(neuron, x))
+    return {name: median(times) for name, times in taken.items()}
+
+
+def _forward_backward_ms(neuron: Neuron, x: Tensor) -> float:
+    start = _now(x.device)
+    neuron(x).sum().backward()
+    return 1e3 * (_now(x.device) - start)
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def report_timings(report: Report, timings: Mapping[tuple[int, int], Mapping[str, float]]) -> None:
+    """Report the times, in a table and as they grow with T and with N.
+
+    Args:
+        report: The report to fill in.
+        timings: What `time_neurons` found at each (T, N), one or more.
+    """
+    names = list(next(iter(timings.values())))
+    report.add(
+        Table(
+            "Time of a neuron layer alone (ms)",
+            ["T", "N", *(MEMBERS[name].label for name in names)],
+            [[T, N, *(times[name] for name in names)] for (T, N), times in timings.items()],
+            f"Forward and backward over T steps of N neurons: the median of {ROUNDS} rounds.",
+            volatile=True,
+        )
+    )
+    over_T = {T: times for (T, N), times in timings.items() if N == UNITS}
+    over_N = {N: times for (T, N), times in timings.items() if T == STEPS}
+    _report_growth(report, "T", "steps", over_T, f"N = {UNITS}")
+    _report_growth(report, "N", "neurons", over_N, f"T = {STEPS}")
+
+
+def _report_growth(
+    report: Report, axis: str, unit: str, times: Mapping[int, Mapping[str, float]], fixed: str
+) -> None:
+    if not times:
+        return
+    points = sorted(times)
+    series = [
+        Series(
+            f"{member.label}, over {axis}",
+            points,
+            [times[point][name] for point in points],
+            axis=axis,
+            unit="ms",
+            index_unit=unit,
+            volatile=True,
+        )
+        for name, member in MEMBERS.items()
+        if name in times[points[0]]
+    ]
+    report.add(
+        *series,
+        Figure(
+            f"Time forward and backward, over {axis}",
+            [line.name for line in series],
+            x_log=True,
+            y_log=True,
+            caption=f"Of a neuron layer alone, at {fixed}.",
+        ),
+    )

@@ -1,0 +1,225 @@
+"""Training: one short engine for every model and every kind of example."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from engram.record import evaluating
+from engram.series import Series
+
+Collate = Callable[[Any, Tensor], Any]
+"""From all the inputs and some row numbers to what the model takes; it has `.to(device)`."""
+
+
+class Examples(NamedTuple):
+    """Inputs and what they should be taken for.
+
+    Attributes:
+        inputs: What `collate` picks rows from: a tensor `(n, time, *features)`, for `time_first`.
+        labels: Class indices, `(n,)` int64.
+    """
+
+    inputs: Any
+    labels: Int64[Tensor, " n"]
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened in training.
+
+    Attributes:
+        train_loss: Mean loss over the training examples, by epoch, as the weights moved.
+        validation_accuracy: Share of the validation examples that were right after each epoch.
+        best_epoch: The epoch, from 0, whose weights the model was left with.
+        step_s: Time of a training step in seconds, the median over epochs of the epoch's mean.
+    """
+
+    train_loss: Series
+    validation_accuracy: Series
+    best_epoch: int
+    step_s: float
+
+
+def time_first(
+    inputs: Float[Tensor, "n time *features"], rows: Int64[Tensor, " batch"]
+) -> Float[Tensor, "time batch *features"]:
+    """Pick sequences of one length and put time before the batch."""
+    return inputs[rows].transpose(0, 1)
+
+
+def batches(inputs: Any, size: int, collate: Collate = time_first) -> Iterator[Any]:
+    """Yield all the inputs in their order, `size` at a time, as the model takes them.
+
+    Args:
+        inputs: As in `Examples`.
+        size: Examples a batch; the last may have fewer.
+        collate: Picks the rows of a batch.
+    """
+    for rows in torch.arange(len(inputs)).split(size):
+        yield collate(inputs, rows)
+
+
+def predict(
+    model: nn.Module, inputs: Any, *, batch: int = 256, collate: Collate = time_first
+) -> Float[Tensor, "n *outputs"]:
+    """Run a model in evaluation mode over all the inputs, and bring its outputs to the CPU.
+
+    Args:
+        model: The model; its outputs have the batch first.
+        inputs: As in `Examples`.
+        batch: Examples a call.
+        collate: Picks the rows of a batch.
+    """
+    with evaluating(model) as device:
+        return torch.cat([model(x.to(device)).cpu() for x in batches(inputs, batch, collate)])
+
+
+def cosine(progress: float) -> float:
+    """The share of the learning rate left: ½(1 + cos(π·progress)), progress from 0 to 1.
+
+    References:
+        Loshchilov and Hutter, "SGDR", ICLR 2017, equation 5, without restarts.
+    """
+    return 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+def choose_device(device: str | None = None) -> torch.device:
+    """The device of that name; when None, the first CUDA device, else the CPU."""
+    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def fit(
+    model: nn.Module,
+    train: Examples,
+    validation: Examples,
+    *,
+    epochs: int,
+    batch: int,
+    lr: float,
+    seed: int,
+    optimizer: Callable[..., Optimizer] = AdamW,
+    device: str | None = None,
+    loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy,
+    collate: Collate = time_first,
+    before_epoch: Callable[[int], None] | None = None,
+    keep_from: int = 0,
+) -> History:
+    """Train a classifier in place, the learning rate falling to 0 along half a cosine.
+
+    The model is left with the weights of the epoch that was best on the validation examples, the
+    last of equals: so the choice of the epoch has not seen the test examples.
+
+    Args:
+        model: Takes what `collate` gives, returns `(batch, classes)`.
+        train: Examples to learn from.
+        validation: Examples to choose the epoch by.
+        epochs: Passes over the training examples.
+        batch: Examples a step.
+        lr: Learning rate of the first step.
+        seed: Seed of the order of the examples; the same one gives the same weights.
+        optimizer: Makes the optimizer from the parameters and `lr`, as torch's classes do; its
+            other settings come by `functools.partial`.
+        device: Where to train; a CUDA device if there is one, else the CPU, when None.
+        loss: The mean loss of a batch, from the model's output and the labels.
+        collate: Picks the rows of a batch.
+        before_epoch: Called with each epoch, from 0, before it begins: for schedules.
+        keep_from: First epoch whose weights may be kept: the one where such a schedule ends.
+
+    Returns:
+        The course of the training.
+
+    Raises:
+        ValueError: If a number is out of range, there are no examples, or the loss or the
+            outputs are no longer finite.
+    """
+    _check(train, validation, epochs=epochs, batch=batch, lr=lr, keep_from=keep_from)
+    model.to(choose_device(device))
+    descent = optimizer(model.parameters(), lr=lr)
+    steps = epochs * math.ceil(len(train.labels) / batch)
+    schedule = LambdaLR(descent, lambda step: cosine(step / steps))
+    order = torch.Generator().manual_seed(seed)
+    losses: list[float] = []
+    accuracies: list[float] = []
+    seconds: list[float] = []
+    best_epoch, best_weights = keep_from, {}
+    for epoch in range(epochs):
+        if before_epoch:
+            before_epoch(epoch)
+        start = time.perf_counter()
+        rows = torch.randperm(len(train.labels), generator=order).split(batch)
+        losses.append(
+            _epoch(
+                model, train, rows, descent=descent, schedule=schedule, loss=loss, collate=collate
+            )
+        )
+        seconds.append((time.perf_counter() - start) / len(rows))
+        outputs = predict(model, validation.inputs, batch=batch, collate=collate)
+        if not (math.isfinite(losses[-1]) and outputs.isfinite().all()):
+            raise ValueError(
+                f"training diverged in epoch {epoch}: the loss is {losses[-1]} with lr={lr}; "
+                "lower the learning rate, or look for infinities in the inputs"
+            )
+        accuracies.append((outputs.argmax(-1) == validation.labels).float().mean().item())
+        if epoch >= keep_from and accuracies[epoch] >= accuracies[best_epoch]:
+            best_epoch, best_weights = epoch, deepcopy(model.state_dict())
+    model.load_state_dict(best_weights)
+    return History(
+        Series("training loss", range(epochs), losses, axis="epoch"),
+        Series("validation accuracy", range(epochs), accuracies, axis="epoch"),
+        best_epoch,
+        median(seconds),
+    )
+
+
+def _epoch(
+    model: nn.Module,
+    train: Examples,
+    order: Sequence[Tensor],
+    *,
+    descent: Optimizer,
+    schedule: LambdaLR,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    collate: Collate,
+) -> float:
+    """Take a step for each batch of rows, and return the mean loss of an example."""
+    device = next(model.parameters()).device
+    model.train()
+    parts = []
+    for rows in order:
+        outputs = model(collate(train.inputs, rows).to(device))
+        value = loss(outputs, train.labels[rows].to(device))
+        descent.zero_grad()
+        value.backward()
+        descent.step()
+        schedule.step()
+        parts.append(value.detach() * len(rows))
+    return torch.stack(parts).sum().item() / len(train.labels)
+
+
+def _check(
+    train: Examples, validation: Examples, *, epochs: int, batch: int, lr: float, keep_from: int
+) -> None:
+    if not (len(train.labels) and len(validation.labels)):
+        raise ValueError(
+            f"{len(train.labels)} training and {len(validation.labels)} validation examples: "
+            "give at least one of each"
+        )
+    if epochs < 1 or batch < 1:
+        raise ValueError(f"epochs={epochs}, batch={batch}: both count from 1")
+    if not (math.isfinite(lr) and lr > 0):
+        raise ValueError(f"lr={lr}: the learning rate is a positive number, such as 1e-3")
+    if not 0 <= keep_from < epochs:
+        raise ValueError(
+            f"keep_from={keep_from} with epochs={epochs}: name one of the epochs, counted from 0"
+        )
