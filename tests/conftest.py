@@ -2,4 +2,6 @@
 
 from jaxtyping import install_import_hook
 
-install_import_hook("engram.neuron.functional", "beartype.beartype")
+MODULES = ["delay", "dilated", "fixed_point", "functional", "pmsn", "recurrence", "resonate"]
+
+install_import_hook([f"engram.neuron.{name}" for name in MODULES], "beartype.beartype")

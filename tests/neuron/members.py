@@ -2,7 +2,19 @@
 
 from collections.abc import Callable
 
-from engram.neuron import IF, LIF, PSN, MaskedPSN, Neuron, ParametricLIF, SlidingPSN
+from engram.neuron import (
+    IF,
+    LIF,
+    PMSN,
+    PRF,
+    PSN,
+    DilatedPSN,
+    FixedPointLIF,
+    MaskedPSN,
+    Neuron,
+    ParametricLIF,
+    SlidingPSN,
+)
 
 T = 7
 
@@ -19,5 +31,12 @@ MEMBERS: dict[str, Callable[[], Neuron]] = {
     "masked-fading": lambda: MaskedPSN(k=3, T=T, lam=0.4),
     "sliding": lambda: SlidingPSN(k=3),
     "sliding-longer-than-time": lambda: SlidingPSN(k=2 * T),
+    "dilated": lambda: DilatedPSN(k=3, dilation=2, exponential_init=True),
+    "fixed-point": lambda: FixedPointLIF(iterations=T),
+    "fixed-point-unfinished": lambda: FixedPointLIF(3.0, iterations=2, decay_input=False),
+    "prf": lambda: PRF(step_range=(0.5, 1.0)),
+    "pmsn": PMSN,
 }
-CAUSAL = {name: make for name, make in MEMBERS.items() if name not in ("psn", "masked-fading")}
+# an unfinished fixed point reads no later input, but comes out closer to LIF the shorter the chunks
+NOT_CAUSAL = ("psn", "masked-fading", "fixed-point-unfinished")
+CAUSAL = {name: make for name, make in MEMBERS.items() if name not in NOT_CAUSAL}

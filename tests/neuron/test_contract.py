@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from engram.neuron import Neuron, detach_state, stream
+from engram.neuron import Neuron, OverTime, detach_state, stream
 from tests.neuron.members import CAUSAL, MEMBERS, T
 
 every = pytest.mark.parametrize("make", MEMBERS.values(), ids=MEMBERS.keys())
@@ -157,3 +157,12 @@ def test_refuses_what_is_no_sequence(make: Make) -> None:
         neuron(torch.ones(T, 2, dtype=torch.int64))
     with pytest.raises(ValueError, match=r"0 steps|at least one step"):
         neuron(torch.ones(0, 2))
+
+
+def test_a_layer_without_time_sees_every_step_alike() -> None:
+    conv, x = nn.Conv2d(3, 4, 3), current(T, 2, 3, 8, 8)
+    layer = OverTime(conv)
+    steps = torch.stack([conv(x_t) for x_t in x])
+    torch.testing.assert_close(layer(x), steps)
+    with stream(layer, single_step=True):
+        torch.testing.assert_close(torch.stack([layer(x_t) for x_t in x]), steps)

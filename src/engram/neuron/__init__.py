@@ -1,25 +1,55 @@
 """Spiking neurons: the LIF family, step by step, and the parallel family, all steps at once."""
 
+from engram.neuron.backend import backend, reference
+from engram.neuron.delay import Delay
+from engram.neuron.dilated import DilatedPSN, sawtooth
+from engram.neuron.fixed_point import FixedPointLIF
+from engram.neuron.lengths import (
+    last_step,
+    mask_steps,
+    mean_over_time,
+    pack_steps,
+    unpack_steps,
+    valid_steps,
+)
 from engram.neuron.lif import IF, LIF, ParametricLIF
-from engram.neuron.module import Neuron, detach_state, stream
+from engram.neuron.module import Neuron, OverTime, Temporal, detach_state, stream
+from engram.neuron.pmsn import PMSN
 from engram.neuron.psn import PSN, MaskedPSN, SlidingPSN
+from engram.neuron.resonate import PRF
 from engram.neuron.surrogate import ATan, Erf, FastSigmoid, Rectangle, Sigmoid, Surrogate, Triangle
 
 __all__ = [
     "IF",
     "LIF",
+    "PMSN",
+    "PRF",
     "PSN",
     "ATan",
+    "Delay",
+    "DilatedPSN",
     "Erf",
     "FastSigmoid",
+    "FixedPointLIF",
     "MaskedPSN",
     "Neuron",
+    "OverTime",
     "ParametricLIF",
     "Rectangle",
     "Sigmoid",
     "SlidingPSN",
     "Surrogate",
+    "Temporal",
     "Triangle",
+    "backend",
     "detach_state",
+    "last_step",
+    "mask_steps",
+    "mean_over_time",
+    "pack_steps",
+    "reference",
+    "sawtooth",
     "stream",
+    "unpack_steps",
+    "valid_steps",
 ]

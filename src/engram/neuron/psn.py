@@ -113,11 +113,11 @@ class MaskedPSN(Neuron):
         """True once λ = 1."""
         return self._lam == 1.0
 
-    def forward(self, x: Tensor) -> Tensor:
-        """See `Neuron.forward`; a sequence that is not streamed has exactly T steps."""
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """See `Temporal.forward`; a sequence that is not streamed has exactly T steps."""
         if not self.carry:
             check_length(self, x.shape[0])
-        return super().forward(x)
+        return super().forward(x, lengths)
 
     def _run(self, x: Tensor, state: F.PSNState | None) -> tuple[Tensor, F.PSNState | None]:
         weight = F.masked_weight(self.weight, self.band, self._lam)

@@ -1,0 +1,56 @@
+"""Parameters of a channel each, for sequences `(time, batch, channels, *features)`."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from engram.neuron.functional import state_dtype
+
+
+def per_channel(parameter: Tensor, x: Tensor) -> Tensor:
+    """A parameter `(*own, channels)` shaped to broadcast over one step of x, in its state dtype.
+
+    Args:
+        parameter: The values of each channel; with one channel all neurons of x share them,
+            whatever the shape of x.
+        x: Input sequence, `(time, batch, channels, *features)`.
+
+    Returns:
+        The parameter, `(*own, 1, channels, 1, …)`.
+
+    Raises:
+        ValueError: The third axis of x does not count the channels of the parameter.
+    """
+    *own, channels = parameter.shape
+    parameter = parameter.to(state_dtype(x))
+    if channels == 1:
+        return parameter.reshape([*own, *[1] * (x.ndim - 1)])
+    if x.ndim < 3 or x.shape[2] != channels:
+        raise ValueError(
+            f"a layer of {channels} channels got input of shape {tuple(x.shape)}: give it "
+            f"(time, batch, {channels}, *features), or build it with channels=1, which shares its "
+            "parameters among all neurons"
+        )
+    return parameter.reshape([*own, 1, channels, *[1] * (x.ndim - 3)])
+
+
+def check_channels(name: str, channels: int) -> None:
+    """Raises ValueError unless there is at least one channel."""
+    if channels < 1:
+        raise ValueError(f"{name}(channels={channels}): a layer has at least 1 channel")
+
+
+def log_uniform(name: str, channels: int, step_range: tuple[float, float]) -> nn.Parameter:
+    """Log Δ, one a channel, uniform between the logarithms of the range.
+
+    Raises:
+        ValueError: The range is not positive and rising.
+    """
+    low, high = step_range
+    if not 0 < low <= high:
+        raise ValueError(
+            f"{name}(step_range={step_range}): give the least and the greatest step, both "
+            "positive, such as (0.001, 0.1)"
+        )
+    return nn.Parameter(torch.empty(channels).uniform_(math.log(low), math.log(high)))

@@ -1,0 +1,129 @@
+"""The multiplication-free parallel neuron: dilated windows whose weights are powers of two."""
+
+import math
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from engram.neuron.channel import check_channels, per_channel
+from engram.neuron.functional import PSNState, remember, state_dtype
+from engram.neuron.module import Neuron
+from engram.neuron.psn import uniform_weight
+from engram.neuron.surrogate import ATan, Surrogate
+
+
+def sawtooth(layers: int, period: int = 3) -> list[int]:
+    """The dilations 1, 2, …, period, 1, 2, … of successive layers.
+
+    A rising dilation widens the receptive field; starting over leaves no input unread.
+
+    References:
+        Xue et al., NeurIPS 2025, arXiv 2501.14490, after the hybrid dilated convolution.
+    """
+    return [layer % period + 1 for layer in range(layers)]
+
+
+def power_of_two(weight: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """The power of two nearest to each weight on the logarithmic scale; 0 stays 0.
+
+    sign(w)·2^round(log2|w|); the gradient passes straight through.
+
+    References:
+        Xue et al., NeurIPS 2025, arXiv 2501.14490.
+    """
+    with torch.no_grad():
+        mantissa = torch.frexp(weight).mantissa.abs()
+        # w over its mantissa is a power of two without rounding, which exp2 does not promise
+        scale = torch.where(mantissa >= math.sqrt(0.5), mantissa, 2 * mantissa)
+        rounding = torch.where(weight == 0, 0.0, weight / scale) - weight
+    return weight + rounding
+
+
+def dilated_charge(
+    seen: Float[Tensor, "seen *neurons"], weight: Float[Tensor, "k ..."], dilation: int
+) -> Float[Tensor, "time *neurons"]:
+    """A causal window with gaps over the sequence.
+
+    H[t] = Σ_i W_i X[t − (k − 1 − i)·d].
+
+    Args:
+        seen: The (k − 1)·d inputs before the sequence, zero at its start, and the sequence X.
+        weight: W, each broadcast to one step; the last is that of the present input.
+        dilation: d, the steps from one input that is read to the next.
+    """
+    taps = weight.unbind(0)
+    steps = seen.shape[0] - (len(taps) - 1) * dilation
+    charge = taps[0] * seen[:steps]
+    for i, tap in enumerate(taps[1:], start=1):
+        charge = charge + tap * seen[i * dilation : i * dilation + steps]
+    return charge
+
+
+@final
+class DilatedPSN(Neuron):
+    """Multiplication-free channel-wise PSN: H[t] = Σ_i W_i X[t − (k − 1 − i)·d], S = Θ(H − B).
+
+    Each channel learns its W and B; W counts as the nearest powers of two, so that hardware shifts
+    and adds. Give successive layers the dilations of `sawtooth`.
+
+    Args:
+        k: Order: how many inputs a step reads.
+        dilation: d, the steps from one of them to the next.
+        channels: Channels with a window of their own, the third axis of the input; 1 shares one
+            window among all neurons.
+        exponential_init: Start from the weights (…, 1/4, 1/2, 1) instead of U(±1/√k).
+        surrogate: The spike function; `ATan()` when None.
+
+    Raises:
+        ValueError: k, d or channels below 1; and at the call, input whose third axis does not count
+            the channels.
+
+    References:
+        Xue et al., "Multiplication-free parallelizable spiking neurons with efficient
+        spatio-temporal dynamics", NeurIPS 2025, arXiv 2501.14490. The authors also fold a batch
+        norm into W and B before rounding W; here a norm is a layer of its own.
+    """
+
+    def __init__(
+        self,
+        k: int,
+        dilation: int = 1,
+        channels: int = 1,
+        *,
+        exponential_init: bool = False,
+        surrogate: Surrogate | None = None,
+    ) -> None:
+        super().__init__()
+        if k < 1 or dilation < 1:
+            raise ValueError(
+                f"DilatedPSN(k={k}, dilation={dilation}): a step reads k inputs that lie "
+                "`dilation` steps apart, both at least 1"
+            )
+        check_channels("DilatedPSN", channels)
+        self.k = k
+        self.dilation = dilation
+        self.surrogate = surrogate or ATan()
+        self.weight = (
+            nn.Parameter((0.5 ** torch.arange(k - 1, -1, -1.0)).repeat(channels, 1))
+            if exponential_init
+            else uniform_weight(channels, k)
+        )
+        self.threshold = nn.Parameter(torch.ones(channels))
+
+    def _run(self, x: Tensor, state: PSNState | None) -> tuple[Tensor, PSNState]:
+        before = (self.k - 1) * self.dilation
+        state = PSNState(x.new_zeros(before, *x.shape[1:]), 0) if state is None else state
+        seen = torch.cat([state.history, x])
+        weight = power_of_two(per_channel(self.weight.mT, x))
+        charge = dilated_charge(seen.to(state_dtype(x)), weight, self.dilation)
+        spikes = self.surrogate(charge - per_channel(self.threshold, x))
+        return spikes.to(x.dtype), remember(seen, before + 1, state.step + x.shape[0])
+
+    def extra_repr(self) -> str:
+        """What tells this neuron from the default one."""
+        return (
+            f"k={self.k}, dilation={self.dilation}, channels={self.weight.shape[0]}, "
+            f"surrogate={self.surrogate}"
+        )
