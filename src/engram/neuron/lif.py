@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from engram.neuron import functional as F
-from engram.neuron import kernel
 from engram.neuron.backend import uses_reference
+from engram.neuron.kernel.lif import lif as compiled_lif
 from engram.neuron.module import Neuron
 from engram.neuron.surrogate import ATan, Surrogate
 
@@ -61,7 +61,7 @@ class SteppedNeuron(LeakyNeuron):
 
     def _run(self, x: Tensor, state: F.LIFState | None) -> tuple[Tensor, F.LIFState]:
         tau, leak = self._leak()
-        lif = F.lif if uses_reference(x, self.surrogate) else kernel.lif
+        lif = F.lif if uses_reference(x, self.surrogate) else compiled_lif
         return lif(
             x,
             state,

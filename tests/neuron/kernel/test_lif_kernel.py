@@ -28,6 +28,7 @@ from engram.neuron import (
 )
 from engram.neuron import functional as F
 from engram.neuron.kernel import team
+from engram.neuron.kernel.lif import lif as compiled_lif
 from engram.neuron.kernel.lif import lif_operator
 from engram.neuron.kernel.shape import shape_of
 
@@ -61,9 +62,8 @@ def results(
     if voltage is not None:
         leaves.append(voltage.detach().requires_grad_())
     state = None if voltage is None else F.LIFState(leaves[1])
-    from engram.neuron import kernel
 
-    spikes, after = (kernel.lif if compiled else F.lif)(
+    spikes, after = (compiled_lif if compiled else F.lif)(
         leaves[0],
         state,
         tau={"if": math.inf, "lif": 1.7, "plif": math.inf}[kind],

@@ -23,7 +23,7 @@ INTEGRATE, LEAK, LEARNED_LEAK = range(3)
 SOFT, TO_ZERO, TO_VALUE = range(3)
 
 
-@njit
+@njit(error_model="numpy")
 def _charge(kind: int, decays: bool, v: Any, x: Any, rest: Any, tau: Any) -> Any:
     """H[t] from V[t−1] and X[t]; `tau` is 1/τ where the leak is learned."""
     if kind == INTEGRATE:
@@ -33,7 +33,7 @@ def _charge(kind: int, decays: bool, v: Any, x: Any, rest: Any, tau: Any) -> Any
     return v + (x - (v - rest)) * tau if decays else v - (v - rest) * tau + x
 
 
-@njit
+@njit(error_model="numpy")
 def _reset(reset: int, h: Any, spike: Any, threshold: Any, rest: Any, one: Any) -> Any:
     """V[t] from H[t] and S[t]."""
     if reset == SOFT:
@@ -106,31 +106,27 @@ def backward(
         rest = real(number_at(w[14]))
         dh_dx, dh_dv = real(number_at(w[15])), real(number_at(w[16]))
         scale, width = real(number_at(w[17])), real(number_at(w[18]))
-        charged = np.empty(steps * block, real)
-        ends = np.empty((steps + 1) * block if kind == LEARNED_LEAK else block, real)
+        charged, v = np.empty(steps * block, real), np.empty(block, real)
+        begun = np.empty(steps * block if kind == LEARNED_LEAK else 0, real)
         of_leak = np.empty(block, real)
         piece = take(words)
         while piece >= 0:
             lo = piece * block
             hi = min(n, lo + block)
             m = hi - lo
-            v = ends[:m]
             if w[5] != 0:
-                v[:] = before[lo:hi]
+                v[:m] = before[lo:hi]
             else:
-                v[:] = rest
+                v[:m] = rest
             for t in range(steps):
                 xt, ht = x[t * n + lo : t * n + hi], charged[t * block : t * block + m]
-                after = ends[:m]
                 if kind == LEARNED_LEAK:
-                    v = ends[t * block : t * block + m]
-                    after = ends[(t + 1) * block : (t + 1) * block + m]
+                    begun[t * block : t * block + m] = v[:m]
                 for i in range(m):
                     h = _charge(kind, decays, v[i], xt[i], rest, tau)
+                    spike = one if h >= threshold else zero
                     ht[i] = h
-                    after[i] = _reset(
-                        reset, h, one if h >= threshold else zero, threshold, rest, one
-                    )
+                    v[i] = _reset(reset, h, spike, threshold, rest, one)
             gv = g_before[lo:hi]
             if w[6] != 0:
                 gv[:] = g_after[lo:hi]
@@ -138,7 +134,7 @@ def backward(
                 gv[:] = zero
             of_leak[:m] = zero
             for t in range(steps - 1, -1, -1):
-                xt, ht = x[t * n + lo : t * n + hi], charged[t * block : t * block + m]
+                ht = charged[t * block : t * block + m]
                 gst, gxt = gs[t * n + lo : t * n + hi], gx[t * n + lo : t * n + hi]
                 for i in range(m):
                     h = ht[i]
@@ -150,16 +146,16 @@ def backward(
                     gh = gst[i] * ds_dh + gv[i] * dv_dh
                     gxt[i] = gh * dh_dx
                     gv[i] = gh * dh_dv
-                    ht[i] = gh
                 if kind == LEARNED_LEAK:
-                    v = ends[t * block : t * block + m]
+                    xt, vt = x[t * n + lo : t * n + hi], begun[t * block : t * block + m]
                     for i in range(m):
-                        of_leak[i] += ht[i] * ((xt[i] if decays else zero) - (v[i] - rest))
+                        dh_dleak = (xt[i] if decays else zero) - (vt[i] - rest)
+                        of_leak[i] += gxt[i] * dh_dleak
             if kind == LEARNED_LEAK:
                 total = 0.0
                 for i in range(m):
                     total += of_leak[i]
-                g_leak[piece] = total
+                g_leak[piece] = total / dh_dx  # gxt is dL/dH times dH/dX
             piece = take(words)
 
     return kernel.address

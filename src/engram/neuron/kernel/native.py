@@ -112,7 +112,7 @@ def _(x):  # without annotations, as the implementation: Numba compares the two 
     return lambda x: math.exp(x)
 
 
-@njit
+@njit(error_model="numpy")  # a check for division by zero would not vectorise
 def slope(shape: int, u: Any, one: Any) -> Any:
     """The shape of a surrogate gradient at u; `one` is 1 in the precision of u."""
     if shape == CAUCHY:
