@@ -7,15 +7,16 @@ of a block, the form that the compiler turns into vector code. The arithmetic is
 
 # Numba compiles the kernels; their scalars and arrays are not what a type checker takes them for
 # pyright: reportArgumentType=false, reportOperatorIssue=false, reportIndexIssue=false
+# pyright: reportPrivateImportUsage=false
 
 from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
-from numba import carray, cfunc, njit
+from numba import carray, njit
 
-from engram.neuron.kernel.native import ENTRY, array_at, number_at, slope, take
+from engram.neuron.kernel.native import array_at, compile_kernel, number_at, slope, take
 
 REALS = {torch.float32: np.float32, torch.float64: np.float64}
 """The types that kernels integrate in."""
@@ -52,7 +53,6 @@ def forward(real: type[np.floating], kind: int, decays: bool, reset: int) -> int
     """
     one, zero = real(1), real(0)
 
-    @cfunc(ENTRY, cache=True, nopython=True)
     def kernel(words: Any) -> None:
         w = carray(words, 12)
         steps, n, block = w[6], w[7], w[8]
@@ -78,7 +78,7 @@ def forward(real: type[np.floating], kind: int, decays: bool, reset: int) -> int
                     v[i] = _reset(reset, h, spike, threshold, rest, one)
             piece = take(words)
 
-    return kernel.address
+    return compile_kernel(kernel)
 
 
 @cache
@@ -94,7 +94,6 @@ def backward(
     """
     one, zero = real(1), real(0)
 
-    @cfunc(ENTRY, cache=True, nopython=True)
     def kernel(words: Any) -> None:
         w = carray(words, 19)
         steps, n, block = w[9], w[10], w[11]
@@ -158,4 +157,4 @@ def backward(
                 g_leak[piece] = total / dh_dx  # gxt is dL/dH times dH/dX
             piece = take(words)
 
-    return kernel.address
+    return compile_kernel(kernel)

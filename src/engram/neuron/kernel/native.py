@@ -8,19 +8,27 @@ result never depends on the number of threads.
 
 # Numba compiles these; to a type checker its intrinsics are functions without a meaning
 # pyright: reportArgumentType=false, reportCallIssue=false, reportReturnType=false
+# pyright: reportPrivateImportUsage=false, reportAttributeAccessIssue=false
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, njit, types
+from numba import carray, cfunc, njit, types
 from numba.extending import intrinsic, overload
 
 from engram.neuron.kernel.shape import BOX, CAUCHY, GAUSS, HAT, LOGISTIC
 
-ENTRY = types.void(types.CPointer(types.int64))
-"""The signature of a kernel."""
+_compiled: list[Any] = []
+"""The machine code of a kernel lives as long as the object that holds it."""
+
+
+def compile_kernel(function: Callable[[Any], None]) -> int:
+    """Compiles a kernel, or takes it from the cache on disk, and returns its address."""
+    _compiled.append(cfunc(types.void(types.CPointer(types.int64)), cache=True)(function))
+    return _compiled[-1].address
 
 
 @intrinsic
