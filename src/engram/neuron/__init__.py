@@ -4,6 +4,7 @@ from engram.neuron.backend import backend, reference
 from engram.neuron.delay import Delay
 from engram.neuron.dilated import DilatedPSN, sawtooth
 from engram.neuron.fixed_point import FixedPointLIF
+from engram.neuron.interchange import SpikingGraph, from_nir, to_nir
 from engram.neuron.lengths import (
     last_step,
     mask_steps,
@@ -38,11 +39,13 @@ __all__ = [
     "Rectangle",
     "Sigmoid",
     "SlidingPSN",
+    "SpikingGraph",
     "Surrogate",
     "Temporal",
     "Triangle",
     "backend",
     "detach_state",
+    "from_nir",
     "last_step",
     "mask_steps",
     "mean_over_time",
@@ -50,6 +53,7 @@ __all__ = [
     "reference",
     "sawtooth",
     "stream",
+    "to_nir",
     "unpack_steps",
     "valid_steps",
 ]

@@ -225,6 +225,13 @@ def lif_operator(
     return _forward(x, voltage, leak, settings)
 
 
+@lif_operator.register_kernel("cuda")
+def _(*args: Any) -> tuple[Tensor, Tensor]:
+    from engram.neuron.kernel import lif_gpu
+
+    return lif_gpu.lif_forward(*args)
+
+
 @lif_operator.register_fake
 def _(x: Tensor, voltage: Tensor | None, leak: Tensor | None, *_: object) -> tuple[Tensor, Tensor]:
     inputs = time_major(x)
@@ -250,6 +257,13 @@ def lif_backward(
     """Gradients of `lif_operator`'s x, voltage and leak; the charge is recomputed, not kept."""
     settings = Settings(tau, threshold, reset, decay_input, detach_reset, shape, scale, width)
     return _backward(g_spikes, g_after, x, voltage, leak, settings)
+
+
+@lif_backward.register_kernel("cuda")
+def _(*args: Any) -> tuple[Tensor, Tensor, Tensor]:
+    from engram.neuron.kernel import lif_gpu
+
+    return lif_gpu.lif_backward(*args)
 
 
 @lif_backward.register_fake
