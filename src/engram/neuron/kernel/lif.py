@@ -48,10 +48,12 @@ def lif(
     """`functional.lif`, compiled."""
     voltage = None if state is None else state.voltage
     settings = Settings(tau, threshold, reset, decay_input, detach_reset, *shape_of(surrogate))
-    if x.is_cpu and unwatched(x):
+    if not (x.is_cpu and unwatched(x)):
+        spikes, after = lif_operator(x, voltage, leak, *settings)
+    elif torch.is_grad_enabled():
         spikes, after = _Eager.apply(x, voltage, leak, settings)  # pyright: ignore[reportGeneralTypeIssues]
     else:
-        spikes, after = lif_operator(x, voltage, leak, *settings)
+        spikes, after = _forward(x, voltage, leak, settings)
     return spikes, LIFState(after)
 
 

@@ -38,7 +38,7 @@ def laid_out_like(x: Tensor, y: Tensor) -> Tensor:
 
 def new_like(x: Tensor) -> Tensor:
     """New memory in the layout of x; a large one in huge pages where the system gives them."""
-    y = torch.empty_strided(x.shape, x.stride(), dtype=x.dtype, device=x.device)
+    y = torch.empty_like(x)
     if y.nbytes >= HUGE and y.is_cpu and (advise := _madvise()) is not None:
         start = -(-y.data_ptr() // PAGE) * PAGE
         # advice only: where it is not taken, the memory is as good, and slower to touch first
