@@ -1,4 +1,4 @@
-"""The page and the picture of `benchmarks/neuron.py`, from the JSON that it wrote and nothing else."""
+"""The page and the picture of `benchmarks/neuron.py`, from the JSON that it wrote."""
 
 import json
 import math
@@ -165,10 +165,10 @@ AIMS = (
 def tables(cells: Cells) -> Iterable[str]:
     """A table for each number of threads and neuron."""
     for threads in sorted({key[0] for key in cells}):
-        for kind in LABELS:
+        for kind, label in LABELS.items():
             mine = {key: cell for key, cell in cells.items() if key[:2] == (threads, kind)}
             if mine:
-                yield f"\n### {LABELS[kind]}, {threads} thread{'s' * (threads > 1)}\n"
+                yield f"\n### {label}, {threads} thread{'s' * (threads > 1)}\n"
                 yield table(mine)
 
 

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from engram.neuron import functional as F
+from engram.neuron.backend import uses_reference
+from engram.neuron.kernel import psn as compiled
 from engram.neuron.module import Neuron
 from engram.neuron.surrogate import ATan, Surrogate
 
@@ -41,7 +43,7 @@ class PSN(Neuron):
 
     def _run(self, x: Tensor, state: None) -> tuple[Tensor, None]:
         check_length(self, x.shape[0])
-        return F.psn(x, self.weight, self.threshold, self.surrogate), None
+        return dense_psn(x, self.weight, self.threshold, self.surrogate), None
 
     def extra_repr(self) -> str:
         """What tells this neuron from the default one."""
@@ -120,17 +122,24 @@ class MaskedPSN(Neuron):
         return super().forward(x, lengths)
 
     def _run(self, x: Tensor, state: F.PSNState | None) -> tuple[Tensor, F.PSNState | None]:
-        weight = F.masked_weight(self.weight, self.band, self._lam)
         if not self.causal:
             check_length(self, x.shape[0])
-            return F.psn(x, weight, self.threshold, self.surrogate), None
-        state = F.PSNState(x[:0], 0) if state is None else state
-        start, stop = state.step, state.step + x.shape[0]
+            weight = F.masked_weight(self.weight, self.band, self._lam)
+            return dense_psn(x, weight, self.threshold, self.surrogate), None
+        start = 0 if state is None else state.step
+        stop = start + x.shape[0]
         if stop > self.T:
             check_length(self, stop)
-        seen = torch.cat([state.history, x])
-        rows = weight[start:stop, stop - seen.shape[0] : stop]
-        spikes = F.psn(seen, rows, self.threshold[start:stop], self.surrogate)
+        seen = x if state is None else torch.cat([state.history, x])
+        rows = (slice(start, stop), slice(stop - seen.shape[0], stop))
+        threshold = self.threshold[start:stop]
+        if uses_reference(x, self.surrogate):
+            weight = F.masked_weight(self.weight, self.band, 1.0)[rows]
+            spikes = F.psn(seen, weight, threshold, self.surrogate)
+        else:
+            spikes = compiled.banded_psn(
+                seen, self.weight[rows], threshold, self.surrogate, k=self.k
+            )
         return spikes, F.remember(seen, self.k, stop)
 
     def extra_repr(self) -> str:
@@ -172,15 +181,27 @@ class SlidingPSN(Neuron):
         self.threshold = nn.Parameter(torch.tensor(1.0))
 
     def _run(self, x: Tensor, state: F.PSNState | None) -> tuple[Tensor, F.PSNState]:
-        state = F.PSNState(x[:0], 0) if state is None else state
-        seen = torch.cat([state.history, x])
-        rows = F.sliding_weight(self.weight, seen.shape[0])[-x.shape[0] :]
-        spikes = F.psn(seen, rows, self.threshold, self.surrogate)
-        return spikes, F.remember(seen, self.k, state.step + x.shape[0])
+        start = 0 if state is None else state.step
+        seen = x if state is None else torch.cat([state.history, x])
+        steps = x.shape[0]
+        if uses_reference(x, self.surrogate):
+            rows = F.sliding_weight(self.weight, seen.shape[0])[-steps:]
+            spikes = F.psn(seen, rows, self.threshold, self.surrogate)
+        else:
+            spikes = compiled.sliding_psn(
+                seen, self.weight, self.threshold, self.surrogate, steps=steps
+            )
+        return spikes, F.remember(seen, self.k, start + steps)
 
     def extra_repr(self) -> str:
         """What tells this neuron from the default one."""
         return f"k={self.k}, surrogate={self.surrogate}"
+
+
+def dense_psn(x: Tensor, weight: Tensor, threshold: Tensor, surrogate: Surrogate) -> Tensor:
+    """`functional.psn`, compiled where it can be."""
+    run = F.psn if uses_reference(x, surrogate) else compiled.psn
+    return run(x, weight, threshold, surrogate)
 
 
 def uniform_weight(*shape: int) -> nn.Parameter:

@@ -150,9 +150,9 @@ def _forward_kernel(
     real: torch.dtype, learned: bool, settings: Settings
 ) -> tuple[Entry, tuple[int, ...]]:
     """The kernel of these settings, and its last words: τ, threshold, reset potential."""
-    from engram.neuron.kernel import lif_cpu  # Numba is loaded when first needed
+    from engram.neuron.kernel import lif_cpu, native  # Numba is loaded when first needed
 
-    address = lif_cpu.forward(lif_cpu.REALS[real], *_form(learned, settings))
+    address = lif_cpu.forward(native.REALS[real], *_form(learned, settings))
     numbers = (settings.tau, settings.threshold, settings.reset or 0.0)
     return entry(address), tuple(map(bits, numbers))
 
@@ -162,10 +162,10 @@ def _backward_kernel(
     real: torch.dtype, learned: bool, settings: Settings
 ) -> tuple[Entry, tuple[int, ...]]:
     """The kernel of these settings, and its last words, from τ to the surrogate's width."""
-    from engram.neuron.kernel import lif_cpu
+    from engram.neuron.kernel import lif_cpu, native
 
     form = _form(learned, settings)
-    address = lif_cpu.backward(lif_cpu.REALS[real], *form, settings.detach_reset, settings.shape)
+    address = lif_cpu.backward(native.REALS[real], *form, settings.detach_reset, settings.shape)
     leak = 1.0 / settings.tau
     numbers = (
         *(settings.tau, settings.threshold, settings.reset or 0.0),

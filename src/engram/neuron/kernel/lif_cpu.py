@@ -13,13 +13,10 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import torch
 from numba import carray, njit
 
 from engram.neuron.kernel.native import array_at, compile_kernel, number_at, slope, take
 
-REALS = {torch.float32: np.float32, torch.float64: np.float64}
-"""The types that kernels integrate in."""
 INTEGRATE, LEAK, LEARNED_LEAK = range(3)
 SOFT, TO_ZERO, TO_VALUE = range(3)
 

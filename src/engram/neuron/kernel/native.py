@@ -15,11 +15,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from llvmlite import ir
 from numba import carray, cfunc, njit, types
 from numba.extending import intrinsic, overload
 
 from engram.neuron.kernel.shape import BOX, CAUCHY, GAUSS, HAT, LOGISTIC
+
+REALS = {torch.float32: np.float32, torch.float64: np.float64}
+"""The types that kernels integrate in."""
 
 _compiled: list[Any] = []
 """The machine code of a kernel lives as long as the object that holds it."""
