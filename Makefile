@@ -12,7 +12,7 @@ run: .venv/installed-run
 	$(BIN)/engram study run parallel-neurons
 
 test: .venv/installed-test
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest -n auto --cov
 
 test-slow: .venv/installed-test
 	$(BIN)/python -m pytest -m slow
@@ -32,6 +32,10 @@ layers: .venv/installed-dev
 format: .venv/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: .venv/installed-test
+	$(BIN)/python -m benchmarks.neuron
+	$(BIN)/python -m benchmarks.neuron --page
 
 clean:
 	rm -rf .venv build dist .pytest_cache .ruff_cache .coverage

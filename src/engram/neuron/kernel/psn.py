@@ -314,7 +314,8 @@ def _(x: Tensor, weight: Tensor, threshold: Tensor, *settings: Any) -> tuple[Ten
     from engram.neuron.kernel import psn_gpu
 
     keep = _keeps(x, Settings(*settings))
-    return psn_gpu.psn_forward(x, weight, threshold, *(*settings[:-1], keep))
+    numbers: Any = (*settings[:-1], keep)
+    return psn_gpu.psn_forward(x, weight, threshold, *numbers)
 
 
 @psn_operator.register_fake
