@@ -5,10 +5,13 @@
 
 The file has the layout of pytest-benchmark, so that `pytest-benchmark compare` reads it. A cell is
 one neuron, direction, T, N and number of threads; all contenders of a cell take turns, round by
-round, and a copy of the input into memory that is there already takes its turn too: the floor.
+round, and a copy of the input into memory that is there already takes its turn too: the floor. A
+turn is a call that warms the caches and a call that is timed. The allocator keeps freed memory, as
+jemalloc and tcmalloc do: with that of glibc, the page faults of fresh memory hide what is measured.
 """
 
 import argparse
+import ctypes
 import gc
 import json
 import platform
@@ -115,11 +118,12 @@ def interleave(calls: dict[str, Callable[[], None]], seconds: float) -> dict[str
     start = time.perf_counter()
     for call in calls.values():
         call()
-    rounds = max(5, min(200, int(seconds / (time.perf_counter() - start))))
+    rounds = max(5, min(100, int(seconds / 2 / (time.perf_counter() - start))))
     times: dict[str, list[float]] = {name: [] for name in calls}
     gc.disable()
     for _ in range(rounds):
         for name, call in calls.items():
+            call()
             begin = time.perf_counter()
             call()
             times[name].append(time.perf_counter() - begin)
@@ -240,6 +244,15 @@ def peak_memory() -> dict[str, float]:
     return peaks
 
 
+def keep_freed_memory() -> None:
+    """Asks glibc's allocator to map nothing apart and to give nothing back."""
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        m_trim_threshold, m_mmap_max = -1, -4
+        libc.mallopt(m_mmap_max, 0)
+        libc.mallopt(m_trim_threshold, 2**31 - 1)
+
+
 def main() -> None:
     """Measure and write, or write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -254,6 +267,7 @@ def main() -> None:
 
         write_page(sorted(RESULTS.glob("neuron-*.json")))
         return
+    keep_freed_memory()
     machine = hardware()
     name = re.sub(r"\W+", "-", machine["processor"]).strip("-").lower()
     out = settings.out or RESULTS / f"neuron-{name}-{machine['cores']}-cores.json"

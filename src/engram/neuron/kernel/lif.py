@@ -11,12 +11,12 @@ from engram.neuron.functional import LIFState, state_dtype
 from engram.neuron.kernel.eager import unwatched
 from engram.neuron.kernel.memory import laid_out_like, new_like, time_major
 from engram.neuron.kernel.shape import shape_of
-from engram.neuron.kernel.team import Entry, bits, entry, launch
+from engram.neuron.kernel.team import Entry, address, bits, entry, launch
 from engram.neuron.surrogate import Surrogate
 
 BLOCK = 8192
 """Neurons a piece: the membrane of a block stays in the first-level cache."""
-SCRATCH = 1 << 17
+SCRATCH = 1 << 18
 """Charges that the backward of one piece recomputes and holds, in the second-level cache."""
 
 
@@ -90,7 +90,7 @@ def _forward(
             x.numel(),
             inputs.data_ptr(),
             spikes.data_ptr(),
-            0 if before is None else before.data_ptr(),
+            address(before),
             after.data_ptr(),
             x.shape[0],
             n,
@@ -108,19 +108,21 @@ def _backward(
     voltage: Tensor | None,
     leak: Tensor | None,
     settings: Settings,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
     real = state_dtype(x)
     inputs = time_major(x if x.dtype == real else x.to(real))
-    g_x, g_before = new_like(inputs), new_like(inputs[0])
-    n = g_before.numel()
+    g_x = new_like(inputs)
+    g_before = None if voltage is None else new_like(inputs[0])
+    n = x.shape[1:].numel()
     block = max(64, min(BLOCK, SCRATCH // x.shape[0] // 64 * 64))
     pieces = -(-n // block)
-    g_leak = torch.zeros(() if leak is None else pieces, dtype=torch.float64)
+    g_leak = None if leak is None else torch.zeros(pieces, dtype=torch.float64)
     if x.numel():
+        step = inputs[0]
         g = torch.zeros_like(inputs) if g_spikes is None else laid_out_like(inputs, g_spikes)
         g = g if g.dtype == real else g.to(real)
-        before = None if voltage is None else laid_out_like(g_before, voltage.to(real))
-        after = None if g_after is None else laid_out_like(g_before, g_after.to(real))
+        before = None if voltage is None else laid_out_like(step, voltage.to(real))
+        after = None if g_after is None else laid_out_like(step, g_after.to(real))
         kernel, numbers = _backward_kernel(real, leak is not None, settings)
         if leak is not None:
             numbers = _leak_words(leak.item(), settings, numbers)
@@ -131,18 +133,20 @@ def _backward(
             inputs.data_ptr(),
             g.data_ptr(),
             g_x.data_ptr(),
-            0 if before is None else before.data_ptr(),
-            0 if after is None else after.data_ptr(),
-            g_before.data_ptr(),
-            g_leak.data_ptr(),
+            address(before),
+            address(after),
+            address(g_before),
+            address(g_leak),
             x.shape[0],
             n,
             block,
             *numbers,
         )
-    if leak is not None:
-        g_leak = g_leak.sum()
-    return g_x if x.dtype == real else g_x.to(x.dtype), g_before, g_leak
+    return (
+        g_x if x.dtype == real else g_x.to(x.dtype),
+        g_before,
+        None if g_leak is None else g_leak.sum(),
+    )
 
 
 @lru_cache(256)
@@ -152,9 +156,9 @@ def _forward_kernel(
     """The kernel of these settings, and its last words: τ, threshold, reset potential."""
     from engram.neuron.kernel import lif_cpu, native  # Numba is loaded when first needed
 
-    address = lif_cpu.forward(native.REALS[real], *_form(learned, settings))
-    numbers = (settings.tau, settings.threshold, settings.reset or 0.0)
-    return entry(address), tuple(map(bits, numbers))
+    form = _form(learned, settings)
+    numbers = (_tau(form[0], settings), settings.threshold, settings.reset or 0.0)
+    return entry(lif_cpu.forward(native.REALS[real], *form)), tuple(map(bits, numbers))
 
 
 @lru_cache(256)
@@ -165,10 +169,12 @@ def _backward_kernel(
     from engram.neuron.kernel import lif_cpu, native
 
     form = _form(learned, settings)
-    address = lif_cpu.backward(native.REALS[real], *form, settings.detach_reset, settings.shape)
+    address = lif_cpu.backward(
+        native.REALS[real], *form, learned, settings.detach_reset, settings.shape
+    )
     leak = 1.0 / settings.tau
     numbers = (
-        *(settings.tau, settings.threshold, settings.reset or 0.0),
+        *(_tau(form[0], settings), settings.threshold, settings.reset or 0.0),
         *(leak if settings.decay_input else 1.0, 1.0 - leak, settings.scale, settings.width),
     )
     return entry(address), tuple(map(bits, numbers))
@@ -184,14 +190,23 @@ def _form(learned: bool, settings: Settings) -> tuple[int, bool, int]:
     """Which kernel: how it charges, whether the input decays, how it resets."""
     from engram.neuron.kernel import lif_cpu as cpu
 
-    leaky = cpu.LEARNED_LEAK if learned else cpu.LEAK
-    kind = leaky if learned or math.isfinite(settings.tau) else cpu.INTEGRATE
-    reset = settings.reset
+    tau, reset = settings.tau, settings.reset
+    if learned or math.frexp(tau)[0] == 0.5:  # by a power of two, both round alike
+        kind = cpu.MULTIPLY
+    else:
+        kind = cpu.DIVIDE if math.isfinite(tau) else cpu.INTEGRATE
     return (
         kind,
         settings.decay_input,
         cpu.SOFT if reset is None else cpu.TO_ZERO if reset == 0.0 else cpu.TO_VALUE,
     )
+
+
+def _tau(kind: int, settings: Settings) -> float:
+    """What a kernel of this kind takes τ as."""
+    from engram.neuron.kernel import lif_cpu
+
+    return 1.0 / settings.tau if kind == lif_cpu.MULTIPLY else settings.tau
 
 
 @torch.library.custom_op("engram::lif", mutates_args=(), device_types="cpu")
@@ -256,27 +271,44 @@ def lif_backward(
     scale: float,
     width: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of `lif_operator`'s x, voltage and leak; the charge is recomputed, not kept."""
+    """Gradients of `lif_operator`'s x, and of its voltage and leak, empty where these are None."""
     settings = Settings(tau, threshold, reset, decay_input, detach_reset, shape, scale, width)
-    return _backward(g_spikes, g_after, x, voltage, leak, settings)
+    g_x, g_before, g_leak = _backward(g_spikes, g_after, x, voltage, leak, settings)
+    return (
+        g_x,
+        x.new_empty(0) if g_before is None else g_before,
+        x.new_empty(0) if g_leak is None else g_leak,
+    )
 
 
 @lif_backward.register_kernel("cuda")
 def _(*args: Any) -> tuple[Tensor, Tensor, Tensor]:
     from engram.neuron.kernel import lif_gpu
 
-    return lif_gpu.lif_backward(*args)
+    _, _, x, voltage, leak, *_ = args
+    g_x, g_before, g_leak = lif_gpu.lif_backward(*args)
+    return (
+        g_x,
+        x.new_empty(0) if voltage is None else g_before,
+        x.new_empty(0) if leak is None else g_leak,
+    )
 
 
 @lif_backward.register_fake
 def _(
-    g_spikes: Tensor | None, g_after: Tensor | None, x: Tensor, *_: object
+    g_spikes: Tensor | None,
+    g_after: Tensor | None,
+    x: Tensor,
+    voltage: Tensor | None,
+    leak: Tensor | None,
+    *_: object,
 ) -> tuple[Tensor, Tensor, Tensor]:
     inputs = time_major(x)
+    before = torch.empty_like(inputs[0], dtype=state_dtype(x))
     return (
         torch.empty_like(inputs),
-        torch.empty_like(inputs[0], dtype=state_dtype(x)),
-        x.new_empty((), dtype=torch.float64),
+        x.new_empty(0) if voltage is None else before,
+        x.new_empty(0) if leak is None else x.new_empty((), dtype=torch.float64),
     )
 
 

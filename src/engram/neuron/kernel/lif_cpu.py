@@ -17,16 +17,17 @@ from numba import carray, njit
 
 from engram.neuron.kernel.native import array_at, compile_kernel, number_at, slope, take
 
-INTEGRATE, LEAK, LEARNED_LEAK = range(3)
+INTEGRATE, DIVIDE, MULTIPLY = range(3)
+"""How the leak enters: not at all, divided by τ, or times 1/τ, which is cheaper."""
 SOFT, TO_ZERO, TO_VALUE = range(3)
 
 
 @njit(error_model="numpy")
 def _charge(kind: int, decays: bool, v: Any, x: Any, rest: Any, tau: Any) -> Any:
-    """H[t] from V[t−1] and X[t]; `tau` is 1/τ where the leak is learned."""
+    """H[t] from V[t−1] and X[t]; `tau` is 1/τ where the leak multiplies."""
     if kind == INTEGRATE:
         return v + x
-    if kind == LEAK:
+    if kind == DIVIDE:
         return v + (x - (v - rest)) / tau if decays else v - (v - rest) / tau + x
     return v + (x - (v - rest)) * tau if decays else v - (v - rest) * tau + x
 
@@ -80,14 +81,20 @@ def forward(real: type[np.floating], kind: int, decays: bool, reset: int) -> int
 
 @cache
 def backward(
-    real: type[np.floating], kind: int, decays: bool, reset: int, detach: bool, shape: int
+    real: type[np.floating],
+    kind: int,
+    decays: bool,
+    reset: int,
+    learned: bool,
+    detach: bool,
+    shape: int,
 ) -> int:
     """Address of the backward kernel, which recomputes H block by block instead of having kept it.
 
     Its words: x and the gradients of the spikes and of x, `(T, N)`; the membrane before (0 for
-    rest), the gradients of the membrane after (0 for none) and before, `(N,)`; the gradient of 1/τ,
-    one float64 a piece; T, N, the block; τ (or 1/τ), threshold, reset potential, dH/dX, dH/dV,
-    and the scale and width of the surrogate gradient.
+    rest), the gradients of the membrane after (0 for none) and before (0 for nowhere), `(N,)`; the
+    gradient of 1/τ, one float64 a piece; T, N, the block; τ (or 1/τ), threshold, reset potential,
+    dH/dX, dH/dV, and the scale and width of the surrogate gradient.
     """
     one, zero = real(1), real(0)
 
@@ -102,9 +109,9 @@ def backward(
         rest = real(number_at(w[14]))
         dh_dx, dh_dv = real(number_at(w[15])), real(number_at(w[16]))
         scale, width = real(number_at(w[17])), real(number_at(w[18]))
-        charged, v = np.empty(steps * block, real), np.empty(block, real)
-        begun = np.empty(steps * block if kind == LEARNED_LEAK else 0, real)
-        of_leak = np.empty(block, real)
+        charged, v, gv = np.empty(steps * block, real), np.empty(block, real), np.empty(block, real)
+        begun = np.empty(steps * block if learned else 0, real)
+        of_leak = np.empty(block if learned else 0, real)
         piece = take(words)
         while piece >= 0:
             lo = piece * block
@@ -116,18 +123,17 @@ def backward(
                 v[:m] = rest
             for t in range(steps):
                 xt, ht = x[t * n + lo : t * n + hi], charged[t * block : t * block + m]
-                if kind == LEARNED_LEAK:
+                if learned:
                     begun[t * block : t * block + m] = v[:m]
                 for i in range(m):
                     h = _charge(kind, decays, v[i], xt[i], rest, tau)
                     spike = one if h >= threshold else zero
                     ht[i] = h
                     v[i] = _reset(reset, h, spike, threshold, rest, one)
-            gv = g_before[lo:hi]
             if w[6] != 0:
-                gv[:] = g_after[lo:hi]
+                gv[:m] = g_after[lo:hi]
             else:
-                gv[:] = zero
+                gv[:m] = zero
             of_leak[:m] = zero
             for t in range(steps - 1, -1, -1):
                 ht = charged[t * block : t * block + m]
@@ -142,12 +148,14 @@ def backward(
                     gh = gst[i] * ds_dh + gv[i] * dv_dh
                     gxt[i] = gh * dh_dx
                     gv[i] = gh * dh_dv
-                if kind == LEARNED_LEAK:
+                if learned:
                     xt, vt = x[t * n + lo : t * n + hi], begun[t * block : t * block + m]
                     for i in range(m):
                         dh_dleak = (xt[i] if decays else zero) - (vt[i] - rest)
                         of_leak[i] += gxt[i] * dh_dleak
-            if kind == LEARNED_LEAK:
+            if w[7] != 0:
+                g_before[lo:hi] = gv[:m]
+            if learned:
                 total = 0.0
                 for i in range(m):
                     total += of_leak[i]

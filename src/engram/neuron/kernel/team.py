@@ -28,6 +28,11 @@ def bits(number: float) -> int:
     return struct.unpack("q", struct.pack("d", number))[0]
 
 
+def address(tensor: torch.Tensor | None) -> int:
+    """Where a tensor lies; 0 for none."""
+    return 0 if tensor is None else tensor.data_ptr()
+
+
 def launch(kernel: Entry, pieces: int, size: int, *words: int) -> None:
     """Runs all pieces of a kernel and returns when they are done.
 
@@ -38,14 +43,14 @@ def launch(kernel: Entry, pieces: int, size: int, *words: int) -> None:
         words: What follows the two counters: addresses (0 for what is absent), integers, `bits`.
     """
     block = (ctypes.c_int64 * (len(words) + 2))(0, pieces, *words)
-    address = ctypes.addressof(block)
+    at = ctypes.addressof(block)
     threads = min(torch.get_num_threads(), pieces, size // GRAIN)
     if threads <= 1:
-        kernel(address)
+        kernel(at)
     elif (start := _openmp()) is not None and not _forked:
-        start(kernel, address, threads, 0)
+        start(kernel, at, threads, 0)
     else:  # a forked child must not touch the parent's OpenMP team
-        for done in wait([_pool(threads).submit(kernel, address) for _ in range(threads)]).done:
+        for done in wait([_pool(threads).submit(kernel, at) for _ in range(threads)]).done:
             done.result()
 
 
