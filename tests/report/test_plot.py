@@ -88,3 +88,10 @@ def test_long_names_under_bars_are_turned() -> None:
     names = [f"a rather long name {i}" for i in range(4)]
     axes = draw(Figure("f", ["x"], kind="bar"), [Series("x", names, [1, 2, 3, 4], "neuron")])
     assert {label.get_rotation() for label in axes.get_xticklabels()} == {30}
+
+
+def test_a_legend_leaves_out_what_all_names_end_in() -> None:
+    drawn = [Series(f"{name}, over T", [1, 2], [1.0, 2.0], "T") for name in ("IF", "LIF", "PSN")]
+    legend = draw(Figure("f", [series.name for series in drawn]), drawn).get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["IF", "LIF", "PSN"]

@@ -218,8 +218,22 @@ def _log_index(ax: Axes, drawn: Sequence[Series]) -> None:
 
 
 def _legend(ax: Axes, drawn: Sequence[Series]) -> None:
+    """Names the series above the axes, without what all their names end in after a comma."""
     if len(drawn) < 2:
         return
-    longest = max(len(series.name) for series in drawn)
-    columns = max(1, min(len(drawn), LEGEND_WIDTH // (longest + 6)))
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False)
+    heads, _, tails = zip(*(series.name.rpartition(", ") for series in drawn), strict=True)
+    names = heads if len(set(tails)) == 1 and all(heads) else [series.name for series in drawn]
+    handles, _ = ax.get_legend_handles_labels()
+    ax.legend(
+        handles,
+        [*map(_verbatim, names)],
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=legend_columns(names),
+        frameon=False,
+    )
+
+
+def legend_columns(names: Sequence[str]) -> int:
+    """How many names fit side by side in a legend."""
+    return max(1, min(len(names), LEGEND_WIDTH // (max(map(len, names)) + 4)))
