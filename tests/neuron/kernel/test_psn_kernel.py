@@ -239,13 +239,14 @@ def threads(count: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("member", FAMILY)
-def test_deterministic_whatever_the_number_of_threads(member: str) -> None:
-    args = arguments(member, (13, 20_000), 13, 6)
+@pytest.mark.parametrize("inputs", [13, KEEP + 3])
+def test_deterministic_whatever_the_number_of_threads(member: str, inputs: int) -> None:
+    args = arguments(member, (inputs, 20_000), inputs, 6)
     with threads(1):
-        spikes, expected = grads(kernel(member, 13, 6, ATan()), args)
+        spikes, expected = grads(kernel(member, inputs, 6, ATan()), args)
     for count in (1, 2, 3):
         with threads(count):
-            again, got = grads(kernel(member, 13, 6, ATan()), args)
+            again, got = grads(kernel(member, inputs, 6, ATan()), args)
         assert torch.equal(again, spikes)
         assert all(map(torch.equal, got, expected))
 

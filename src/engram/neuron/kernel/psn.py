@@ -15,6 +15,8 @@ from engram.neuron.surrogate import Surrogate
 
 KEEP = 128
 """From so many inputs a step on, keeping H for the backward is cheaper than computing it twice."""
+GATED = 1 << 15
+"""Numbers a piece where the backward is one pass and two products."""
 PIECES = 64
 SUMS = 1 << 20
 """The backward adds up the gradient of W in at most so many pieces, and so many numbers."""
@@ -136,6 +138,8 @@ def _backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     real = state_dtype(x)
     inputs = time_major(x if x.dtype == real else x.to(real))
+    if settings.k is None and kept.numel():
+        return _backward_by_blas(g_spikes, x, inputs, weight, threshold, kept, settings)
     g_x = new_like(inputs)
     g_w = torch.zeros(weight.shape, dtype=torch.float64)
     g_b = torch.zeros(threshold.shape, dtype=torch.float64)
@@ -169,6 +173,50 @@ def _backward(
     return g_x.to(x.dtype), g_w.to(weight.dtype), g_b.to(threshold.dtype)
 
 
+def _backward_by_blas(
+    g_spikes: Tensor,
+    x: Tensor,
+    inputs: Tensor,
+    weight: Tensor,
+    threshold: Tensor,
+    kept: Tensor,
+    settings: Settings,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The backward of a long dense neuron: one pass for the gradient of H, then two products."""
+    real = inputs.dtype
+    frame = _frame(inputs, settings.steps)
+    g_spikes, above = laid_out_like(frame, g_spikes.to(real)), laid_out_like(frame, kept)
+    g, g_x = new_like(above), new_like(inputs)
+    launch(
+        _gate_kernel(real, settings.shape),
+        -(-g.numel() // GATED),
+        g.numel(),
+        g.numel(),
+        GATED,
+        g_spikes.data_ptr(),
+        above.data_ptr(),
+        g.data_ptr(),
+        bits(settings.scale),
+        bits(settings.width),
+    )
+    flat = _rows(g)
+    with torch.autocast("cpu", enabled=False):
+        torch.mm(weight.to(real).t(), flat, out=_rows(g_x))
+        g_w = flat @ _rows(inputs).t()
+    g_b = -flat.sum(1)
+    return (
+        g_x.to(x.dtype),
+        g_w.to(weight.dtype),
+        (g_b if threshold.ndim else g_b.sum()).to(threshold.dtype),
+    )
+
+
+def _rows(x: Tensor) -> Tensor:
+    """A sequence `(time, neurons)`, the neurons in the order in which they lie in memory."""
+    n = x.shape[1:].numel()
+    return x.as_strided((x.shape[0], n), (n, 1))
+
+
 @cache
 def _forward_kernel(real: torch.dtype) -> tuple[Entry, int]:
     """The kernel, and how many neurons it takes at a time."""
@@ -183,6 +231,13 @@ def _backward_kernel(real: torch.dtype, shape: int) -> tuple[Entry, int]:
     from engram.neuron.kernel import native, psn_cpu
 
     return entry(psn_cpu.backward(native.REALS[real], shape)), psn_cpu.BLOCK
+
+
+@cache
+def _gate_kernel(real: torch.dtype, shape: int) -> Entry:
+    from engram.neuron.kernel import native, psn_cpu
+
+    return entry(psn_cpu.gate(native.REALS[real], shape))
 
 
 @cache

@@ -252,6 +252,31 @@ def backward(real: type[np.floating], shape: int) -> int:
 
 
 @cache
+def gate(real: type[np.floating], shape: int) -> int:
+    """Address of the kernel that takes the gradient of the spikes to that of H.
+
+    Its words: how many numbers, and how many a piece; the gradient of the spikes, H − B, and the
+    gradient of H; the scale and width of the surrogate gradient.
+    """
+    zero, one = real(0), real(1)
+
+    def kernel(words: Any) -> None:
+        w = carray(words, 9)
+        gs, above = array_at(w[4], zero, w[2]), array_at(w[5], zero, w[2])
+        g = array_at(w[6], zero, w[2])
+        scale, width = real(number_at(w[7])), real(number_at(w[8]))
+        piece = take(words)
+        while piece >= 0:
+            lo, hi = piece * w[3], min(w[2], (piece + 1) * w[3])
+            source, h, to = gs[lo:hi], above[lo:hi], g[lo:hi]
+            for i in range(hi - lo):
+                to[i] = source[i] * scale * slope(shape, width * h[i], one)
+            piece = take(words)
+
+    return compile_kernel(kernel)
+
+
+@cache
 def collect() -> int:
     """Address of the kernel that adds the sums of the backward's pieces to the gradients, in order.
 
