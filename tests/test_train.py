@@ -7,7 +7,16 @@ from torch.nn import functional as F
 from torch.optim import SGD, AdamW
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from engram.train import Examples, batches, choose_device, cosine, fit, predict, time_first
+from engram.train import (
+    Examples,
+    batches,
+    choose_device,
+    cosine,
+    fit,
+    predict,
+    threads,
+    time_first,
+)
 
 STEPS, FEATURES = 3, 4
 
@@ -157,6 +166,27 @@ def test_ragged_examples_come_through_collate():
     assert torch.equal(outputs, test.labels)
 
 
+def test_augmented_batches_teach_and_validation_is_left_alone():
+    seen = []
+
+    def opposite(inputs, labels):
+        seen.append(len(labels))
+        return -inputs, F.one_hot(1 - labels, 2).float()
+
+    examples = Examples(TRAIN.inputs, TRAIN.labels)
+    model = Readout()
+    history = fit(
+        model, examples, VALIDATION, epochs=10, batch=48, lr=0.05, seed=0, augment=opposite
+    )
+    assert seen == [48, 16] * 10
+    assert history.validation_accuracy.values[history.best_epoch] == 1.0
+    # turning both over is no change for a readout without bias, so the boundary still fits
+    assert torch.equal(predict(model, examples.inputs).argmax(1), examples.labels)
+    plain = Readout()
+    fit(plain, examples, VALIDATION, epochs=10, batch=48, lr=0.05, seed=0)
+    assert not torch.equal(model.linear.bias, plain.linear.bias)
+
+
 def test_batches_cover_the_inputs_in_order_and_put_time_first():
     inputs = torch.arange(10.0 * STEPS * FEATURES).reshape(10, STEPS, FEATURES)
     parts = list(batches(inputs, 4))
@@ -218,3 +248,10 @@ def test_no_examples_are_refused():
 def test_the_device_is_the_named_one_or_the_best_there_is():
     assert choose_device("cpu") == torch.device("cpu")
     assert choose_device().type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_the_number_of_threads_is_left_as_it_was():
+    before = torch.get_num_threads()
+    with threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before

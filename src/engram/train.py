@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from statistics import median
@@ -20,6 +21,8 @@ from engram.series import Series
 
 Collate = Callable[[Any, Tensor], Any]
 """From all the inputs and some row numbers to what the model takes; it has `.to(device)`."""
+Augment = Callable[[Any, Tensor], tuple[Any, Tensor]]
+"""From a training batch and its labels to another batch, and labels or shares of each class."""
 
 
 class Examples(NamedTuple):
@@ -99,6 +102,17 @@ def choose_device(device: str | None = None) -> torch.device:
     return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    """Inside, torch computes with so many CPU threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def fit(
     model: nn.Module,
     train: Examples,
@@ -112,6 +126,7 @@ def fit(
     device: str | None = None,
     loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy,
     collate: Collate = time_first,
+    augment: Augment | None = None,
     before_epoch: Callable[[int], None] | None = None,
     keep_from: int = 0,
 ) -> History:
@@ -133,6 +148,7 @@ def fit(
         device: Where to train; a CUDA device if there is one, else the CPU, when None.
         loss: The mean loss of a batch, from the model's output and the labels.
         collate: Picks the rows of a batch.
+        augment: Changes a training batch and its labels, if given.
         before_epoch: Called with each epoch, from 0, before it begins: for schedules.
         keep_from: First epoch whose weights may be kept: the one where such a schedule ends.
 
@@ -160,7 +176,14 @@ def fit(
         rows = torch.randperm(len(train.labels), generator=order).split(batch)
         losses.append(
             _epoch(
-                model, train, rows, descent=descent, schedule=schedule, loss=loss, collate=collate
+                model,
+                train,
+                rows,
+                descent=descent,
+                schedule=schedule,
+                loss=loss,
+                collate=collate,
+                augment=augment,
             )
         )
         seconds.append((time.perf_counter() - start) / len(rows))
@@ -191,14 +214,17 @@ def _epoch(
     schedule: LambdaLR,
     loss: Callable[[Tensor, Tensor], Tensor],
     collate: Collate,
+    augment: Augment | None,
 ) -> float:
     """Take a step for each batch of rows, and return the mean loss of an example."""
     device = next(model.parameters()).device
     model.train()
     parts = []
     for rows in order:
-        outputs = model(collate(train.inputs, rows).to(device))
-        value = loss(outputs, train.labels[rows].to(device))
+        inputs, targets = collate(train.inputs, rows), train.labels[rows]
+        if augment:
+            inputs, targets = augment(inputs, targets)
+        value = loss(model(inputs.to(device)), targets.to(device))
         descent.zero_grad()
         value.backward()
         descent.step()

@@ -10,10 +10,13 @@ from PIL import Image
 from engram import data
 from engram.neuron import MaskedPSN
 from engram.report import Report
-from engram.stats import Interval
-from engram.studies.parallel_neurons import ParallelNeurons, findings, network, study, timing
+from engram.studies import members
+from engram.studies import network as shared
+from engram.studies.members import Place
+from engram.studies.parallel_neurons import ParallelNeurons, network, study, timing
 from engram.study import execute
 
+MEMBERS = {name: members.MEMBERS[name] for name in get_args(network.NeuronName)}
 TINY = ParallelNeurons(
     neurons=("lif", "masked"),
     limit=100,
@@ -119,31 +122,26 @@ def test_a_killed_run_resumes_to_the_same_report(error, finished, tmp_path, monk
     assert calls == [("masked", 1)]
 
 
-def test_the_number_of_threads_is_left_as_it_was(finished):
-    before = torch.get_num_threads()
-    with study.threads(before + 1):
-        assert torch.get_num_threads() == before + 1
-    assert torch.get_num_threads() == before
-
-
 def test_a_seed_gives_every_neuron_the_same_weights():
     networks = []
-    for member in network.MEMBERS.values():
+    for member in MEMBERS.values():
         torch.manual_seed(0)
-        networks.append(network.RowNetwork(4, 6, 3, lambda member=member: member.make(5, 2)))
+        networks.append(
+            network.row_network(4, 6, 3, lambda member=member: member.make(Place(5, 2)))
+        )
     first = networks[0]
     for other in networks[1:]:
         for mine, theirs in zip(
-            (*first.linears.parameters(), *first.readout.parameters()),
-            (*other.linears.parameters(), *other.readout.parameters()),
+            (*first.layers.parameters(), *first.readout.parameters()),
+            (*other.layers.parameters(), *other.readout.parameters()),
             strict=True,
         ):
             assert torch.equal(mine, theirs)
 
 
-@pytest.mark.parametrize("name", network.MEMBERS)
+@pytest.mark.parametrize("name", MEMBERS)
 def test_logits_are_the_mean_over_time_of_a_readout_of_spikes(name):
-    net = network.RowNetwork(4, 6, 3, lambda: network.MEMBERS[name].make(5, 2)).eval()
+    net = network.row_network(4, 6, 3, lambda: MEMBERS[name].make(Place(5, 2))).eval()
     spikes = []
     net.neurons[1].register_forward_hook(lambda _m, _x, output: spikes.append(output))
     logits = net(torch.randn(5, 7, 4, generator=torch.Generator().manual_seed(0)))
@@ -151,21 +149,11 @@ def test_logits_are_the_mean_over_time_of_a_readout_of_spikes(name):
     torch.testing.assert_close(logits, net.readout(spikes[0]).mean(0), rtol=1e-4, atol=1e-5)
 
 
-def test_the_mask_fades_in_over_the_first_eighth():
-    assert [network.mask_share(epoch, 17) for epoch in (0, 1, 2, 16)] == [0.0, 0.5, 1.0, 1.0]
-    assert network.mask_share(0, 1) == 1.0
-
-
 def test_the_masked_neuron_that_is_tested_is_causal(monkeypatch):
     kept = []
-    predict = study.predict
-
-    def keep(net):
-        kept.append(net)
-        return net
-
+    predict = shared.predict
     monkeypatch.setattr(
-        study, "predict", lambda net, *a, **b: kept.append(net) or predict(net, *a, **b)
+        shared, "predict", lambda net, *a, **b: kept.append(net) or predict(net, *a, **b)
     )
     images = network.read_images("digits", size=None, limit=60, validation=0.3, seed=0)
     for epochs in (1, 2, 10):
@@ -239,20 +227,7 @@ def test_a_setting_out_of_range_is_named(changed, named):
 
 
 def test_the_settings_name_the_members():
-    assert get_args(network.NeuronName) == tuple(network.MEMBERS)
-
-
-def test_the_conclusion_follows_the_intervals():
-    def gain(low: float, estimate: float, high: float) -> Interval:
-        return Interval(estimate, low, high, 0.95)
-
-    gains = {"psn": gain(0.1, 1, 2), "if": gain(-3, -2.04, -1), "plif": gain(-1, 0.5, 2)}
-    assert findings.conclusion("LIF", gains) == (
-        "More accurate than LIF, in points: PSN (+1.0). "
-        "Less accurate than LIF, in points: IF (−2.0). "
-        "Not told apart from LIF, in points: PLIF (+0.5)."
-    )
-    assert findings.conclusion("LIF", {"psn": gain(0.0, 1, 2)}).startswith("Not told apart")
+    assert set(get_args(network.NeuronName)) <= members.MEMBERS.keys()
 
 
 def test_timing_covers_each_point_once():

@@ -20,6 +20,11 @@ STUDIES: dict[str, StudyEntry] = {
         "ParallelNeurons",
         "Do parallel spiking neurons learn image rows better and faster than the LIF family?",
     ),
+    "sequence": StudyEntry(
+        "engram.studies.sequence",
+        "SequenceMemory",
+        "How far do spiking neurons remember along real sequences?",
+    ),
 }
 
 

@@ -1,34 +1,25 @@
 """The settings of the comparison, its pieces of work, and what a reader must know of them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, final, get_args
 
 import torch
-from torch.nn import functional as F
-from torch.optim import AdamW
 
-from engram.neuron import Neuron
-from engram.record import record
 from engram.report import Report
+from engram.studies.compare import Comparison
+from engram.studies.members import MEMBERS, Place
+from engram.studies.network import train_and_test
 from engram.studies.parallel_neurons.findings import report_learning
 from engram.studies.parallel_neurons.network import (
-    MEMBERS,
     Images,
     NeuronName,
-    RowNetwork,
-    fade,
-    mask_share,
     read_images,
+    row_network,
 )
 from engram.studies.parallel_neurons.timing import report_timings, time_neurons, timing_points
 from engram.study import Journal
-from engram.train import batches, choose_device, fit, predict
-
-BATCH = 256
-"""Images a call when nothing is learned."""
+from engram.train import choose_device, threads
 
 
 @final
@@ -86,9 +77,9 @@ class ParallelNeurons:
         if not self.neurons or len(set(self.neurons)) < len(self.neurons):
             raise ValueError(f"neurons are {self.neurons}: name at least one, and each once")
         for neuron in self.neurons:
-            if neuron not in MEMBERS:
+            if neuron not in get_args(NeuronName):
                 raise ValueError(
-                    f"no neuron is called {neuron!r}: choose from {', '.join(MEMBERS)}"
+                    f"no neuron is called {neuron!r}: choose from {', '.join(get_args(NeuronName))}"
                 )
         if min((*self.steps_timed, *self.units_timed), default=1) < 1:
             raise ValueError(
@@ -127,7 +118,9 @@ class ParallelNeurons:
                     ]
             finally:  # an interrupted run still reports the neurons that are done
                 if outcomes:
-                    report_learning(report, outcomes, len(images.test.labels), self.seed)
+                    report_learning(
+                        report, Comparison(outcomes, len(images.test.labels), self.seed)
+                    )
             timings = {
                 (T, N): journal.once(f"timing at T = {T}, N = {N}", partial(self._time, T, N))
                 for T, N in points
@@ -143,47 +136,21 @@ class ParallelNeurons:
 def train_network(study: ParallelNeurons, images: Images, neuron: str, seed: int) -> dict[str, Any]:
     """Train one network, and test the weights that did best in validation."""
     T, features = images.test.inputs.shape[1:]
+    make = partial(MEMBERS[neuron].make, Place(T, study.k or T))
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        make = partial(MEMBERS[neuron].make, T, study.k or T)
-        net = RowNetwork(features, study.hidden, len(images.source.classes), make)
-    lam = [mask_share(epoch, study.epochs) for epoch in range(study.epochs)]
-    history = fit(
+        net = row_network(features, study.hidden, len(images.source.classes), make)
+    return train_and_test(
         net,
         images.train,
         images.validation,
+        images.test,
         epochs=study.epochs,
         batch=study.batch,
         lr=study.lr,
         seed=seed,
-        optimizer=partial(AdamW, weight_decay=0.0),
         device=study.device,
-        loss=partial(F.cross_entropy, label_smoothing=0.1),
-        before_epoch=lambda epoch: fade(net, lam[epoch]),
-        keep_from=lam.index(1.0),  # so that every masked PSN is causal; the same for all neurons
     )
-    inputs, labels = images.test
-    wrong = predict(net, inputs, batch=BATCH).argmax(1) != labels
-    traces = record(net, batches(inputs, BATCH), Neuron, reduce="trials")
-    return {
-        "parameters": sum(weight.numel() for weight in net.parameters()),
-        "wrong": wrong.nonzero().flatten().tolist(),
-        "validation": list(history.validation_accuracy.values),
-        "best_epoch": history.best_epoch,
-        "rates": [float(trace.firing_rate.mean()) for trace in traces.values()],
-        "step_ms": 1e3 * history.step_s,
-    }
-
-
-@contextmanager
-def threads(number: int) -> Iterator[None]:
-    """Inside, torch computes with so many CPU threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def describe(study: ParallelNeurons, images: Images) -> list[str]:

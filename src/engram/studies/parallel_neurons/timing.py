@@ -10,7 +10,7 @@ from torch import Tensor
 from engram.neuron import Neuron
 from engram.report import Figure, Report, Table
 from engram.series import Series
-from engram.studies.parallel_neurons.network import MEMBERS, fade
+from engram.studies.members import MEMBERS, Place, fade
 
 STEPS = 16
 """T while N grows."""
@@ -43,7 +43,7 @@ def time_neurons(
     """
     x = torch.randn(T, N, generator=torch.Generator().manual_seed(seed)).to(device)
     x.requires_grad_()
-    neurons = {name: MEMBERS[name].make(T, k).to(device) for name in names}
+    neurons = {name: MEMBERS[name].make(Place(T, k)).to(device) for name in names}
     for neuron in neurons.values():
         fade(neuron, 1.0)
         _forward_backward_ms(neuron, x)

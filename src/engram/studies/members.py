@@ -1,0 +1,81 @@
+"""The neurons that studies compare, and how the mask of one of them fades in."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from torch import nn
+
+from engram.neuron import (
+    IF,
+    LIF,
+    PMSN,
+    PRF,
+    PSN,
+    DilatedPSN,
+    FixedPointLIF,
+    MaskedPSN,
+    Neuron,
+    ParametricLIF,
+    SlidingPSN,
+    sawtooth,
+)
+
+
+class Place(NamedTuple):
+    """Where a layer of neurons sits in a network.
+
+    Attributes:
+        T: Steps of the sequences.
+        k: Order: inputs that a step of a windowed neuron reads.
+        channels: Size of the third axis of its input.
+        layer: Layers of neurons before it.
+    """
+
+    T: int
+    k: int
+    channels: int = 1
+    layer: int = 0
+
+
+class Member(NamedTuple):
+    """A neuron of a comparison: its label, how to make it, and whether it takes one length only."""
+
+    label: str
+    make: Callable[[Place], Neuron]
+    fixed_length: bool = False
+
+
+# the LIF family as arXiv 2304.12760 has its baselines: soft reset, outside the gradient
+MEMBERS: dict[str, Member] = {
+    "if": Member("IF", lambda place: IF(reset=None, detach_reset=True)),
+    "lif": Member("LIF", lambda place: LIF(reset=None, detach_reset=True)),
+    "plif": Member("PLIF", lambda place: ParametricLIF(reset=None, detach_reset=True)),
+    "psn": Member("PSN", lambda place: PSN(place.T), fixed_length=True),
+    "masked": Member("masked PSN", lambda place: MaskedPSN(place.k, place.T), fixed_length=True),
+    "sliding": Member("sliding PSN", lambda place: SlidingPSN(place.k)),
+    "dilated": Member(
+        "dilated PSN",
+        lambda place: DilatedPSN(
+            place.k, sawtooth(place.layer + 1)[-1], place.channels, exponential_init=True
+        ),
+    ),
+    "prf": Member("PRF", lambda place: PRF(place.channels)),
+    "pmsn": Member("PMSN", lambda place: PMSN(place.channels)),
+    "fixed-point": Member("fixed-point LIF", lambda place: FixedPointLIF(detach_reset=True)),
+}
+
+
+def mask_share(epoch: int, epochs: int) -> float:
+    """The masked PSN's λ in an epoch: min(1, 8·epoch/(E − 1)), 1 where there is one epoch.
+
+    References:
+        Fang et al., NeurIPS 2023, arXiv 2304.12760, and the authors' code.
+    """
+    return min(1.0, 8 * epoch / (epochs - 1)) if epochs > 1 else 1.0
+
+
+def fade(net: nn.Module, lam: float) -> None:
+    """Set λ of each masked PSN in a network."""
+    for module in net.modules():
+        if isinstance(module, MaskedPSN):
+            module.lam = lam

@@ -1,0 +1,105 @@
+"""Recordings as sequences of frames: sound as log-mel spectra, events as counts a pixel."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from numpy.lib.stride_tricks import sliding_window_view
+from torch import Tensor
+
+WINDOW_S = 0.032
+"""Length of a spectrum's window; the next begins half a window later."""
+BANDS = 40
+FLOOR = 1e-6
+"""Power added before the logarithm: silence in 16 bits."""
+
+
+def log_mel(wave: np.ndarray, sample_rate_hz: float) -> np.ndarray:
+    """The logarithm of the power in bands of equal width on the mel scale.
+
+    Args:
+        wave: A waveform in [-1, 1], (n); shorter than a window, it is followed by silence.
+        sample_rate_hz: Samples a second.
+
+    Returns:
+        Natural logarithms, (steps, BANDS) float32.
+    """
+    window = round(WINDOW_S * sample_rate_hz)
+    padded = np.pad(wave, (0, max(0, window - len(wave))))
+    power = power_spectra(padded, window, window // 2)
+    return np.log(power @ mel_filters(BANDS, window, sample_rate_hz).T + FLOOR).astype(np.float32)
+
+
+def power_spectra(wave: np.ndarray, window: int, hop: int) -> np.ndarray:
+    """The power spectrum of each window: |Σ_n h[n] x[n] exp(−2πi f n/window)|² / Σ_n h[n]².
+
+    Args:
+        wave: A waveform, (n), at least a window long.
+        window: Samples of a window, which h shapes as a raised cosine.
+        hop: Samples from one window to the next.
+
+    Returns:
+        Power, (steps, window // 2 + 1).
+    """
+    taper = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
+    pieces = sliding_window_view(wave.astype(np.float64), window)[::hop]
+    return np.abs(np.fft.rfft(pieces * taper)) ** 2 / np.sum(taper**2)
+
+
+def mel_filters(bands: int, window: int, sample_rate_hz: float) -> np.ndarray:
+    """Triangles that overlap by half, evenly spaced in mel = 2595·log10(1 + f/700).
+
+    Args:
+        bands: Number of triangles, from 0 Hz to half the sample rate.
+        window: Samples of a window.
+        sample_rate_hz: Samples a second.
+
+    Returns:
+        The weight of each frequency in each band, (bands, window // 2 + 1), at most 1.
+    """
+    top_mel = 2595 * np.log10(1 + sample_rate_hz / 2 / 700)
+    corners = 700 * (10 ** (np.linspace(0, top_mel, bands + 2) / 2595) - 1)
+    low, peak, high = corners[:-2, None], corners[1:-1, None], corners[2:, None]
+    frequency = np.fft.rfftfreq(window, 1 / sample_rate_hz)
+    rise, fall = (frequency - low) / (peak - low), (high - frequency) / (high - peak)
+    return np.clip(np.minimum(rise, fall), 0, None)
+
+
+def event_frames(
+    recordings: Sequence[np.ndarray],
+    rows: Int64[Tensor, " batch"],
+    *,
+    T: int,
+    sensor: tuple[int, int],
+) -> Float[Tensor, "T batch 2 height width"]:
+    """Count the events of each polarity and pixel in T equal spans of some recordings.
+
+    Args:
+        recordings: Structured arrays with the fields t, x, y and p, one event or more in each.
+        rows: Which recordings.
+        T: Spans, from the first event of a recording to its last.
+        sensor: (height, width) in pixels.
+
+    Returns:
+        Numbers of events; they add up to those of the recordings.
+    """
+    shape = (T, len(rows), 2, *sensor)
+    places = []
+    for i, row in enumerate(rows.tolist()):
+        events = recordings[row]
+        at = (
+            _spans(events["t"], T),
+            np.full(len(events), i),
+            events["p"],
+            events["y"],
+            events["x"],
+        )
+        places.append(np.ravel_multi_index(at, shape))
+    counts = np.bincount(np.concatenate(places), minlength=np.prod(shape))
+    return torch.from_numpy(counts.astype(np.float32).reshape(shape))
+
+
+def _spans(t: np.ndarray, T: int) -> np.ndarray:
+    since = t.astype(np.int64) - t.min()
+    return since * T // (since.max() + 1)

@@ -1,0 +1,209 @@
+"""The settings of the study, its pieces of work, and what a reader must know of them."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, Literal, final, get_args
+
+import numpy as np
+import torch
+from torch import nn
+
+from engram.report import Report
+from engram.studies.compare import Comparison
+from engram.studies.members import MEMBERS, Place
+from engram.studies.network import SpikingNetwork, train_and_test
+from engram.studies.sequence.augment import Augmentation
+from engram.studies.sequence.body import Body
+from engram.studies.sequence.findings import report_overview, report_task
+from engram.studies.sequence.reading import Options, Sequences
+from engram.studies.sequence.task import TASKS, Recipe, Task, TaskName, read_task
+from engram.study import Journal
+from engram.train import threads
+
+NeuronName = Literal[
+    "lif", "plif", "psn", "masked", "sliding", "dilated", "prf", "pmsn", "fixed-point"
+]
+
+
+@final
+@dataclass(frozen=True)
+class SequenceMemory:
+    """Compare what spiking neurons remember of real sequences.
+
+    Args:
+        tasks: What to learn: smnist, MNIST pixel by pixel; scifar, CIFAR-10 column by column;
+            nmnist, events of a camera in 20 frames; spoken-digits, recordings of unequal length.
+        neurons: The neurons to compare, against LIF if it is among them, else the first; PSN and
+            masked PSN know one length and sit out spoken-digits.
+        full: Learn as a paper does, for hours on a GPU: all images and pixels, wide networks,
+            many epochs, augmented pictures.
+        permuted: Read the pixels of smnist in one random order, which spreads what is near.
+        k: Order of the masked, sliding and dilated PSN, where sequences are as long.
+        limit: Most training examples of a task, each class in proportion; its own when None.
+        epochs: Passes over the training examples; each task's own when None.
+        validation: Share of the training examples that chooses the epoch instead of teaching.
+        seeds: Networks trained for each neuron and task, from different weights.
+        seed: Seed of all randomness.
+        device: Where to train, such as cpu or cuda; a CUDA device if there is one when None.
+        threads: CPU threads of torch; another number may round otherwise.
+    """
+
+    name: ClassVar[str] = "sequence"
+    title: ClassVar[str] = "Spiking neurons along real sequences"
+    question: ClassVar[str] = "How far do spiking neurons remember along real sequences?"
+
+    tasks: tuple[TaskName, ...] = ("smnist", "scifar", "nmnist", "spoken-digits")
+    neurons: tuple[NeuronName, ...] = ("lif", "plif", "psn", "masked", "sliding")
+    full: bool = False
+    permuted: bool = False
+    k: int = 32
+    limit: int | None = None
+    epochs: int | None = None
+    validation: float = 0.2
+    seeds: int = 2
+    seed: int = 0
+    device: str | None = None
+    threads: int = 2
+
+    def __post_init__(self) -> None:
+        for field in ("k", "limit", "epochs", "seeds", "threads"):
+            value = getattr(self, field)
+            if value is not None and value < 1:
+                raise ValueError(f"{field} is {value}: it counts from 1")
+        for field, known in (("tasks", get_args(TaskName)), ("neurons", get_args(NeuronName))):
+            chosen = getattr(self, field)
+            if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(known):
+                raise ValueError(
+                    f"{field} are {chosen}: name at least one of {', '.join(known)}, each once"
+                )
+        if self.permuted and "smnist" not in self.tasks:
+            raise ValueError(f"permuted with tasks {self.tasks}: it is for smnist; add that task")
+        for task in self.tasks:
+            if not self.neurons_of(task):
+                raise ValueError(
+                    f"{task} has sequences of unequal length, and {', '.join(self.neurons)} know "
+                    "one length: add a neuron such as sliding, or leave the task out"
+                )
+
+    def neurons_of(self, task: str) -> list[str]:
+        """The neurons that can learn a task."""
+        ragged = TASKS[task].ragged
+        return [name for name in self.neurons if not (ragged and MEMBERS[name].fixed_length)]
+
+    def recipe(self, task: Task) -> Recipe:
+        """How much of a task is learned, and how."""
+        recipe = task.full if self.full else task.quick
+        return recipe._replace(
+            limit=self.limit or recipe.limit, epochs=self.epochs or recipe.epochs
+        )
+
+    def run(self, report: Report, journal: Journal) -> None:
+        """Train each neuron's networks on each task, and report as each task is done.
+
+        Raises:
+            ValueError: If the data cannot be read, or a setting does not fit them.
+        """
+        journal.expect(self.seeds * sum(len(self.neurons_of(task)) for task in self.tasks))
+        comparisons: dict[str, Comparison] = {}
+        try:
+            with threads(self.threads):
+                for task in self.tasks:
+                    self._run_task(task, report, journal, comparisons)
+        finally:  # an interrupted run still reports the tasks and neurons that are done
+            if comparisons:
+                report_overview(report, comparisons)
+
+    def _run_task(
+        self, name: str, report: Report, journal: Journal, comparisons: dict[str, Comparison]
+    ) -> None:
+        task = TASKS[name]
+        recipe = self.recipe(task)
+        sequences = read_task(
+            task,
+            limit=recipe.limit,
+            validation=self.validation,
+            seed=self.seed,
+            options=Options(self.full, self.seed if self.permuted else None),
+        )
+        report.provenance.data.update(sequences.source.sha256)
+        for note in describe(task, recipe, sequences, self):
+            report.note(note)
+        outcomes: dict[str, list[dict[str, Any]]] = {}
+        try:
+            for neuron in self.neurons_of(name):
+                outcomes[neuron] = [
+                    journal.once(
+                        f"{task.label}, {MEMBERS[neuron].label}, seed {seed}",
+                        partial(train_network, self, task, sequences, neuron, seed),
+                    )
+                    for seed in range(self.seed, self.seed + self.seeds)
+                ]
+        finally:
+            if outcomes:
+                comparisons[name] = Comparison(
+                    outcomes,
+                    len(sequences.test.labels),
+                    self.seed,
+                    what=task.what,
+                    task=task.label,
+                )
+                report_task(report, task, comparisons[name])
+
+
+def train_network(
+    study: SequenceMemory, task: Task, sequences: Sequences, neuron: str, seed: int
+) -> dict[str, Any]:
+    """Train one network, and test the weights that did best in validation."""
+    recipe, classes = study.recipe(task), len(sequences.source.classes)
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        body = task.body(sequences.shape, recipe.width)
+        net = build(body, classes, neuron, sequences.T, min(study.k, sequences.T))
+    optimizer, lr = recipe.descent(neuron)
+    return train_and_test(
+        net,
+        sequences.train,
+        sequences.validation,
+        sequences.test,
+        epochs=recipe.epochs,
+        batch=recipe.batch,
+        lr=lr,
+        seed=seed,
+        device=study.device,
+        optimizer=optimizer,
+        collate=sequences.collate,
+        augment=Augmentation(classes, np.random.default_rng(seed)) if recipe.augmented else None,
+    )
+
+
+def build(body: Body, classes: int, neuron: str, T: int, k: int) -> SpikingNetwork:
+    """A network of these layers with that neuron after each."""
+    readout = nn.Linear(body.channels[-1], classes)
+    neurons = [
+        MEMBERS[neuron].make(Place(T, k, channels, layer))
+        for layer, channels in enumerate(body.channels)
+    ]
+    return SpikingNetwork(body.layers, readout, neurons)
+
+
+def describe(task: Task, recipe: Recipe, sequences: Sequences, study: SequenceMemory) -> list[str]:
+    """What a reader must know of a task's data and of how its numbers came about."""
+    source, taught = sequences.source, len(sequences.train.labels)
+    chose, tested = len(sequences.validation.labels), len(sequences.test.labels)
+    steps = f"up to {sequences.T}" if task.ragged else str(sequences.T)
+    shape = " × ".join(map(str, sequences.shape))
+    values = "value" if shape == "1" else "values"
+    order = ", in one random order" if study.permuted and task.data == "mnist" else ""
+    descent = "Adam" if recipe.sgd_lr is None else "SGD or Adam"
+    notes = "".join(f" {note[0].upper()}{note[1:]}." for note in source.notes)
+    return [
+        f"{task.label}: {source.name}. Licence: {source.licence}.{notes}",
+        f"{task.label}: of {len(source.train)} training {task.what}, {taught} taught and {chose} "
+        f"chose the epoch, whose weights met the {tested} test {task.what} once. A sequence has "
+        f"{steps} steps of {shape} {values}{order}. Windowed neurons have k = "
+        f"{min(study.k, sequences.T)}.",
+        f"{task.label}: one network differs from the next in its neuron only. First layer "
+        f"{recipe.width} wide, {descent}, {recipe.epochs} epochs of batches of {recipe.batch}, "
+        f"{'augmented' if recipe.augmented else 'no augmentation'}, label smoothing 0.1, mean over "
+        "time.",
+    ]
