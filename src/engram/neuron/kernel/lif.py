@@ -14,8 +14,11 @@ from engram.neuron.kernel.shape import shape_of
 from engram.neuron.kernel.team import Entry, address, bits, entry, launch
 from engram.neuron.surrogate import Surrogate
 
-BLOCK = 8192
-"""Neurons a piece: the membrane of a block stays in the first-level cache."""
+BLOCK, LONG_BLOCK = 2048, 8192
+"""Neurons a piece: a block's membrane stays in the first-level cache; what comes from memory rather
+than from a cache comes faster in longer runs."""
+IN_CACHE = 1 << 21
+"""Neuron-steps whose input and spikes a third-level cache holds."""
 SCRATCH = 1 << 18
 """Charges that the backward of one piece recomputes and holds, in the second-level cache."""
 
@@ -84,9 +87,10 @@ def _forward(
         before = None if voltage is None else laid_out_like(after, voltage.to(real))
         kernel, numbers = _forward_kernel(real, leak is not None, settings)
         n = after.numel()
+        block = block_of(x)
         launch(
             kernel,
-            -(-n // BLOCK),
+            -(-n // block),
             x.numel(),
             inputs.data_ptr(),
             spikes.data_ptr(),
@@ -94,7 +98,7 @@ def _forward(
             after.data_ptr(),
             x.shape[0],
             n,
-            BLOCK,
+            block,
             numbers[0] if leak is None else bits(leak.item()),
             *numbers[1:],
         )
@@ -114,7 +118,7 @@ def _backward(
     g_x = new_like(inputs)
     g_before = None if voltage is None else new_like(inputs[0])
     n = x.shape[1:].numel()
-    block = max(64, min(BLOCK, SCRATCH // x.shape[0] // 64 * 64))
+    block = max(64, min(block_of(x), SCRATCH // x.shape[0] // 64 * 64))
     pieces = -(-n // block)
     g_leak = None if leak is None else torch.zeros(pieces, dtype=torch.float64)
     if x.numel():
@@ -147,6 +151,11 @@ def _backward(
         g_before,
         None if g_leak is None else g_leak.sum(),
     )
+
+
+def block_of(x: Tensor) -> int:
+    """Neurons a piece, by the size of the work alone."""
+    return BLOCK if x.numel() <= IN_CACHE else LONG_BLOCK
 
 
 @lru_cache(256)
