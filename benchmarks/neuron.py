@@ -198,6 +198,10 @@ def entry(group: str, name: str, params: dict[str, Any], times: list[float]) -> 
         "ld15iqr": min(times),
         "hd15iqr": max(times),
     }
+    stats = {
+        key: float(f"{value:.5g}") if isinstance(value, float) else value
+        for key, value in stats.items()
+    }
     return {
         "group": group,
         "name": f"{name} {group}",
@@ -281,7 +285,9 @@ def main() -> None:
         "peak_memory_mib": peak_memory(),
     }
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(found, indent=1) + "\n")
+    out.write_text(
+        json.dumps(found, separators=(",", ":")).replace('{"group"', '\n{"group"') + "\n"
+    )
     print(out)
 
 
