@@ -68,8 +68,8 @@ Where an aim below is missed, this is why:
 
 - **LIF, few neuron-steps.** A call from Python costs about 12 µs without gradient and about 70 µs \
 with, most of it in torch's autograd; a copy of 2^18 numbers takes 25 µs.
-- **LIF forward + backward, beyond the cache.** It reads the input twice and the gradient once, and \
-writes spikes and gradient: five times the memory of the input, at the speed of memory.
+- **LIF forward + backward, beyond the cache.** It reads the input twice and the gradient once, \
+and writes spikes and gradient: five times the memory of the input, at the speed of memory.
 - **Masked and sliding PSN at T = 64.** A band of k = 32 holds 38% of the 64 × 64 matrix, so at \
 equal efficiency the gain is at most 2.6×; the rest can only come from fewer passes.
 - **PSN at T = 256.** Three matrix products near the peak of the processor, in both packages; what \
