@@ -71,6 +71,7 @@ def test_snntorch_reads_what_is_written():
 @pytest.mark.filterwarnings("ignore:nirtorch.extract_nir_graph:DeprecationWarning")
 def test_what_snntorch_writes_is_read():
     snn = pytest.importorskip("snntorch")
+    pytest.importorskip("nirtorch")
     from snntorch import utils
     from snntorch.export_nir import export_to_nir
 
