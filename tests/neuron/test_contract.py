@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from engram.neuron import Neuron, OverTime, detach_state, stream
+from engram.neuron import Neuron, OverTime, detach_state, reference, stream
 from tests.neuron.members import CAUSAL, MEMBERS, T
 
 every = pytest.mark.parametrize("make", MEMBERS.values(), ids=MEMBERS.keys())
@@ -64,6 +64,20 @@ def test_gradients_reach_the_input_and_every_parameter(make: Make) -> None:
         assert tensor.grad is not None
         assert tensor.grad.isfinite().all()
         assert tensor.grad.abs().sum() > 0
+
+
+@every
+def test_the_reference_agrees(make: Make) -> None:
+    neuron, x = make().double(), current(T, 64, dtype=torch.float64).requires_grad_()
+    inputs, weight = (x, *neuron.parameters()), current(T, 64, dtype=torch.float64)
+    spikes = neuron(x)
+    with reference():
+        expected = neuron(x)
+        grads = torch.autograd.grad((expected * weight).sum(), inputs)
+    assert torch.equal(spikes, expected)
+    torch.testing.assert_close(
+        torch.autograd.grad((spikes * weight).sum(), inputs), grads, rtol=1e-9, atol=1e-9
+    )
 
 
 @causal
