@@ -34,8 +34,8 @@ def backend(device: str | torch.device = "cpu") -> Backend:
 
     Returns:
         "numba" or "triton" for compiled kernels, "reference" for plain torch: where the compiler
-        is not installed, on other devices, and inside `reference()`. A surrogate of the user's own
-        and float16 or bfloat16 state also run on the reference.
+        is not installed, on other devices, and inside `reference()`. A neuron whose
+        surrogate is the user's own also runs on the reference.
     """
     kernels = _KERNELS.get(
         (device if isinstance(device, torch.device) else torch.device(device)).type

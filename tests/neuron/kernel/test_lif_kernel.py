@@ -4,8 +4,6 @@ import math
 import multiprocessing
 import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 import torch
@@ -31,6 +29,7 @@ from engram.neuron.kernel import team
 from engram.neuron.kernel.lif import lif as compiled_lif
 from engram.neuron.kernel.lif import lif_operator
 from engram.neuron.kernel.shape import shape_of
+from engram.train import threads
 
 pytestmark = pytest.mark.skipif(backend() != "numba", reason="Numba is not installed")
 
@@ -178,16 +177,6 @@ def test_any_size(shape: tuple[int, ...]) -> None:
         assert torch.equal(spikes, LIF()(x))
     spikes.sum().backward()
     assert x.grad.shape == x.shape
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def whole(x: Tensor, neuron: Neuron) -> list[Tensor]:

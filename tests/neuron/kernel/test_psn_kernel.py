@@ -1,7 +1,6 @@
 """The compiled parallel family against the reference in plain torch, and against the definition."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -13,6 +12,7 @@ from engram.neuron import ATan, Sigmoid, Surrogate, backend
 from engram.neuron import functional as F
 from engram.neuron.kernel.psn import KEEP, banded_psn, psn, psn_operator, sliding_psn
 from engram.neuron.kernel.shape import shape_of
+from engram.train import threads
 
 pytestmark = pytest.mark.skipif(backend() != "numba", reason="Numba is not installed")
 
@@ -226,16 +226,6 @@ def test_any_size(shape: tuple[int, ...]) -> None:
         if not args[0].numel():
             assert not gw.any()
             assert not gb.any()
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("member", FAMILY)
