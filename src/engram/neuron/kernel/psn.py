@@ -13,13 +13,15 @@ from engram.neuron.kernel.shape import shape_of
 from engram.neuron.kernel.team import Entry, bits, entry, launch
 from engram.neuron.surrogate import Surrogate
 
-KEEP = 128
+KEEP = 64
 """From so many inputs a step on, keeping H for the backward is cheaper than computing it twice."""
-GATED = 1 << 15
-"""Numbers a piece where the backward is one pass and two products."""
-PIECES = 64
-SUMS = 1 << 20
-"""The backward adds up the gradient of W in at most so many pieces, and so many numbers."""
+BLOCK, SHORT_BLOCK = 512, 256
+"""Neurons a block: so many that sums over it are long, so few that its steps stay in the cache."""
+LONG = 128
+"""From so many inputs or steps on, a block is a short one."""
+PIECES, SUMS, SHARE = 64, 1 << 20, 1024
+"""The backward adds up the gradient of W in at most so many pieces, and so many numbers, and over
+at least so many neurons a piece: fewer would not be worth their sums."""
 
 
 class Settings(NamedTuple):
@@ -113,10 +115,9 @@ def _forward(
     if x.numel():
         w, b = weight.to(real), threshold.to(real)
         band = _band(x, w, b, settings)
-        kernel, block = _forward_kernel(real)
         launch(
-            kernel,
-            -(-band.neurons // block),
+            _forward_kernel(real),
+            -(-band.neurons // band.block),
             x.numel(),
             *band,
             inputs.data_ptr(),
@@ -138,8 +139,6 @@ def _backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     real = state_dtype(x)
     inputs = time_major(x if x.dtype == real else x.to(real))
-    if settings.k is None and kept.numel():
-        return _backward_by_blas(g_spikes, x, inputs, weight, threshold, kept, settings)
     g_x = new_like(inputs)
     g_w = torch.zeros(weight.shape, dtype=torch.float64)
     g_b = torch.zeros(threshold.shape, dtype=torch.float64)
@@ -149,11 +148,10 @@ def _backward(
         g = laid_out_like(frame, g_spikes.to(real))
         above = laid_out_like(frame, kept) if kept.numel() else None
         band = _band(x, w, b, settings)
-        kernel, block = _backward_kernel(real, settings.shape)
-        pieces, share = _pieces(-(-band.neurons // block), band)
+        pieces, share = _pieces(-(-band.neurons // band.block), band)
         sums = torch.zeros(pieces, band.sums, dtype=torch.float64)
         launch(
-            kernel,
+            _backward_kernel(real, settings.shape),
             pieces,
             x.numel(),
             *band,
@@ -173,71 +171,18 @@ def _backward(
     return g_x.to(x.dtype), g_w.to(weight.dtype), g_b.to(threshold.dtype)
 
 
-def _backward_by_blas(
-    g_spikes: Tensor,
-    x: Tensor,
-    inputs: Tensor,
-    weight: Tensor,
-    threshold: Tensor,
-    kept: Tensor,
-    settings: Settings,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The backward of a long dense neuron: one pass for the gradient of H, then two products."""
-    real = inputs.dtype
-    frame = _frame(inputs, settings.steps)
-    g_spikes, above = laid_out_like(frame, g_spikes.to(real)), laid_out_like(frame, kept)
-    g, g_x = new_like(above), new_like(inputs)
-    launch(
-        _gate_kernel(real, settings.shape),
-        -(-g.numel() // GATED),
-        g.numel(),
-        g.numel(),
-        GATED,
-        g_spikes.data_ptr(),
-        above.data_ptr(),
-        g.data_ptr(),
-        bits(settings.scale),
-        bits(settings.width),
-    )
-    flat = _rows(g)
-    with torch.autocast("cpu", enabled=False):
-        torch.mm(weight.to(real).t(), flat, out=_rows(g_x))
-        g_w = flat @ _rows(inputs).t()
-    g_b = -flat.sum(1)
-    return (
-        g_x.to(x.dtype),
-        g_w.to(weight.dtype),
-        (g_b if threshold.ndim else g_b.sum()).to(threshold.dtype),
-    )
-
-
-def _rows(x: Tensor) -> Tensor:
-    """A sequence `(time, neurons)`, the neurons in the order in which they lie in memory."""
-    n = x.shape[1:].numel()
-    return x.as_strided((x.shape[0], n), (n, 1))
-
-
 @cache
-def _forward_kernel(real: torch.dtype) -> tuple[Entry, int]:
-    """The kernel, and how many neurons it takes at a time."""
+def _forward_kernel(real: torch.dtype) -> Entry:
     from engram.neuron.kernel import native, psn_cpu  # Numba is loaded when first needed
 
-    return entry(psn_cpu.forward(native.REALS[real])), psn_cpu.BLOCK
+    return entry(psn_cpu.forward(native.REALS[real]))
 
 
 @cache
-def _backward_kernel(real: torch.dtype, shape: int) -> tuple[Entry, int]:
-    """The kernel, and how many neurons it takes at a time."""
+def _backward_kernel(real: torch.dtype, shape: int) -> Entry:
     from engram.neuron.kernel import native, psn_cpu
 
-    return entry(psn_cpu.backward(native.REALS[real], shape)), psn_cpu.BLOCK
-
-
-@cache
-def _gate_kernel(real: torch.dtype, shape: int) -> Entry:
-    from engram.neuron.kernel import native, psn_cpu
-
-    return entry(psn_cpu.gate(native.REALS[real], shape))
+    return entry(psn_cpu.backward(native.REALS[real], shape))
 
 
 @cache
@@ -259,12 +204,15 @@ class _Band(NamedTuple):
     down: int
     along: int
     of_threshold: int
-    across: int
+    block: int
 
     @property
     def sums(self) -> int:
-        """How many numbers the gradients of W and B are, tile by tile."""
-        return -(-self.steps // 4) * 16 * self.across + self.steps
+        """How many numbers the gradients of W and B are, panel by panel."""
+        from engram.neuron.kernel.psn_cpu import ROWS, across
+
+        width = across.py_func(self.inputs, self.earliest, self.latest)
+        return -(-self.steps // ROWS) * ROWS * width + self.steps
 
 
 def _band(x: Tensor, weight: Tensor, threshold: Tensor, settings: Settings) -> _Band:
@@ -284,7 +232,7 @@ def _band(x: Tensor, weight: Tensor, threshold: Tensor, settings: Settings) -> _
         down=down,
         along=along,
         of_threshold=threshold.stride(0) if threshold.ndim else 0,
-        across=min(-(-inputs // 4), (latest - earliest + 6) // 4 + 1),
+        block=BLOCK if max(steps, inputs) < LONG else SHORT_BLOCK,
     )
 
 
@@ -315,7 +263,7 @@ def _check(x: Tensor, weight: Tensor, threshold: Tensor, settings: Settings) -> 
 
 def _pieces(blocks: int, band: _Band) -> tuple[int, int]:
     """How many pieces the backward falls into, and blocks a piece: never a matter of threads."""
-    share = -(-blocks // min(PIECES, max(4, SUMS // band.sums)))
+    share = max(SHARE // band.block, -(-blocks // min(PIECES, max(4, SUMS // band.sums))))
     return -(-blocks // share), share
 
 
