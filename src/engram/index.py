@@ -7,8 +7,8 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-Item = TypeVar("Item", contravariant=True)
-Query = TypeVar("Query", contravariant=True)
+Item_contra = TypeVar("Item_contra", contravariant=True)
+Query_contra = TypeVar("Query_contra", contravariant=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +49,10 @@ class Hits:
         return zip(self.ids, map(float, self.scores), strict=True)
 
 
-class Index(Protocol[Item, Query]):
+class Index(Protocol[Item_contra, Query_contra]):
     """Takes items in and finds them again."""
 
-    def add(self, items: Iterable[Item], /) -> int:
+    def add(self, items: Iterable[Item_contra], /) -> int:
         """Take items in; one whose id is known already is an error, not a second copy.
 
         Args:
@@ -63,7 +63,7 @@ class Index(Protocol[Item, Query]):
         """
         ...
 
-    def search(self, query: Query, limit: int = 10, offset: int = 0) -> Hits:
+    def search(self, query: Query_contra, limit: int = 10, offset: int = 0) -> Hits:
         """Find items.
 
         Args:

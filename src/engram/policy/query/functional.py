@@ -22,7 +22,6 @@ References:
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
 from typing import Any, NamedTuple
 
 from engram.policy.query.tree import (
@@ -71,11 +70,8 @@ def evaluate(node: Node, terms: Sequence[str], fields: Mapping[str, Any]) -> Mat
         Whether it matches, and the spans.
     """
     match node:
-        case OneOf(field, values):
-            value = fields[field]
-            return Match(value is not None and key(value) in values, frozenset())
-        case Between(field, low, high):
-            return Match(_between(fields[field], low, high), frozenset())
+        case OneOf() | Between():
+            return Match(admits(node, fields), frozenset())
         case Not(part):
             return Match(not evaluate(part, terms, fields).matched, frozenset())
         case And(parts):
@@ -90,6 +86,21 @@ def evaluate(node: Node, terms: Sequence[str], fields: Mapping[str, Any]) -> Mat
         case _:
             spans = frozenset(_spans(node, terms, fields))
             return Match(bool(spans), spans)
+
+
+def admits(node: OneOf | Between, fields: Mapping[str, Any]) -> bool:
+    """Whether a document passes a filter; one whose field is not known does not.
+
+    Args:
+        node: The filter.
+        fields: The values of the document's fields.
+    """
+    value = fields[node.field]
+    if value is None:
+        return False
+    if isinstance(node, OneOf):
+        return key(value) in node.values
+    return (node.low is None or node.low <= value) and (node.high is None or value <= node.high)
 
 
 def minimal(spans: Iterable[Span]) -> list[Span]:
@@ -130,9 +141,3 @@ def _spans(node: Node, terms: Sequence[str], fields: Mapping[str, Any]) -> Itera
 
 def _ahead(first: Iterable[Span], second: Iterable[Span], within: int) -> set[Span]:
     return {(a[0], b[1]) for a in first for b in second if 0 <= b[0] - a[1] < within}
-
-
-def _between(value: date | int | None, low: date | int | None, high: date | int | None) -> bool:
-    if value is None:
-        return False
-    return (low is None or low <= value) and (high is None or value <= high)  # pyright: ignore

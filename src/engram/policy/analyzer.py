@@ -1,0 +1,141 @@
+"""The one analyzer: text to terms, as Solr's chain gives them, token by token.
+
+    StandardTokenizer (UAX #29) → EnglishPossessiveFilter → LowerCaseFilter → PorterStemFilter
+
+References:
+    Unicode Standard Annex #29, "Unicode Text Segmentation": the rules WB1-WB999.
+"""
+
+import re
+
+import regex
+
+from engram.policy.porter import stem
+
+LONGEST = 255
+"""Most UTF-16 units of a word; a longer one is cut into several, as Lucene does."""
+
+_MEMORY = 500_000
+"""Most pieces of text whose terms are kept."""
+
+# A word of ASCII characters that no other character can lengthen; or else all up to the next
+# space, to be cut up by the full rules.
+_PIECE = re.compile(
+    r"_*+[A-Za-z0-9]\w*+"
+    r"(?:(?:(?<=[A-Za-z])[.:'](?=[A-Za-z])|(?<=[0-9])[.,;'](?=[0-9]))\w++)*+"
+    r"(?![.,:;']?[^\x00-\x7f])"
+    r"|[^\x00-\x20]*[^\x00-\x7f][^\x00-\x20]*",
+    re.ASCII,
+)
+
+_X = r"[\p{WB=Extend}\p{WB=Format}\p{WB=ZWJ}]*+"
+_LETTER = rf"[\p{{WB=ALetter}}\p{{WB=Hebrew_Letter}}]{_X}"
+_HEBREW = rf"\p{{WB=Hebrew_Letter}}{_X}"
+_DIGIT = rf"[\p{{WB=Numeric}}\uff10-\uff19]{_X}"
+_KATAKANA = rf"\p{{WB=Katakana}}{_X}"
+_LINK = rf"\p{{WB=ExtendNumLet}}{_X}"
+_IN_WORD = rf"[\p{{WB=MidLetter}}\p{{WB=MidNumLet}}']{_X}"
+_IN_NUMBER = rf"[\p{{WB=MidNum}}\p{{WB=MidNumLet}}']{_X}"
+_RUN = (
+    rf"(?:{_KATAKANA}(?:(?:{_LINK})*{_KATAKANA})*"
+    rf"|(?:{_HEBREW}(?:'{_X}|\"{_X}{_HEBREW})"
+    rf"|{_DIGIT}(?:(?:(?:{_LINK})*|{_IN_NUMBER}){_DIGIT})*"
+    rf"|{_LETTER}(?:(?:(?:{_LINK})*|{_IN_WORD}){_LETTER})*)+)"
+)
+_WORD = regex.compile(
+    rf"(?:{_LINK})*{_RUN}(?:(?:{_LINK})+{_RUN})*(?:{_LINK})*"
+    rf"|(?:\p{{LB=Complex_Context}}{_X})++|[\p{{Script=Han}}\p{{Script=Hiragana}}]{_X}"
+)
+_POSSESSIVES = ("'s", "’s", "＇s", "'S", "’S", "＇S")
+
+
+class _Memory(dict[str, str]):
+    """The terms of a piece of text, joined by spaces; forgotten when there are too many."""
+
+    def __missing__(self, piece: str) -> str:
+        if len(self) >= _MEMORY:
+            self.clear()
+        self[piece] = joined = " ".join(_term(piece[a:b]) for a, b in _words(piece))
+        return joined
+
+
+_memory = _Memory()
+
+
+def joined(text: str) -> str:
+    """The terms of a text, joined by single spaces, which no term contains.
+
+    Args:
+        text: Any text.
+    """
+    return " ".join(filter(None, map(_memory.__getitem__, _PIECE.findall(text))))
+
+
+def terms(text: str) -> list[str]:
+    """The terms of a text, in order.
+
+    Args:
+        text: Any text.
+    """
+    found = joined(text)
+    return found.split(" ") if found else []
+
+
+def spans(text: str) -> list[tuple[int, int]]:
+    """Where the word of each term starts and ends in the text.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        A pair for each of `terms(text)`, in characters.
+    """
+    found = []
+    for piece in _PIECE.finditer(text):
+        start, end = piece.span()
+        if end - start <= LONGEST and piece[0].isascii():
+            found.append((start, end))
+        else:
+            found += [(start + a, start + b) for a, b in _words(piece[0])]
+    return found
+
+
+def lower(word: str) -> str:
+    """The word in lower case, character by character, as Java's LowerCaseFilter does.
+
+    Args:
+        word: Any text.
+    """
+    if word.isascii():
+        return word.lower()
+    return "".join("i" if letter == "İ" else letter.lower() for letter in word)
+
+
+def _term(word: str) -> str:
+    return stem(lower(word[:-2] if word.endswith(_POSSESSIVES) else word))
+
+
+def _words(piece: str) -> list[tuple[int, int]]:
+    """Where words are, by the full rules, long ones cut."""
+    found, at = [], 0
+    while word := _WORD.search(piece, at):
+        at = word.end()
+        if _units(word[0]) > LONGEST:
+            end = _advance(piece, word.start())
+            word = _WORD.match(piece, word.start(), end)
+            assert word is not None
+            at = word.end()
+        found.append(word.span())
+    return found
+
+
+def _units(text: str) -> int:
+    return len(text) + sum(letter > "\uffff" for letter in text)
+
+
+def _advance(text: str, start: int) -> int:
+    """Where the longest word that starts here has to end."""
+    end = min(start + LONGEST, len(text))
+    while _units(text[start:end]) > LONGEST:
+        end -= 1
+    return end
