@@ -1,9 +1,9 @@
 """What answers queries: the protocol of the engines, and the counts they return."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -214,18 +214,39 @@ def summarise(counts: DocumentCounts) -> Tally:
     Args:
         counts: Counts of every admitted document.
     """
-    size, tokens = len(counts.groups), counts.tokens
+    k, n = counts.occurrences.astype(np.float64), counts.tokens.astype(np.float64)
+    shares = np.divide(k * k, n, out=np.zeros_like(k), where=n > 0)
 
-    def total(values: NDArray[np.generic]) -> NDArray[np.float64]:
-        return np.bincount(counts.group, weights=values, minlength=size)
+    def total(weights: NDArray[Any]) -> NDArray[np.float64]:
+        return np.bincount(counts.group, weights, len(counts.groups)).astype(np.float64)
 
-    k = counts.occurrences.astype(np.float64)
     return Tally(
         counts.by,
         counts.groups,
         documents=total(counts.matched).astype(np.int64),
-        occurrences=total(counts.occurrences).astype(np.int64),
-        all_documents=np.bincount(counts.group, minlength=size).astype(np.int64),
-        all_tokens=total(tokens).astype(np.int64),
-        dispersion=total(np.divide(k * k, tokens, out=np.zeros_like(k), where=tokens > 0)),
+        occurrences=total(k).astype(np.int64),
+        all_documents=total(np.ones_like(k)).astype(np.int64),
+        all_tokens=total(n).astype(np.int64),
+        dispersion=total(shares),
     )
+
+
+def merge(tallies: Iterable[Tally], by: str | None) -> Tally:
+    """Add up tallies of disjoint sets of documents.
+
+    Args:
+        tallies: The tallies, of one grouping.
+        by: The grouping.
+    """
+    sums: dict[Label, NDArray[np.float64]] = {}
+    for tally in tallies:
+        rows = np.stack([getattr(tally, name) for name in _SUMS], axis=1).astype(np.float64)
+        for label, row in zip(tally.groups, rows, strict=True):
+            sums[label] = sums[label] + row if label in sums else row
+    groups = ordered(set(sums))
+    total = np.array([sums[label] for label in groups]).reshape(len(groups), len(_SUMS))
+    counts = {name: column.astype(np.int64) for name, column in zip(_SUMS, total.T, strict=True)}
+    return Tally(by, groups, **counts | {"dispersion": total[:, -1]})
+
+
+_SUMS = ("documents", "occurrences", "all_documents", "all_tokens", "dispersion")

@@ -20,6 +20,7 @@ from calendar import monthrange
 from collections.abc import Callable, Iterator
 from datetime import date
 from difflib import get_close_matches
+from typing import Any
 
 from engram.policy import analyzer
 from engram.policy.document import CHAMBERS, DOC_TYPES
@@ -285,11 +286,12 @@ class _Parser:
 
     def _range(self, field: str, text: str, start: int) -> Node:
         low, dots, high = text.partition("..")
-        read = _days if field == "date" else _numbers
+        read: Callable[[str, int], tuple[Any, Any]] = _days if field == "date" else _numbers
         ends = [read(end, start) if end else (None, None) for end in (low, high)]
         if not low and not high:
             raise QueryError(start, f"{field}: lacks a value; write {field}:{_EXAMPLES[field]}")
-        first, last = ends[0][0], ends[1][1] if dots else ends[0][1]
+        first: Any = ends[0][0]
+        last: Any = ends[1][1] if dots else ends[0][1]
         if first is not None and last is not None and first > last:
             raise QueryError(start, f"the range ends at {last}, before {first}; swap its ends")
         return Between(field, first, last)
