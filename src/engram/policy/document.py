@@ -27,6 +27,7 @@ REASONS = {
     "too-large": "the document is longer than the limit",
     "duplicate-id": "another document has the same id; the first one is kept",
     "unreadable-file": "the file or a member of the archive cannot be read to its end",
+    "superseded": "the same page lies beside it in a better form, which is read instead",
 }
 """Why a document can be rejected: the words under which the manifest counts."""
 
