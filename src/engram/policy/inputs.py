@@ -8,14 +8,15 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
 from fsspec.core import url_to_fs
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".txz", ".tar.bz2")
+_COMPRESSIONS = {".gz": "gzip", ".tgz": "gzip", ".xz": "xz", ".txz": "xz", ".bz2": "bz2"}
 _BLOCK = 1 << 20
+_UNPACK_AT_MOST = 1 << 30
 DAMAGE = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -130,7 +131,8 @@ class Archive:
     Args:
         location: a path or URL.
         beside: tells by their names the members that others are read with; they are kept in a
-            temporary folder until the archive is closed.
+            temporary folder until the archive is closed. So is, decompressed, a tar archive of
+            less than a gibibyte; a larger one is decompressed twice.
     """
 
     def __init__(self, location: str, beside: Any) -> None:
@@ -138,16 +140,18 @@ class Archive:
         self._beside = beside
         self._kept = tempfile.TemporaryDirectory(prefix="engram-")
         self._names: dict[str, Path | None] = {}
+        self._source = location
         self.damage: str | None = None
 
     def survey(self) -> Iterator[File]:
         """The members' names and sizes, once, keeping those that stand beside others."""
+        self._decompress()
         for member in self._members():
             self._names[member.name] = None
             if self._beside(member.name) and member.stream is not None:
                 kept = Path(self._kept.name) / str(len(self._names))
                 with kept.open("wb") as file:
-                    while block := member.stream.read(_BLOCK):
+                    while block := self._next(member.stream):
                         file.write(block)
                 self._names[member.name] = kept
             yield File(member.name, member.size)
@@ -173,19 +177,41 @@ class Archive:
         """Remove what was kept."""
         self._kept.cleanup()
 
+    def _decompress(self) -> None:
+        fs, path = _open(self.location)
+        compression = _COMPRESSIONS.get(Path(path).suffix.lower())
+        if compression is None or fs.size(path) > _UNPACK_AT_MOST:
+            return
+        plain = Path(self._kept.name) / "plain.tar"
+        with fs.open(path, "rb", compression=compression) as packed, plain.open("wb") as file:
+            while block := self._next(packed):
+                file.write(block)
+        self._source = str(plain)
+
+    def _next(self, stream: IO[bytes]) -> bytes:
+        """The next block of a stream; none where the archive is damaged."""
+        try:
+            return stream.read(_BLOCK)
+        except DAMAGE as error:
+            self._note(error)
+            return b""
+
+    def _note(self, error: Exception) -> None:
+        if isinstance(error, OSError) and is_remote(self.location):
+            raise error
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        self.damage = f"the archive breaks off or is damaged: {reason}"
+
     def _members(self) -> Iterator[File]:
         read = _read_zip if self.location.lower().endswith(".zip") else _read_tar
-        fs, path = _open(self.location)
+        fs, path = _open(self._source)
         with fs.open(path, "rb") as file:
             try:
                 for member in read(file):
                     if not member.name.rpartition("/")[2].startswith("."):
                         yield member
             except DAMAGE as error:
-                if isinstance(error, OSError) and is_remote(self.location):
-                    raise
-                reason = str(error).partition("\n")[0] or type(error).__name__
-                self.damage = f"the archive breaks off or is damaged: {reason}"
+                self._note(error)
 
 
 Input = Folder | Archive
@@ -274,9 +300,8 @@ def read(piece: Piece, limit: int) -> tuple[bytes, int, str | None]:
         return data[:whole], begin, f"the line at byte {begin + whole} is over {limit:,} bytes"
 
 
-@lru_cache(maxsize=4)
 def read_companion(url: str) -> bytes:
-    """The bytes of a file beside others, kept for the pieces that follow; empty if not there."""
+    """The bytes of a file beside others; empty if it is not there."""
     fs, path = _open(url)
     try:
         with fs.open(path, "rb") as file:

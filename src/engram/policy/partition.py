@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -184,6 +184,7 @@ def materials(partition: Partition, limit: int) -> tuple[str, list[Material], li
     digest = hashlib.sha256(f"{partition.loader}\0{limit}\n".encode())
     found: list[Material] = []
     rejected = list(partition.rejected)
+    fetch = lru_cache(maxsize=4)(read_companion)  # neighbours have companions in common
     for piece in partition.pieces:
         try:
             data, start, omitted = read(piece, limit)
@@ -195,10 +196,7 @@ def materials(partition: Partition, limit: int) -> tuple[str, list[Material], li
             continue
         if omitted:
             rejected.append(Rejected("too-large", omitted, piece.origin, "", partition.loader))
-        beside = {
-            role: where if isinstance(where, bytes) else read_companion(where)
-            for role, where in piece.companions.items()
-        }
+        beside = _fetched(piece, fetch)
         found.append(Material(piece.origin, piece.name, data, start, beside))
         digest.update(f"{piece.name}\0{start}\0{hashlib.sha256(data).hexdigest()}\n".encode())
         for role, content in beside.items():
@@ -210,19 +208,20 @@ def materials(partition: Partition, limit: int) -> tuple[str, list[Material], li
 
 def carried(partition: Partition) -> Partition:
     """The partition with the companions' bytes in it, for a machine that cannot read them."""
+    fetch = lru_cache(maxsize=4)(read_companion)
     pieces = tuple(
-        replace(
-            piece,
-            companions={
-                role: where if isinstance(where, bytes) else read_companion(where)
-                for role, where in piece.companions.items()
-            },
-        )
-        if piece.data is not None
-        else piece
+        piece if piece.data is None else replace(piece, companions={**_fetched(piece, fetch)})
         for piece in partition.pieces
     )
     return replace(partition, pieces=pieces)
+
+
+def _fetched(piece: Piece, fetch: Callable[[str], bytes]) -> dict[str, bytes]:
+    """The bytes of a piece's companions, by role."""
+    return {
+        role: where if isinstance(where, bytes) else fetch(where)
+        for role, where in piece.companions.items()
+    }
 
 
 @lru_cache(maxsize=4)

@@ -4,7 +4,7 @@ import csv
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 
 from engram.policy.document import Document, Rejection
 from engram.policy.loader.material import (
@@ -37,7 +37,7 @@ def _document(material: Material) -> Document:
     text = decode(material.data).strip()
     if not text:
         raise Rejection("missing-field", "the file holds no message")
-    row = _metadata(material).get(f"{found[1]}.txt")
+    row = _metadata(material.companions.get("metadata", b"")).get(f"{found[1]}.txt")
     if row is None:
         raise Rejection("bad-date", f"SOTU_metadata.csv has no row, so no day, for {found[1]}.txt")
     try:
@@ -57,9 +57,10 @@ def _document(material: Material) -> Document:
     )
 
 
-def _metadata(material: Material) -> dict[str, dict[str, str]]:
-    table = decode_western(material.companions.get("metadata", b""))
-    return {row["filename"]: row for row in csv.DictReader(table.splitlines())}
+@lru_cache(maxsize=1)
+def _metadata(table: bytes) -> dict[str, dict[str, str]]:
+    rows = csv.DictReader(decode_western(table).splitlines())
+    return {row["filename"]: row for row in rows}
 
 
 LOADER = Loader(

@@ -73,6 +73,8 @@ def documents(
     day = iso_day(package.removeprefix("CREC-"), "the date in the page's name")
     members = _members(mods).get(granule, {})
     url = f"{_GOVINFO}/{package}/{granule}"
+    if turns and _words(rest) == _words(title):
+        rest = ""
     if not turns and not rest.strip():
         raise Rejection("missing-field", f"the page {granule} holds no text")
     for number, turn in enumerate(turns, 1):
@@ -101,6 +103,10 @@ def documents(
             source="congressional-record",
             url=url,
         )
+
+
+def _words(text: str) -> list[str]:
+    return text.casefold().split()
 
 
 def title_of(granule: str, mods: bytes) -> str:

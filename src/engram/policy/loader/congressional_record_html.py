@@ -26,16 +26,17 @@ _CHAMBERS = {"House": "house", "Senate": "senate", "Extensions of Remarks": "ext
 _BODY = re.compile(r"<pre>(.*?)(?:</pre>|$)", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"</?(?:a|INF|SUP|SUB|em|strong|p|br)\b[^>]*>", re.IGNORECASE)
 _HEADER = re.compile(
-    r"\[Congressional Record Volume [^\]]*\]|\[Pages? [^\]]*\]"
-    r"|From the Congressional Record Online [^\n]*"
+    r"^\[(?:Congressional Record Volume|Pages?) [^\]]*\]"
+    r"|^From the Congressional Record Online [^\n]*",
+    re.MULTILINE,
 )
 # Page breaks, clock times, rules, and the codes that the typesetting left.
 _LAYOUT = re.compile(r"\n*\[\[Page [^\]]*\]\]\n*|\n *\{time\} *\d{4}|^ *[_-]{6,} *$", re.MULTILINE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _SURNAME = r"(?:(?=\S*[A-Z]['’]?[A-Z])[A-Z][\w'’-]*)"
 _PARAGRAPH = re.compile(
-    rf"""^\ {{1,2}}(?:<bullet>\ *)?(?P<speaker>
-        (?:Mr|Mrs|Ms|Miss|Dr)\.?\s(?:{_SURNAME}\s)*{_SURNAME}(?:,\s[JS]r)?
+    rf"""^(?:\ {{1,2}}|\ {{0,2}}<bullet>\ *)(?P<speaker>
+        (?:Mr|Mrs|Ms|Miss|Dr)\.?\s(?:(?:{_SURNAME}|[A-Z]\.)\s)*{_SURNAME}(?:,\s[JS]r)?
             (?:\sof\s[A-Z][a-z]+(?:\s[A-Z][a-z]+)?)?
       | The\s(?:(?:VICE|ACTING|Acting)\s)?
             (?:PRESIDENT|SPEAKER|CHAIR(?:MAN|WOMAN)?|PRESIDING\sOFFICER|CHIEF\sJUSTICE|CLERK)
@@ -48,8 +49,13 @@ _PARAGRAPH = re.compile(
             (?:agreed|rejected|taken|ordered|passed|announced|withdrawn|laid|confirmed|read)
       | The\s(?:Clerk|Chief\sClerk|legislative\sclerk|assistant\slegislative\sclerk)\s
             (?:read|reported|proceeded|called|designated)
+      | The\s(?:text|amendments?|material|bill|resolution|letter|article|roll)\b[^.]{{0,120}}\s
+            (?:is|are|was)\sas\sfollows
       | \(Mrs?\.|\(Ms\.|A\srecorded\svote\swas
-    )""",
+    )
+    | ^\ {{6}}(?P<sponsor>By\s(?:Mr|Mrs|Ms|Miss)\.\s)
+    | ^\ {{10,}}(?P<measure>(?:S|H\.R|S\.\sRes|H\.\sRes|S\.J|H\.J)\.\s\d+$)
+    """,
     re.MULTILINE | re.VERBOSE,
 )
 

@@ -14,7 +14,6 @@ from engram.policy.loader.congressional_record import BESIDE, GRANULE, Turn, com
 from engram.policy.loader.material import Item, Loader, Material, attempt, decode, require
 
 _NAME = re.compile(GRANULE + r"\.json$")
-_SILENT = ("linebreak", "title", "metacharacters")
 _CHAMBERS = {"House": "house", "Senate": "senate"}
 
 
@@ -45,11 +44,9 @@ def _page(material: Material) -> Iterator[Document]:
         if item["kind"] == "speech" and item["text"].strip()
     ]
     rest = "\n".join(
-        item["text"].strip("\n") for item in items if item["kind"] not in ("speech", *_SILENT)
+        item["text"].strip("\n") for item in items if item["kind"] not in ("speech", "linebreak")
     )
     title = record.get("doc_title") or record.get("title") or ""
-    if not turns and not rest.strip():
-        rest = title
     return documents(granule, chamber, title, turns, rest, material.companions.get("mods", b""))
 
 
