@@ -42,7 +42,16 @@ _RUN = (
     rf"|{_DIGIT}(?:(?:(?:{_LINK})*|{_IN_NUMBER}){_DIGIT})*"
     rf"|{_LETTER}(?:(?:(?:{_LINK})*|{_IN_WORD}){_LETTER})*)+)"
 )
+_PICTURE = (
+    r"[\p{Emoji}\p{Extended_Pictographic}--[0-9#*\p{RI}]]"
+    r"[\p{WB=Extend}\p{WB=Format}\p{WB=ZWJ}--\ufe0e]*+"
+)
+_EMOJI = (
+    rf"\u200d?{_PICTURE}(?:(?<=\u200d){_PICTURE})*"
+    rf"|\p{{RI}}{_X}\p{{RI}}{_X}|[0-9#*]\ufe0f?\u20e3{_X}"
+)
 _WORD = regex.compile(
+    rf"(?V1){_EMOJI}|"
     rf"(?:{_LINK})*{_RUN}(?:(?:{_LINK})+{_RUN})*(?:{_LINK})*"
     rf"|(?:\p{{LB=Complex_Context}}{_X})++|[\p{{Script=Han}}\p{{Script=Hiragana}}]{_X}"
 )

@@ -245,8 +245,8 @@ def merge(tallies: Iterable[Tally], by: str | None) -> Tally:
             sums[label] = sums[label] + row if label in sums else row
     groups = ordered(set(sums))
     total = np.array([sums[label] for label in groups]).reshape(len(groups), len(_SUMS))
-    counts = {name: column.astype(np.int64) for name, column in zip(_SUMS, total.T, strict=True)}
-    return Tally(by, groups, **counts | {"dispersion": total[:, -1]})
+    documents, occurrences, all_documents, all_tokens = total[:, :-1].T.astype(np.int64)
+    return Tally(by, groups, documents, occurrences, all_documents, all_tokens, total[:, -1])
 
 
 _SUMS = ("documents", "occurrences", "all_documents", "all_tokens", "dispersion")
