@@ -24,7 +24,18 @@ from engram.policy.query import (
     Term,
 )
 
-WORDS = ["the", "of", "and", "to", "in", "a", "that", "tax", "taxes", "taxation", "taxed", "raise", "raises", "raised", "increase", "increases", "cut", "cuts", "cutting", "reduce", "reduced", "reduction", "new", "higher", "lower", "duty", "duties", "tariff", "tariffs", "excise", "revenue", "nation", "nation's", "nation’s", "nations", "people", "people's", "President", "Congress", "Senate", "U.S.", "2,000", "3.5", "1913", "relief", "repeal", "bill", "law", "laws", "general", "generally", "generous", "don't", "naïve", "café", "Señor", "communism", "community", "communicate", "state", "states", "united", "union", "labor", "WAR", "war", "peace"]
+WORDS = [
+    word
+    for line in (
+        "the of and to in a that tax taxes taxation taxed raise raises raised increase",
+        "increases cut cuts cutting reduce reduced reduction new higher lower duty duties",
+        "tariff tariffs excise revenue nation nation's nation’s nations people people's",
+        "President Congress Senate U.S. 2,000 3.5 1913 relief repeal bill law laws general",
+        "generally generous don't naïve café Señor communism community communicate state states",
+        "united union labor WAR war peace",
+    )
+    for word in line.split()
+]
 """Words of the record, commonest first, many of which share a stem or a beginning."""
 
 BETWEEN = (" ", " ", " ", " ", " ", ", ", ". ", "\n", " — ", "—", " (", ") ", '"', "; ", "-", " * ")
