@@ -140,7 +140,7 @@ def family_batch(world: str, years: int, size: int, seed: Sequence[int]) -> list
 
 
 def power_batch(strength: float, years: int, size: int, seed: Sequence[int]) -> list[dict]:
-    """Plant a correlation of the steps of two random walks, two years apart, among unrelated ones."""
+    """Plant a correlation of the steps of two walks, two years apart, among unrelated walks."""
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(size):

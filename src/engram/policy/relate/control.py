@@ -7,7 +7,7 @@ import numpy as np
 
 from engram.policy.relate.lag import moved, naive_p
 from engram.policy.relate.multiplicity import DRAWS, sign_flips
-from engram.policy.relate.prewhiten import innovations
+from engram.policy.relate.prewhiten import innovations, normal_scores
 from engram.policy.relate.yearly import MIN_YEARS, Floats, Yearly, overlap
 from engram.series import Series
 from engram.stats import Interval, wilson
@@ -75,16 +75,17 @@ def assess_nonsense(
         draws: Sign patterns of each test.
     """
     fooled = claimed = pairs = 0
-    whitened = [innovations(term).values for term in terms]
+    whitened = [innovations(term) for term in terms]
     for number in range(count):
         nonsense = imitate(indicators[number % len(indicators)], rng)
-        v = innovations(nonsense).values
+        v = innovations(nonsense)
         for term, u in zip(terms, whitened, strict=True):
             both = (term.first, term.last), (nonsense.first, nonsense.last)
             first, last = max(span[0] for span in both), min(span[1] for span in both)
-            a = u[first - term.first : last - term.first + 1]
-            b = v[first - nonsense.first : last - nonsense.first + 1]
-            flips = sign_flips(a[None], moved(b, lags)[None], rng, draws)
+            a = normal_scores(u.values)[first - term.first : last - term.first + 1]
+            b = normal_scores(v.values)[first - nonsense.first : last - nonsense.first + 1]
+            spent = float(len(u.coefficients) + len(v.coefficients))
+            flips = sign_flips(a[None], moved(b, lags)[None], rng, draws, spent)
             x, y = overlap(term, nonsense)
             fooled += naive_p(x.values, y.values) <= ALPHA
             claimed += bool(flips.pair[0, 0] <= ALPHA)
@@ -104,13 +105,12 @@ def sunspots(first: int, last: int) -> Series | None:
     """
     from statsmodels.datasets import sunspots as source  # noqa: PLC0415  slow to import
 
-    table = source.load_pandas().data
-    years = table["YEAR"].to_numpy().astype(int)
+    table = np.asarray(source.load_pandas().data, dtype=np.float64)
+    years, numbers = table[:, 0].astype(int), table[:, 1]
     wanted = (years >= first) & (years <= last)
     if wanted.sum() < MIN_YEARS:
         return None
-    numbers = table["SUNACTIVITY"].to_numpy()[wanted]
-    return Series("sunspots", years[wanted].tolist(), numbers, axis="year", unit="spots")
+    return Series("sunspots", years[wanted].tolist(), numbers[wanted], axis="year", unit="spots")
 
 
 def _at_most_a_unit_root(weights: Floats) -> Floats:

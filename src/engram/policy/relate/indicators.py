@@ -1,6 +1,6 @@
 """The catalogue of indicators, and series from a table of the user's own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,6 +14,11 @@ from engram.series import Series
 MONTHS = 12
 """Months that a yearly mean needs."""
 
+Table = Mapping[str, np.ndarray]
+"""Columns by name."""
+ByYear = tuple[np.ndarray, np.ndarray]
+"""Years in order, and the value of each; NaN where there is none."""
+
 
 @dataclass(frozen=True)
 class Indicator:
@@ -23,14 +28,14 @@ class Indicator:
         label: Its name in a report.
         unit: Unit of its values.
         source: Name of its table among the sources of `engram.data`.
-        read: From the table to values by year.
+        read: From the table to years and their values.
         about: What a reader must know of it.
     """
 
     label: str
     unit: str
     source: str
-    read: Callable[[pd.DataFrame], pd.Series]
+    read: Callable[[Table], ByYear]
     about: str
 
 
@@ -52,12 +57,12 @@ def read_indicators(names: Sequence[str] | None = None) -> tuple[list[Series], d
         path = data.path(indicator.source)
         hashes[path.name] = data.sha256_of(path)
         try:
-            values = indicator.read(pd.read_csv(path))
+            by_year = indicator.read(_read(path))
         except (KeyError, ValueError, TypeError) as error:
             raise ValueError(
                 f"{path} is not the table of {name} ({error}); replace it with a complete copy"
             ) from error
-        series.append(_series(indicator.label, values, indicator.unit))
+        series.append(_series(indicator.label, by_year, indicator.unit))
     return series, hashes
 
 
@@ -77,25 +82,20 @@ def read_csv(path: str | Path, year: str = "", columns: Sequence[str] = ()) -> l
     Raises:
         ValueError: If the file cannot be read, or a column is missing or holds no numbers.
     """
-    try:
-        table = pd.read_csv(path)
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(f"{path} is not a readable csv file ({error}); give another") from error
-    year = year or str(table.columns[0])
+    table = _read(path)
+    year = year or next(iter(table))
     missing = [name for name in (year, *columns) if name not in table]
     if missing:
-        raise ValueError(f"{path} has no column {missing}; it has {list(map(str, table.columns))}")
-    years = _years(table[year], path)
-    rest = table.drop(columns=year)
-    chosen = list(columns) or list(map(str, rest.select_dtypes("number").columns))
+        raise ValueError(f"{path} has no column {missing}; it has {list(table)}")
+    years = _years(table[year], f"{path}: column {year!r}")
+    numeric = [name for name in table if name != year and table[name].dtype.kind in "iuf"]
+    chosen = list(columns) or numeric
     if not chosen:
         raise ValueError(f"{path} has no column of numbers beside {year!r}; add one")
-    try:
-        numbers = rest[chosen].astype(float)
-    except ValueError as error:
-        raise ValueError(f"{path} holds text among its numbers ({error}); mend it") from error
-    by_year = numbers.groupby(years).mean()
-    return [_series(name, by_year[name], "") for name in chosen]
+    text = [name for name in chosen if name not in numeric]
+    if text:
+        raise ValueError(f"{path} holds text in {text}; mend it, or choose columns of numbers")
+    return [_series(name, _yearly_mean(years, table[name]), "") for name in chosen]
 
 
 def _known(name: str) -> Indicator:
@@ -109,48 +109,62 @@ def _known(name: str) -> Indicator:
     return INDICATORS[name]
 
 
-def _years(column: pd.Series, path: str | Path) -> pd.Series:
-    if pd.api.types.is_numeric_dtype(column):
-        return column.astype(int)
+def _read(path: str | Path) -> Table:
     try:
-        # not as timestamps: those begin in 1677 and end in 2262
-        return column.astype(str).str.strip().str.extract(r"^(\d{4})(?:-|$)")[0].astype(int)
-    except (ValueError, TypeError) as error:
-        raise ValueError(
-            f"{path}: column {column.name!r} holds no years or ISO dates ({error}); name another"
-        ) from error
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
+        raise ValueError(f"{path} is not a readable csv file ({error}); give another") from error
+    return {str(name): table[name].to_numpy() for name in table.columns}
 
 
-def _series(name: str, values: pd.Series, unit: str) -> Series:
-    known = values.replace([np.inf, -np.inf], np.nan).dropna().sort_index()
-    years = [int(year) for year in known.index]
-    return Series(name, years, known.to_numpy(dtype=float), axis="year", unit=unit)
+def _years(column: np.ndarray, what: str) -> np.ndarray:
+    """Years of a column of years or ISO dates, which may lie beyond what timestamps hold."""
+    try:
+        return np.array([int(str(cell).strip().partition("-")[0]) for cell in column.tolist()])
+    except ValueError as error:
+        raise ValueError(f"{what} holds no years or ISO dates ({error}); name another") from error
 
 
-def _column(name: str, scale: float = 1.0) -> Callable[[pd.DataFrame], pd.Series]:
-    return lambda table: table.set_index("Year")[name] * scale
+def _yearly_mean(years: np.ndarray, values: np.ndarray, least: int = 1) -> ByYear:
+    """Mean of the values of each year; NaN for years of fewer than `least`."""
+    unique, position = np.unique(years, return_inverse=True)
+    known = np.isfinite(values)
+    count = np.bincount(position[known], minlength=len(unique))
+    total = np.bincount(position[known], weights=values[known], minlength=len(unique))
+    return unique, np.where(count >= least, total / np.maximum(count, 1), np.nan)
 
 
-def _growth(name: str) -> Callable[[pd.DataFrame], pd.Series]:
+def _series(name: str, by_year: ByYear, unit: str) -> Series:
+    years, values = by_year
+    known = np.isfinite(values)
+    return Series(name, years[known].tolist(), values[known], axis="year", unit=unit)
+
+
+def _column(name: str, scale: float = 1.0) -> Callable[[Table], ByYear]:
+    return lambda table: (table["Year"], scale * table[name])
+
+
+def _growth(name: str) -> Callable[[Table], ByYear]:
     """Change over the year before, in percent; a year after a gap has none."""
 
-    def read(table: pd.DataFrame) -> pd.Series:
-        values = table.set_index("Year")[name].dropna()
-        change = 100 * (values / values.shift() - 1)
-        consecutive = np.diff(values.index, prepend=values.index[0]) == 1
-        return change[consecutive]
+    def read(table: Table) -> ByYear:
+        years, values = table["Year"], table[name]
+        change = 100 * (values[1:] / values[:-1] - 1)
+        return years[1:], np.where(np.diff(years) == 1, change, np.nan)
 
     return read
 
 
-def _top_rate(table: pd.DataFrame) -> pd.Series:
-    return 100 * table.groupby("year")["incomeTaxRate"].max()
+def _top_rate(table: Table) -> ByYear:
+    years = np.unique(table["year"])
+    rates = table["incomeTaxRate"]
+    return years, np.array([100 * np.nanmax(rates[table["year"] == year]) for year in years])
 
 
-def _long_rate(table: pd.DataFrame) -> pd.Series:
-    rates = table["Long Interest Rate"].where(table["Long Interest Rate"] > 0)  # 0 is missing
-    months = rates.groupby(table["Date"].str[:4].astype(int))
-    return months.mean()[months.count() == MONTHS]
+def _long_rate(table: Table) -> ByYear:
+    rates = table["Long Interest Rate"]
+    years = _years(table["Date"], "column 'Date'")
+    return _yearly_mean(years, np.where(rates > 0, rates, np.nan), MONTHS)  # 0 is missing
 
 
 INDICATORS: dict[str, Indicator] = {

@@ -1,7 +1,6 @@
 """Intervals of a correlation between series whose years are not independent."""
 
 import math
-from functools import partial
 
 import numpy as np
 from scipy.stats import rankdata
@@ -112,8 +111,8 @@ def bootstrap_intervals(
     from arch.bootstrap import StationaryBootstrap  # noqa: PLC0415  slow to import
 
     block = _block_length(x, ys)
-    bootstrap = StationaryBootstrap(block, x, ys.T, seed=rng)
-    drawn = bootstrap.apply(partial(_correlations), reps=replicates)
+    bootstrap = StationaryBootstrap(block, x, ys.T, seed=rng)  # pyright: ignore[reportArgumentType]
+    drawn = bootstrap.apply(lambda one, others: correlation(one, others.T), reps=replicates)
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     found = correlation(x, ys)
     # a percentile interval may miss its own estimate when n is small; a report may not
@@ -122,10 +121,6 @@ def bootstrap_intervals(
         Interval(float(r), float(a), float(b), LEVEL)
         for r, a, b in zip(found, low, high, strict=True)
     ]
-
-
-def _correlations(x: Floats, ys: Floats) -> Floats:
-    return correlation(x, ys.T)
 
 
 def _block_length(x: Floats, ys: Floats) -> float:

@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import ndtri
+from scipy.stats import rankdata
 
 from engram.policy.relate.yearly import Floats, Yearly
 
@@ -51,6 +53,26 @@ def innovations(series: Yearly, max_order: int | None = None) -> Innovations:
     left[order:] = target - design @ coefficients
     left[~series.observed] = np.nan
     return Innovations(left, order, coefficients)
+
+
+def normal_scores(values: Floats) -> Floats:
+    """Replace values by the normal quantiles of their ranks, Φ⁻¹(rank / (n + 1)).
+
+    So one extraordinary year weighs no more than the largest of n ordinary ones, and lopsided
+    innovations, as rates of rare words have, become symmetric.
+
+    Args:
+        values: One a year, (…, n); NaN stays NaN and does not count.
+
+    References:
+        van der Waerden (1952), Order tests for the two-sample problem and their power,
+        Indagationes Mathematicae 14.
+    """
+    scores = np.full(values.shape, np.nan)
+    for row in np.ndindex(values.shape[:-1]):
+        known = np.isfinite(values[row])
+        scores[row][known] = ndtri(rankdata(values[row][known]) / (known.sum() + 1))
+    return scores
 
 
 def lagged_design(x: Floats, order: int) -> Floats:

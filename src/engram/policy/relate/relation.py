@@ -20,7 +20,7 @@ from engram.policy.relate.lag import (
     moved,
 )
 from engram.policy.relate.multiplicity import DRAWS, Flips, benjamini_hochberg, sign_flips
-from engram.policy.relate.prewhiten import innovations, lagged_design
+from engram.policy.relate.prewhiten import innovations, lagged_design, normal_scores
 from engram.policy.relate.stationarity import Stationarity, assess_stationarity
 from engram.policy.relate.yearly import Floats, Yearly, overlap, yearly
 from engram.series import Series
@@ -133,8 +133,8 @@ def relate(
 ) -> Findings:
     """Relate rates of terms to indicators.
 
-    One test decides: sign flips of pre-whitened series, max-T over terms × indicators × lags. All
-    else describes.
+    One test decides: sign flips of the normal scores of pre-whitened series, max-T over terms ×
+    indicators × lags. All else describes.
 
     Args:
         terms: Rates by year, a series each.
@@ -191,6 +191,8 @@ def sift(
 ) -> Sifted:
     """Pre-whiten every series, and test all terms against all indicators at all lags.
 
+    What is tested are the normal scores of the innovations.
+
     Args:
         terms: The terms' rates.
         indicators: The indicators.
@@ -206,16 +208,23 @@ def sift(
     everything = [*terms, *indicators]
     first = min(series.first for series in everything)
     last = max(series.last for series in everything)
-    u, v = (_on_axis(series, first, last) for series in (terms, indicators))
-    shifted = np.stack([moved(row, lags) for row in v])
-    return Sifted(first, u, v, sign_flips(u, shifted, rng, draws))
+    (u, of_terms), (v, of_indicators) = (
+        _on_axis(series, first, last) for series in (terms, indicators)
+    )
+    shifted = np.stack([moved(row, lags) for row in normal_scores(v)])
+    spent = np.add.outer(of_terms, of_indicators)
+    return Sifted(first, u, v, sign_flips(normal_scores(u), shifted, rng, draws, spent))
 
 
-def _on_axis(series: Sequence[Yearly], first: int, last: int) -> Floats:
+def _on_axis(series: Sequence[Yearly], first: int, last: int) -> tuple[Floats, Floats]:
+    """Innovations on one axis of years, and how many coefficients each series spent."""
     rows = np.full((len(series), last - first + 1), np.nan)
-    for row, one in zip(rows, series, strict=True):
-        row[one.first - first : one.last - first + 1] = innovations(one).values
-    return rows
+    spent = np.zeros(len(series))
+    for i, one in enumerate(series):
+        left = innovations(one)
+        rows[i, one.first - first : one.last - first + 1] = left.values
+        spent[i] = len(left.coefficients)
+    return rows, spent
 
 
 def _relation(

@@ -20,9 +20,9 @@ def report_findings(report: Report, findings: Findings) -> None:
     for sentence in may_not:
         report.note(f"May not be concluded: {sentence}")
     report.note(
-        f"One test decides: sign flips of pre-whitened series, max-T over {findings.looks} cells "
-        f"of term, indicator and lag, at {100 * ALPHA:.0f}%. Seed of all resampling: "
-        f"{findings.seed}."
+        f"One test decides, at {100 * ALPHA:.0f}%: sign flips of the normal scores of pre-whitened "
+        f"series, max-T over {findings.looks} cells of term, indicator and lag. Seed of all "
+        f"resampling: {findings.seed}."
     )
     _scalars(report, findings)
     report.add(
@@ -172,7 +172,7 @@ def _lags(findings: Findings) -> Table:
         columns,
         rows,
         "Correlations of innovations, what of each series its own past does not foretell. The "
-        "intervals are for one lag at a time; S stands by the sign flips.",
+        "intervals are for one lag at a time. S, by normal scores, is what the sign flips test.",
     )
 
 
