@@ -41,7 +41,7 @@ class Built:
     """What a process made of a partition.
 
     Args:
-        key: names the partition's content.
+        key: names the partition's content; empty if it has none, as a range inside one line.
         entry: what the manifest will say; None if the store already holds the partition.
         ids: the hashes of the accepted documents' ids, one after the other.
     """
@@ -72,6 +72,8 @@ def build(
     key, found, rejected = materials(partition, limit)
     if key in known:
         return Built(key, None, b"")
+    if not rejected and not any(material.data for material in found):
+        return Built("", None, b"")
     gate = _Gate(partition.loader, limit, exclude)
     for rejection in rejected:
         gate.reject(rejection)

@@ -12,11 +12,12 @@ import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from engram.policy.build import ID_BYTES, Built, Write, build
 from engram.policy.inputs import Archive, Folder, Input, open_inputs, sha256_at
@@ -105,10 +106,11 @@ def ingest(
     target = Store(store, create=True)
     with target.lock():
         target.sweep()
-        with worker_pool(workers) as (submit, width):
-            run = _Run(target, submit, width, limit, progress or _silent, write or _own_writer())
+        with worker_pool(workers) as (submit, width), _Ids(target) as ids:
+            run = _Run(target, ids, submit, width, progress or _silent, write or _own_writer())
             for source in opened:
-                run.read(source, Plan(partition_size, limit, only))
+                with closing(source):
+                    run.read(source, Plan(partition_size, limit, only))
     return run.summary()
 
 
@@ -118,20 +120,19 @@ class _Run:
     def __init__(
         self,
         store: Store,
+        ids: "_Ids",
         submit: Submit,
         width: int,
-        limit: int,
         progress: Progress,
         write: Write,
     ) -> None:
         self._store = store
         self._submit = submit
         self._width = width
-        self._limit = limit
         self._progress = progress
         self._write = write
         self._known = frozenset(store.manifest.partitions)
-        self._ids = _Ids(store)
+        self._ids = ids
         self._added: list[PartitionEntry] = []
         self._skipped = 0
         self._sources_skipped: list[str] = []
@@ -149,8 +150,9 @@ class _Run:
             return
         total, done, keys = plan.size(source), 0, []
         self._progress(source.location, 0, total)
-        for partition, built in self._built(plan.partitions(source)):
-            keys.append(self._commit(partition, built))
+        for partition, built in self._built(source, plan):
+            if built.key:
+                keys.append(self._commit(partition, built, plan.limit))
             done += partition.size
             self._progress(source.location, done, total)
         self._close(source, plan, settings, sha256, keys, total)
@@ -177,11 +179,11 @@ class _Run:
             for entry in self._store.manifest.sources
         )
 
-    def _built(self, partitions: Iterator[Partition]) -> Iterator[tuple[Partition, Built]]:
+    def _built(self, source: Input, plan: Plan) -> Iterator[tuple[Partition, Built]]:
         """Each partition and what was made of it, in order, with a bounded number under way."""
         under_way: deque[tuple[Partition, Future[Built]]] = deque()
-        arguments = (self._store.shelf, self._write, self._limit, self._known)
-        for partition in partitions:
+        arguments = (self._store.shelf, self._write, plan.limit, self._known)
+        for partition in plan.partitions(source):
             under_way.append((partition, self._submit(partition, *arguments)))
             if len(under_way) >= self._width:
                 first, future = under_way.popleft()
@@ -189,7 +191,7 @@ class _Run:
         for first, future in under_way:
             yield first, future.result()
 
-    def _commit(self, partition: Partition, built: Built) -> str:
+    def _commit(self, partition: Partition, built: Built, limit: int) -> str:
         """Put a partition into the manifest, without what earlier ones hold already."""
         if built.key in self._store.manifest.partitions:
             self._skipped += 1
@@ -199,7 +201,7 @@ class _Run:
         if twice:
             if built.entry.segment:
                 self._store.shelf.remove(f"segments/{built.entry.segment.sha256}.sqlite")
-            arguments = (self._store.shelf, self._write, self._limit, frozenset())
+            arguments = (self._store.shelf, self._write, limit, frozenset())
             built = build(partition, *arguments, exclude=frozenset(twice))
             assert built.entry is not None
         self._store.manifest.partitions[built.key] = built.entry
@@ -217,8 +219,6 @@ class _Run:
         size: int,
     ) -> None:
         """Record that an input has been read to its end."""
-        if isinstance(source, Archive):
-            source.close()
         tree = sha256 or hashlib.sha256("\n".join(keys).encode()).hexdigest()
         unread = dict(plan.unread)
         if not plan.files and isinstance(source, Folder) and not unread:
@@ -249,6 +249,14 @@ class _Ids:
         self._store = store
         self._folder = tempfile.TemporaryDirectory(prefix="engram-")
         self._table: sqlite3.Connection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        if self._table is not None:
+            self._table.close()
+        self._folder.cleanup()
 
     def add(self, ids: bytes) -> list[bytes]:
         """Add hashes; those that were there already are returned."""

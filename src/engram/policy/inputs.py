@@ -6,7 +6,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -87,6 +87,9 @@ class Folder:
         self._only = only
         self._fs, self._root = _open(location)
 
+    def close(self) -> None:
+        """Nothing is kept."""
+
     def files(self) -> Iterator[File]:
         """The files in the order of their names, folder by folder."""
         if self._only:
@@ -138,20 +141,22 @@ class Archive:
     def __init__(self, location: str, beside: Any) -> None:
         self.location = location
         self._beside = beside
-        self._kept = tempfile.TemporaryDirectory(prefix="engram-")
+        self._kept: tempfile.TemporaryDirectory[str] | None = None
         self._names: dict[str, Path | None] = {}
         self._source = location
         self.damage: str | None = None
 
     def survey(self) -> Iterator[File]:
         """The members' names and sizes, once, keeping those that stand beside others."""
-        self._decompress()
+        self._kept = tempfile.TemporaryDirectory(prefix="engram-")
+        folder = Path(self._kept.name)
+        self._decompress(folder / "plain.tar")
         for member in self._members():
             self._names[member.name] = None
             if self._beside(member.name) and member.stream is not None:
-                kept = Path(self._kept.name) / str(len(self._names))
+                kept = folder / str(len(self._names))
                 with kept.open("wb") as file:
-                    while block := self._next(member.stream):
+                    while block := self._next(member.stream.read):
                         file.write(block)
                 self._names[member.name] = kept
             yield File(member.name, member.size)
@@ -175,23 +180,25 @@ class Archive:
 
     def close(self) -> None:
         """Remove what was kept."""
-        self._kept.cleanup()
+        if self._kept:
+            self._kept.cleanup()
+            self._kept = None
 
-    def _decompress(self) -> None:
+    def _decompress(self, plain: Path) -> None:
         fs, path = _open(self.location)
         compression = _COMPRESSIONS.get(Path(path).suffix.lower())
         if compression is None or fs.size(path) > _UNPACK_AT_MOST:
             return
-        plain = Path(self._kept.name) / "plain.tar"
         with fs.open(path, "rb", compression=compression) as packed, plain.open("wb") as file:
-            while block := self._next(packed):
+            # read1 gives what there is before a break; read would give nothing of that block
+            while block := self._next(packed.read1):
                 file.write(block)
         self._source = str(plain)
 
-    def _next(self, stream: IO[bytes]) -> bytes:
+    def _next(self, read: Callable[[int], bytes]) -> bytes:
         """The next block of a stream; none where the archive is damaged."""
         try:
-            return stream.read(_BLOCK)
+            return read(_BLOCK)
         except DAMAGE as error:
             self._note(error)
             return b""
