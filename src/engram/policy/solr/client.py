@@ -1,5 +1,6 @@
 """Solr: a collection on a Solr server, one node or a cloud of shards, over HTTP."""
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -105,7 +106,9 @@ class Solr:
             body: What JSON can hold.
             params: Parameters of the request.
         """
-        return self._ask("POST", self.url + path, json=body, params=params)
+        content = json.dumps(body)  # all in ASCII, so that half a surrogate pair is no error
+        headers = {"Content-Type": "application/json"}
+        return self._ask("POST", self.url + path, content=content, headers=headers, params=params)
 
     def form(self, path: str, **params: str | int) -> dict[str, Any]:
         """Send parameters that are too long for an address; see `get`.
@@ -159,8 +162,9 @@ class Solr:
         while True:
             page = {**body, "limit": rows, "params": {**params, "cursorMark": mark}}
             answer = self.query(page)
-            yield from answer["response"]["docs"]
-            if answer["nextCursorMark"] == mark:
+            documents = answer["response"]["docs"]
+            yield from documents
+            if len(documents) < rows:
                 return
             mark = answer["nextCursorMark"]
 
