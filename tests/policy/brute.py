@@ -32,11 +32,14 @@ class BruteForce:
     def __init__(self, documents: Iterable[Document]) -> None:
         self.documents = list(documents)
         self.terms = [analyzer.terms(searched(document)) for document in self.documents]
+        self.known: dict[Node, list[Match]] = {}
 
     def matches(self, query: str | Node) -> Iterator[tuple[Document, list[str], Match]]:
         node = parse(query)
-        for document, terms in zip(self.documents, self.terms, strict=True):
-            yield document, terms, evaluate(node, terms, fields(document))
+        if node not in self.known:
+            pairs = zip(self.documents, self.terms, strict=True)
+            self.known[node] = [evaluate(node, terms, fields(x)) for x, terms in pairs]
+        yield from zip(self.documents, self.terms, self.known[node], strict=True)
 
     def counts(self, query: str | Node) -> tuple[int, int]:
         """Documents and occurrences."""
@@ -48,6 +51,8 @@ class BruteForce:
         node = parse(query)
         filters = universe(node)
         rows: dict[Any, list[float]] = defaultdict(lambda: [0, 0, 0, 0, 0.0])
+        if by is None:
+            rows[None] = [0, 0, 0, 0, 0.0]
         for document, terms, match in self.matches(node):
             if evaluate(filters, [], fields(document)).matched:
                 k, n = len(match.occurrences), len(terms)

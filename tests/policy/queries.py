@@ -59,7 +59,7 @@ def documents(seed: int, count: int) -> list[Document]:
     weights = [1 / (rank + 1) ** 0.7 for rank in range(len(WORDS))]
     made = []
     for number in range(count):
-        length = rng.choice((0, 1, 5, 30, 30, 100, 300)) if number else 5_000
+        length = rng.choice((0, 1, 5, 30, 30, 100, 300)) if number else 2_500
         words = rng.choices(WORDS, weights, k=length)
         text = "".join(word + rng.choice(BETWEEN) for word in words)
         made.append(
@@ -118,9 +118,8 @@ def _in_phrase(rng: random.Random, words: Sequence[str]) -> Made:
 
 def _group(rng: random.Random, words: Sequence[str]) -> Made:
     parts = [_alternative(rng, words) for _ in range(rng.randint(1, 4))]
-    trees = tuple(dict.fromkeys(tree for _, tree in parts))
     text = rng.choice((", ", ",")).join(text for text, _ in parts)
-    return "{" + text + "}", trees[0] if len(trees) == 1 else Or(trees)
+    return "{" + text + "}", _distinct(Or, parts)
 
 
 def _alternative(rng: random.Random, words: Sequence[str]) -> Made:
@@ -204,4 +203,10 @@ def _any(rng: random.Random, words: Sequence[str], depth: int) -> Made:
     else:
         parts = [inner, *(_any(rng, words, depth + 1) for _ in range(rng.randint(1, 2)))]
     joint, join = (" OR ", Or) if kind == "or" else (rng.choice((" AND ", " ")), And)
-    return "(" + joint.join(f"({x})" for x, _ in parts) + ")", join(tuple(x for _, x in parts))
+    return "(" + joint.join(f"({x})" for x, _ in parts) + ")", _distinct(join, parts)
+
+
+def _distinct(join: type[And] | type[Or], parts: Sequence[Made]) -> Node:
+    """Saying a thing twice says no more."""
+    trees = tuple(dict.fromkeys(tree for _, tree in parts))
+    return trees[0] if len(trees) == 1 else join(trees)

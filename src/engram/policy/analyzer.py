@@ -28,9 +28,16 @@ _PIECE = re.compile(
     re.ASCII,
 )
 
+# The properties are those of the Unicode version of the `regex` package. Lucene's are of 12.1, so
+# that what left a property since is set right here; only characters newer than that differ.
+_TONES = r"\u02e5-\u02eb\ua708-\ua716"
 _X = r"[\p{WB=Extend}\p{WB=Format}\p{WB=ZWJ}]*+"
-_LETTER = rf"[\p{{WB=ALetter}}\p{{WB=Hebrew_Letter}}]{_X}"
 _HEBREW = rf"\p{{WB=Hebrew_Letter}}{_X}"
+_QUOTED = rf"{_HEBREW}(?:'{_X}|\"{_X}{_HEBREW})"
+_LETTER = (
+    rf"(?!{_QUOTED})"
+    rf"[\p{{WB=ALetter}}\p{{WB=Hebrew_Letter}}--[\u00b8\u055a\u055f\u058a{_TONES}]]{_X}"
+)
 _DIGIT = rf"[\p{{WB=Numeric}}\uff10-\uff19]{_X}"
 _KATAKANA = rf"\p{{WB=Katakana}}{_X}"
 _LINK = rf"\p{{WB=ExtendNumLet}}{_X}"
@@ -38,12 +45,19 @@ _IN_WORD = rf"[\p{{WB=MidLetter}}\p{{WB=MidNumLet}}']{_X}"
 _IN_NUMBER = rf"[\p{{WB=MidNum}}\p{{WB=MidNumLet}}']{_X}"
 _RUN = (
     rf"(?:{_KATAKANA}(?:(?:{_LINK})*{_KATAKANA})*"
-    rf"|(?:{_HEBREW}(?:'{_X}|\"{_X}{_HEBREW})"
+    rf"|(?:{_QUOTED}"
     rf"|{_DIGIT}(?:(?:(?:{_LINK})*|{_IN_NUMBER}){_DIGIT})*"
     rf"|{_LETTER}(?:(?:(?:{_LINK})*|{_IN_WORD}){_LETTER})*)+)"
 )
+_FORMER_PICTURES = (
+    r"\u2388\u2600-\u2605\u2607-\u2612\u2614-\u2685\u2690-\u2705\u2708-\u2712\u2763-\u2767"
+    r"\U0001f000-\U0001f0ff\U0001f10d-\U0001f10f\U0001f16c-\U0001f16f\U0001f1ad-\U0001f1e5"
+    r"\U0001f249-\U0001f53d\U0001f546-\U0001f64f\U0001f680-\U0001f6ff\U0001f774-\U0001f77f"
+    r"\U0001f7d5-\U0001f7ff\U0001f8ae-\U0001f8ff\U0001f90c-\U0001f93a\U0001f93c-\U0001f945"
+    r"\U0001f947-\U0001fffd\U0001f12f"
+)
 _PICTURE = (
-    r"[\p{Emoji}\p{Extended_Pictographic}--[0-9#*\p{RI}]]"
+    rf"[\p{{Emoji}}\p{{Extended_Pictographic}}{_FORMER_PICTURES}--[0-9#*\p{{RI}}]]"
     r"[\p{WB=Extend}\p{WB=Format}\p{WB=ZWJ}--\ufe0e]*+"
 )
 _EMOJI = (

@@ -77,7 +77,7 @@ class EmbeddedEngine:
     def per_document(self, query: str | Node, by: str | None = "year") -> DocumentCounts:
         """Count occurrences in every admitted document; see `Engine.per_document`."""
         parts = list(self._counts(query, by))
-        groups = ordered({label for part in parts for label in part.groups})
+        groups = ordered({label for part in parts for label in part.groups}) if by else (None,)
         index = {label: i for i, label in enumerate(groups)}
         codes = [np.array([index[label] for label in part.groups], dtype=int) for part in parts]
         columns = [

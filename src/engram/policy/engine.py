@@ -238,7 +238,7 @@ def merge(tallies: Iterable[Tally], by: str | None) -> Tally:
         tallies: The tallies, of one grouping.
         by: The grouping.
     """
-    sums: dict[Label, NDArray[np.float64]] = {}
+    sums: dict[Label, NDArray[np.float64]] = {} if by else {None: np.zeros(len(_SUMS))}
     for tally in tallies:
         rows = np.stack([getattr(tally, name) for name in _SUMS], axis=1).astype(np.float64)
         for label, row in zip(tally.groups, rows, strict=True):

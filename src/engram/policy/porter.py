@@ -39,10 +39,12 @@ _STEP_3 = {
     "ful": "",
     "ness": "",
 }
-_STEP_4 = dict.fromkeys(
-    "al ance ence er ic able ible ant ement ment ent ou ism ate iti ous ive ize".split(),
-    "",  # noqa: SIM905
-) | {"sion": "s", "tion": "t"}
+_STEP_4 = {
+    **dict.fromkeys(("al", "ance", "ence", "er", "ic", "able", "ible", "ant", "ement"), ""),
+    **dict.fromkeys(("ment", "ent", "ou", "ism", "ate", "iti", "ous", "ive", "ize"), ""),
+    "sion": "s",
+    "tion": "t",
+}
 
 
 def stem(word: str) -> str:

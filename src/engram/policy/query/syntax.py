@@ -109,13 +109,13 @@ class _Parser:
         parts = [self._all()]
         while self._take("OR"):
             parts.append(self._all())
-        return parts[0] if len(parts) == 1 else Or(tuple(parts))
+        return _joint(Or, parts)
 
     def _all(self) -> Node:
         parts = [self._not()]
         while self._take("AND") or not (self._ended or self._here in ")}" or self._word == "OR"):
             parts.append(self._not())
-        return parts[0] if len(parts) == 1 else And(tuple(parts))
+        return _joint(And, parts)
 
     def _not(self) -> Node:
         return Not(self._inner(self._not)) if self._take("NOT") else self._near()
@@ -184,12 +184,11 @@ class _Parser:
         """Alternatives in braces, of which each is words side by side, or a quoted phrase."""
         opened = self.at
         parts: list[Node] = []
-        while not parts or self._here == ",":
+        while not parts or (not self._ended and self._here == ","):
             self._move(1)
             parts.append(self._alternative())
         self._close("}", opened)
-        distinct = tuple(dict.fromkeys(parts))
-        return distinct[0] if len(distinct) == 1 else Or(distinct)
+        return _joint(Or, parts)
 
     def _alternative(self) -> Node:
         if not self._ended and self._here in _QUOTES:
@@ -334,6 +333,11 @@ class _Parser:
         if self._here != closing:
             raise QueryError(self.at, f"{closing!r} is due before {self._here!r}; add it")
         self._move(1)
+
+
+def _joint(kind: type[And] | type[Or], parts: list[Node]) -> Node:
+    distinct = tuple(dict.fromkeys(parts))
+    return distinct[0] if len(distinct) == 1 else kind(distinct)
 
 
 _EXAMPLES = {"date": "1900..1950", "congress": "100..105"}
