@@ -76,3 +76,10 @@ def test_a_query_too_wide_for_solr_is_narrowed_down_and_not_refused() -> None:
     translation = Translation(many, lambda *_: [])
     assert not translation.exact
     assert len(re.findall("must=", translation.documents)) <= MOST
+
+
+def test_a_phrase_too_long_for_solr_is_narrowed_down_and_not_refused() -> None:
+    long = Phrase(tuple(Term(f"a{i % 500}") for i in range(5_000)))
+    translation = Translation(long, lambda *_: [])
+    assert not translation.exact
+    assert len(translation.params) <= 2 * MOST + 2

@@ -11,7 +11,7 @@ What Solr computes exactly, and what it only narrows down:
                    as a sum over literal phrases none of which contains another
     NEAR, BEFORE   narrowed to the documents that have the words
     OR of ANDs     documents exact; occurrences counted by the matcher
-    too much       more than `MOST` literal phrases or terms: narrowed down
+    too much       more than `MOST` terms in its literal phrases or clauses: narrowed down
 
 A phrase of m terms is counted by `payload_score`, which adds up 1 for each of its terms wherever
 it stands; a term by `termfreq`.
@@ -39,7 +39,7 @@ from engram.policy.query.tree import (
 from engram.policy.solr.schema import TEXT
 
 MOST = 256
-"""Most literal phrases of a query, and most terms in the sum of its clauses: a Solr has 1024."""
+"""Most terms in the literal phrases of a query, and in its clauses: Solr takes 1024 clauses."""
 
 EVERY = "*:*"
 
@@ -153,7 +153,7 @@ class Translation:
         )
 
     def _all(self, parts: Iterable[Node]) -> Matching:
-        found = [self._documents(part) for part in parts]
+        found = [self._documents(part) for part in dict.fromkeys(parts)]
         kept = dict.fromkeys(part.query for part in found if part.query != EVERY)
         clauses = "".join(f" must={self.name(query)}" for query in kept)
         exact = all(part.exact for part in found)
@@ -202,9 +202,9 @@ def literals(node: Node, expand: Callable[[str], list[str] | None]) -> list[Lite
         and the occurrences are all their places. None if the query is not of that kind.
     """
     found = _wordings(node, expand, sure=True)
-    if found is None or len(found) > MOST:
+    distinct = set(found or ())
+    if found is None or sum(map(len, distinct)) > MOST:
         return None
-    distinct = set(found)
     return sorted(phrase for phrase in distinct if not _parts(phrase) & distinct)
 
 
