@@ -143,7 +143,8 @@ def test_a_password_is_sent_and_never_shown() -> None:
         with pytest.raises(SolrError) as refused:
             solr.get("/schema")
     assert "s3cret" not in str(refused.value)
-    assert came[0] == ("/solr/acts/schema", "Basic YW5uOnMzY3JldA==")
+    assert came[0][0].startswith("/solr/acts/schema")
+    assert came[0][1] == "Basic YW5uOnMzY3JldA=="
 
 
 @pytest.mark.parametrize(

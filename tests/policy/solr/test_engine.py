@@ -179,6 +179,7 @@ SYNTAX = (
     "[* TO *]",
     "*:* OR id:*",
     "${jndi:ldap://x}",
+    "${w0}",
     "tax\\",
 )
 

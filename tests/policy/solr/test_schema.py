@@ -41,6 +41,11 @@ def test_the_analyzer_is_solrs_on_text_of_all_scripts(solr: Solr) -> None:
         assert analyzer.terms(text) == analyse(solr, text), ascii(text)
 
 
+def test_what_looks_like_a_macro_is_text(solr: Solr) -> None:
+    text = "a tax of ${year} and ${analysis.fieldname:cut}"
+    assert analyse(solr, text) == analyzer.terms(text)
+
+
 @pytest.mark.parametrize("length", [254, 255, 256, 511, 600])
 def test_long_words_are_cut_alike(solr: Solr, length: int) -> None:
     for word in ("a" * length, "é" * length, "1." * length):

@@ -16,6 +16,9 @@ EXAMPLE: Final = "http://localhost:8983/solr/engram"
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses that may pass: the request is sent again."""
 
+_LITERAL = {"expandMacros": "false"}
+"""Keeps Solr from replacing ${NAME} in the values of parameters, which are words of a user."""
+
 
 class SolrError(ValueError):
     """Solr could not be reached, refused a request, or answered something that is not usable.
@@ -96,7 +99,7 @@ class Solr:
         Raises:
             SolrError: If Solr cannot be reached or refuses, after the attempts.
         """
-        return self._ask("GET", self.url + path, params=params)
+        return self._ask("GET", self.url + path, params)
 
     def post(self, path: str, body: Any, **params: str | int) -> dict[str, Any]:
         """Send JSON to a handler of the collection; see `get`.
@@ -108,7 +111,7 @@ class Solr:
         """
         content = json.dumps(body)  # all in ASCII, so that half a surrogate pair is no error
         headers = {"Content-Type": "application/json"}
-        return self._ask("POST", self.url + path, content=content, headers=headers, params=params)
+        return self._ask("POST", self.url + path, params, content=content, headers=headers)
 
     def form(self, path: str, **params: str | int) -> dict[str, Any]:
         """Send parameters that are too long for an address; see `get`.
@@ -117,7 +120,7 @@ class Solr:
             path: Path below the collection, such as "/analysis/field".
             params: Parameters of the request.
         """
-        return self._ask("POST", self.url + path, data=params)
+        return self._ask("POST", self.url + path, {}, data=params)
 
     def admin(self, path: str, **params: str | int) -> dict[str, Any]:
         """Ask a handler of the server; see `get`.
@@ -126,7 +129,7 @@ class Solr:
             path: Path below the server, such as "/admin/info/system".
             params: Parameters of the request.
         """
-        return self._ask("GET", self.server + path, params=params)
+        return self._ask("GET", self.server + path, params)
 
     def query(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Ask for documents and facets by the JSON request API.
@@ -168,13 +171,16 @@ class Solr:
                 return
             mark = answer["nextCursorMark"]
 
-    def _ask(self, method: str, url: str, **content: Any) -> dict[str, Any]:
+    def _ask(
+        self, method: str, url: str, params: Mapping[str, str | int], **content: Any
+    ) -> dict[str, Any]:
+        params = {**params, **_LITERAL}
         reason = ""
         for attempt in range(self._attempts):
             if attempt:
                 self._sleep(self._backoff_s * 2 ** (attempt - 1))
             try:
-                response = self._http.request(method, url, **content)
+                response = self._http.request(method, url, params=params, **content)
             except httpx.TransportError as error:
                 reason = _words(error)
                 continue
