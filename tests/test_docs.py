@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engram import studies
-from engram.cli import shell
+from engram.cli import policy, shell
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")]
@@ -55,5 +55,8 @@ def test_every_study_and_command_is_on_some_page() -> None:
     text = "\n".join(page.read_text() for page in PAGES)
     for name in studies.STUDIES:
         assert f"engram study run {name}" in text
+    record = (*policy.COMMANDS, *(f"solr {name}" for name in policy.SOLR_COMMANDS))
+    for name in record:
+        assert f"engram policy {name}" in text
     for group in ("study list", "study run", "study show", "data list", "completion"):
         assert f"engram {group}" in text

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from engram import cli
-from engram.policy.ingest import ingest
+from engram.policy import ingest
+from engram.policy.relate import INDICATORS
 from engram.report import Report
 
 WORDS = (
@@ -183,6 +184,13 @@ def test_solr_that_is_down_is_an_error_in_one_line(capsys: pytest.CaptureFixture
     error = capsys.readouterr().err
     assert error.startswith(f"error: Solr at {url}")
     assert error.count("\n") == 1
+
+
+def test_help_names_the_indicators(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["policy", "relate", "--help"])
+    text = capsys.readouterr().out
+    assert all(name in text for name in INDICATORS)
 
 
 @pytest.mark.parametrize(

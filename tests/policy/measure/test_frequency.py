@@ -155,7 +155,9 @@ def test_series_and_tables_hold_the_same(embedded: Engine) -> None:
 def test_no_document_passes(engine: Engine) -> None:
     found = frequency(engine, "tax party:Nobody", "year")
     assert found.rows == ()
-    assert all(row.value is None for row in frequency(engine, "tax party:Nobody", None).rows)
+    for measure in ("per-million", "per-document", "share"):
+        rows = frequency(engine, "tax party:Nobody", None, measure).rows
+        assert all(row.value is None for row in rows)
     assert coverage(engine, "party:Nobody").parts == ()
 
 

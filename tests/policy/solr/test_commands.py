@@ -19,6 +19,19 @@ def told(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
     return json.loads(capsys.readouterr().out)
 
 
+def assert_equal(one: Any, other: Any) -> None:
+    """Equal, but for the last digit of sums that were added up in another order."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        one, other = list(one.values()), list(other.values())
+    if isinstance(one, list):
+        assert len(one) == len(other)
+        for a, b in zip(one, other, strict=True):
+            assert_equal(a, b)
+    else:
+        assert one == (pytest.approx(other, rel=1e-12) if isinstance(one, float) else other)
+
+
 def test_a_store_that_was_pushed_gives_the_same_answers(
     solr_node: Server,
     tmp_path: Path,
@@ -38,4 +51,4 @@ def test_a_store_that_was_pushed_gives_the_same_answers(
         ("compare", "tax", "duty"),
         ("coverage",),
     ):
-        assert told(capsys, *words, "--engine", "solr") == told(capsys, *words)
+        assert_equal(told(capsys, *words, "--engine", "solr"), told(capsys, *words))

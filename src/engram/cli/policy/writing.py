@@ -57,7 +57,8 @@ class Relate(Asking):
 
     Args:
         queries: One query or more.
-        indicators: Indicators of the catalogue; the six of the study by default.
+        indicators: Some of growth, inflation, unemployment, debt, receipts, top-rate, which are
+            the default, and long-rate; of a table of your own, its columns.
         table: A csv file of your own, years in its first column, instead of the catalogue.
         names: Names for the queries, in their order, instead of their text.
         lags: Largest lag in years, before and after.
@@ -84,6 +85,7 @@ class Relate(Asking):
             report_findings,
         )
         from engram.report import Provenance, Report  # noqa: PLC0415
+        from engram.report.provenance import hardware, versions  # noqa: PLC0415
 
         named = name_queries(self.queries, self.names)
         if self.table is None:
@@ -101,7 +103,7 @@ class Relate(Asking):
             "lags": self.lags,
             "store": self.store if self.engine == "embedded" else self.solr_url,
         }
-        source = Provenance(settings, self.seed, hashes, status="complete")
+        source = Provenance(settings, self.seed, hashes, versions(), hardware(), status="complete")
         report = Report("relate", ", ".join(named), "What goes together with it?", source)
         report_findings(report, found)
         page = report.save(self.out)

@@ -18,7 +18,8 @@ class Ratio(NamedTuple):
         value: The ratio of their rates; None if one of them does not occur.
         low: Lower end of its interval.
         high: Upper end.
-        paired: Whether both count the same documents; if not, these are taken as independent.
+        paired: Whether both have the same filters, and so count the same documents; if not,
+            these are taken as independent.
     """
 
     query: str

@@ -281,8 +281,8 @@ def _interval(
         return none, none, ""
     if measure == "share":
         pairs = zip(tally.documents.tolist(), tally.all_documents.tolist(), strict=True)
-        ends = [wilson(some, of, level) for some, of in pairs]
-        low, high = (100 * np.array([getattr(end, side) for end in ends]) for side in _ENDS)
+        ends = [wilson(some, of, level)[1:3] if of else (np.nan, np.nan) for some, of in pairs]
+        low, high = 100 * np.array(ends).reshape(-1, 2).T
         return low, high, f"{kind}: Wilson's, documents taken as independent."
     if method == "bootstrap":
         low, high = _bootstrap(engine, query, tally, how, rng)
@@ -299,9 +299,6 @@ def _interval(
     factor = f"variance over mean is {spread.common:.2g} for {called}"
     given = "" if measure == "per-million" else " The documents' lengths are taken as given."
     return low, high, f"{kind}: quasi-Poisson; {factor}, as seen {seen}.{given}"
-
-
-_ENDS = ("low", "high")
 
 
 def _bootstrap(

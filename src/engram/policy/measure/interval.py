@@ -138,11 +138,12 @@ def resampled(
         Davison and Hinkley, Bootstrap Methods and their Application (1997), 2.4 and 3.8.
     """
     low, high = np.full((2, len(counts.groups)), np.nan)
-    order = np.argsort(counts.group, kind="stable")
+    order = np.lexsort((above, below, counts.group))  # the order of the engine must not matter
     ends = np.cumsum(np.bincount(counts.group, minlength=len(counts.groups)))[:-1]
     for g, members in enumerate(np.split(order, ends)):
         a, b = above[members], below[members]
-        if len(a) < 2 or not b.sum() or np.ptp(a * b.sum() - b * a.sum()) == 0:
+        one, other = a * b.sum(), b * a.sum()
+        if len(a) < 2 or not b.sum() or np.allclose(one, other, rtol=1e-9, atol=0):
             continue
         ratios = _ratios(a, b, rng, replicates)
         low[g], high[g] = np.nanquantile(ratios, [(1 - level) / 2, (1 + level) / 2])
