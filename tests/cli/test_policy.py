@@ -146,7 +146,7 @@ def test_relate_reports_what_may_be_concluded(
     assert text.splitlines()[-1] == str(tmp_path / "r" / "report.html")
     report = Report.load(tmp_path / "r")
     assert report.provenance.settings["queries"] == {"cut": '"tax cut"'}
-    assert set(report.provenance.data) == {"own.csv"}
+    assert set(report.provenance.data) == {"own.csv", "record"}
     assert report.tables[0].rows[0][:2] == ("cut", "rain")
 
 

@@ -59,6 +59,14 @@ def test_periods_follow_each_other_without_a_hole(engine: Engine, by: str) -> No
     assert any(row.value is None for row in rows)
 
 
+def test_a_note_says_whose_gaps_it_names(embedded: Engine) -> None:
+    same = frequency(embedded, ["tax", "duty"], "congress", method="none")
+    other = frequency(embedded, ["tax", "tax party:Whig"], "congress", method="none")
+    (note,) = same.notes
+    assert note.startswith("Gaps")
+    assert [text.partition(": Gaps")[0] for text in other.notes] == ["tax", "tax party:Whig"]
+
+
 def test_measures_are_what_they_are_called(engine: Engine) -> None:
     for measure in UNITS:
         for row in frequency(engine, "tax", "type", measure).rows:

@@ -1,14 +1,19 @@
 """Commands that write files: export and relate."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from rich.console import Console
 from tyro.conf import Positional, arg
 
 from engram.cli.output import print_json, print_path, working
 from engram.cli.policy.asking import Asking, Counting, Name, name_queries
+
+if TYPE_CHECKING:
+    from engram.report import Report
+    from engram.series import Series
 
 
 @dataclass(frozen=True)
@@ -76,23 +81,23 @@ class Relate(Asking):
 
     def __call__(self) -> int:
         """Save and print the report, and the path of its page last."""
-        from engram import data  # noqa: PLC0415  not for --help
-        from engram.policy.measure import frequency  # noqa: PLC0415
-        from engram.policy.relate import (  # noqa: PLC0415
-            read_csv,
-            read_indicators,
-            relate,
-            report_findings,
-        )
+        report = self.report(name_queries(self.queries, self.names))
+        page = report.save(self.out)
+        if self.json:
+            print_json(report.to_dict())
+        else:
+            report.render(Console())
+            print_path(page)
+        return 0
+
+    def report(self, named: dict[str, str]) -> "Report":
+        """Relate the queries."""
+        from engram.policy.measure import frequency  # noqa: PLC0415  not for --help
+        from engram.policy.relate import relate, report_findings  # noqa: PLC0415
         from engram.report import Provenance, Report  # noqa: PLC0415
         from engram.report.provenance import hardware, versions  # noqa: PLC0415
 
-        named = name_queries(self.queries, self.names)
-        if self.table is None:
-            indicators, hashes = read_indicators(self.indicators or None)
-        else:
-            indicators = read_csv(self.table, columns=self.indicators)
-            hashes = {self.table.name: data.sha256_of(self.table)}
+        indicators, hashes = self.read()
         with self.opened() as engine:
             rates = frequency(engine, named, "year", method="none")
         with working("relating"):
@@ -106,10 +111,28 @@ class Relate(Asking):
         source = Provenance(settings, self.seed, hashes, versions(), hardware(), status="complete")
         report = Report("relate", ", ".join(named), "What goes together with it?", source)
         report_findings(report, found)
-        page = report.save(self.out)
-        if self.json:
-            print_json(report.to_dict())
+        for note in rates.notes:
+            report.note(note)
+        return report
+
+    def read(self) -> tuple[list["Series"], dict[str, str]]:
+        """The indicators, and the hashes of what they and the rates are read from."""
+        from engram import data  # noqa: PLC0415  not for --help
+        from engram.policy.relate import read_csv, read_indicators  # noqa: PLC0415
+
+        if self.table is None:
+            indicators, hashes = read_indicators(self.indicators or None)
         else:
-            report.render(Console())
-            print_path(page)
-        return 0
+            indicators = read_csv(self.table, columns=self.indicators)
+            hashes = {self.table.name: data.sha256_of(self.table)}
+        if self.engine == "embedded":
+            hashes["record"] = _digest(self.store)
+        return indicators, hashes
+
+
+def _digest(store: str) -> str:
+    """SHA-256 over those of the segments of a store: what was counted."""
+    from engram.policy import Store  # noqa: PLC0415  not for --help
+
+    names = sorted(entry.sha256 for entry in Store(store).manifest.segments)
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()

@@ -153,6 +153,7 @@ def frequency(
     _check(how)
     rows: list[Row] = []
     notes: list[str] = []
+    gaps: dict[str, list[str]] = {}
     streams = np.random.default_rng(seed).spawn(len(named))
     for (name, query), rng in zip(named.items(), streams, strict=True):
         tally = engine.tally(query, by)
@@ -161,8 +162,12 @@ def frequency(
         filled = _filled(found, by)
         rows += filled
         notes += [note] if note and note not in notes else []
-        gaps = _gaps(filled, by)
-        notes += [gaps] if gaps and gaps not in notes else []
+        gaps.setdefault(_gaps(filled, by), []).append(name)
+    notes += [
+        text if len(gaps) == 1 else f"{', '.join(names)}: {text}"
+        for text, names in gaps.items()
+        if text
+    ]
     return Frequency(by, measure, level, named, tuple(rows), tuple(notes))
 
 
