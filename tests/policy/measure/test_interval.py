@@ -137,6 +137,20 @@ def test_resampling_agrees_with_scipy() -> None:
     np.testing.assert_allclose([low[0], high[0]], [other.low, other.high], atol=0.03 * width)
 
 
+def test_resampling_covers_what_it_promises_if_there_are_documents_enough() -> None:
+    rng, rate = np.random.default_rng(8), 0.004
+    share = {}
+    for size in (5, 60):
+        group = np.repeat(np.arange(400), size)
+        n = rng.integers(1000, 6000, len(group))
+        k = bursts(rng, n * rate, 4.0, (len(group),))
+        made = counts(k, n, group)
+        low, high = resampled(made, k.astype(float), n.astype(float), rng, 400)
+        share[size] = np.mean((low <= rate) & (rate <= high))
+    assert 0.91 <= share[60] <= 0.98
+    assert share[5] < 0.9  # as the docstring warns
+
+
 def test_resampling_is_silent_where_it_knows_nothing() -> None:
     group = np.array([0, 1, 1, 2, 2])
     k, n = np.array([5, 0, 0, 1, 2]), np.array([100, 100, 50, 100, 200])

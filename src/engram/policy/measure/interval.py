@@ -122,6 +122,8 @@ def resampled(
 ) -> tuple[Floats, Floats]:
     """Percentile interval of Σ above / Σ below in each group, documents drawn with replacement.
 
+    With a handful of documents in a group it is too narrow, as such intervals are.
+
     Args:
         counts: What group each document is in.
         above: The numerator of each document, (n).
