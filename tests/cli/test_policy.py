@@ -81,6 +81,8 @@ def test_query_counts_by_year_and_lists_documents(capsys: pytest.CaptureFixture[
     assert total["occurrences"] == sum(row["occurrences"] for row in rows.values())
     assert found["facets"]["type"]["rows"][0]["occurrences"] == total["occurrences"]
     assert len(found["documents"]) == 2
+    twice = ("--by", "type", "--facets", "type", "party", "party")
+    assert said(capsys, "query", "tax", *twice).count("frequency by type") == 1
     text = said(capsys, "query", '"tax cut"', "--by", "congress", "--measure", "share")
     assert "Documents with the most occurrences" in text
     assert "Wilson" in text

@@ -32,7 +32,7 @@ class ShowCoverage(Asking):
         """Print the tables."""
         from engram.policy.measure import coverage, coverage_tables, to_dict  # noqa: PLC0415
 
-        asked = (*name_queries((self.query,)).values(),) if self.query else ()
+        asked = tuple(name_queries((self.query,))) if self.query else ()
         with self.opened() as engine:
             found = coverage(engine, *asked, by=self.by)
         if self.json:
@@ -68,7 +68,8 @@ class Query(Counting):
         with self.opened() as engine:
             total = self.count(engine, named, None)
             answer = self.count(engine, named, self.grouping)
-            fields = facets(engine, self.query, self.facets, self.measure)
+            others = [field for field in dict.fromkeys(self.facets) if field != self.by]
+            fields = facets(engine, self.query, others, self.measure)
             hits = engine.search(self.query, self.documents)
             found = engine.fetch(hits.ids)
         rows = [
