@@ -12,7 +12,7 @@ run: .venv/installed-run
 	$(BIN)/engram study run parallel-neurons
 
 test: .venv/installed-test
-	$(BIN)/python -m pytest -n auto --cov
+	$(BIN)/python -m pytest -n auto --dist loadgroup --cov
 
 test-slow: .venv/installed-test
 	$(BIN)/python -m pytest -m slow

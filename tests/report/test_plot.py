@@ -3,7 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.collections import FillBetweenPolyCollection
+from matplotlib.collections import FillBetweenPolyCollection, LineCollection
 from matplotlib.container import ErrorbarContainer
 from matplotlib.dates import num2date
 from matplotlib.figure import Figure as Canvas
@@ -32,11 +32,25 @@ def test_a_line_goes_through_its_values_and_breaks_at_gaps() -> None:
 
 
 def test_an_interval_of_a_line_is_a_band() -> None:
-    axes = draw(Figure("f", ["a"]), [A])
+    whole = Series("w", [1, 10], [1.0, 3.0], "T", low=[0.5, 2], high=[1.5, 5])
+    axes = draw(Figure("f", ["w"]), [whole])
     (band,) = axes.collections
     assert isinstance(band, FillBetweenPolyCollection)
     corners = {tuple(corner) for path in band.get_paths() for corner in np.asarray(path.vertices)}
-    assert {(1, 0.5), (1, 1.5), (100, 2), (100, 5)} <= corners
+    assert {(1, 0.5), (1, 1.5), (10, 2), (10, 5)} <= corners
+
+
+def test_a_value_between_gaps_is_a_mark_with_a_whisker() -> None:
+    values = [1.0, 2.0, None, 4.0, None, *[5.0] * 40]
+    ends = [value and value - 0.5 for value in values], [value and value + 1 for value in values]
+    series = Series("s", range(len(values)), values, "T", low=ends[0], high=ends[1])
+    axes = draw(Figure("f", ["s"]), [series])
+    marks = axes.lines[0].get_markevery()
+    assert isinstance(marks, list)
+    assert 3 in marks
+    assert 1 not in marks
+    (whiskers,) = [c for c in axes.collections if isinstance(c, LineCollection)]
+    assert [np.asarray(seg).tolist() for seg in whiskers.get_segments()] == [[[3, 3.5], [3, 5]]]
 
 
 def test_bars_stand_side_by_side_at_their_category() -> None:

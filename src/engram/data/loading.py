@@ -13,6 +13,7 @@ from engram.data.download import ProgressCallback, download
 from engram.data.imagefolder import read_imagefolder
 from engram.data.parquet import read_parquet
 from engram.data.reading import Reading, require, sha256_of
+from engram.data.source import SOURCES, Source
 
 _OwnReader = Callable[[Path, tuple[int, int] | None], Reading]
 
@@ -73,25 +74,41 @@ def fetch(name: str, *, progress: ProgressCallback | None = None) -> Path:
     """Make a dataset available, downloading it into the user's cache if it is nowhere else.
 
     Args:
-        name: a name of the catalogue.
+        name: a name of the catalogue, or of the sources, which are found but not downloaded.
         progress: told how far the download is.
 
     Returns:
-        The folder or archive that `load` will read.
+        The folder or archive that `load` will read, or the source.
 
     Raises:
-        DataError: if the name is unknown or the download fails.
+        DataError: if the name is unknown, the download fails, or a source is not here.
     """
+    if name in SOURCES:
+        return path(name)
     entry = _entry(name)
     return _find(name, entry, None) or _download(name, entry, progress)
 
 
 def path(name: str) -> Path:
-    """The folder or archive that `load` would read, which must be there already."""
+    """The folder or archive that `load` would read, or the source; it must be there already."""
+    if name in SOURCES:
+        return _find_source(name, SOURCES[name])
     entry = _entry(name)
     found = _find(name, entry, None)
     if found is None:
         raise DataError(f"{name} is not on this computer: {_remedy(name, entry)}")
+    return found
+
+
+def _find_source(name: str, source: Source) -> Path:
+    named = _named_folder()
+    roots = [root for root in (named, _cache(name)) if root is not None]
+    found = next(filter(None, (_place(root, source) for root in roots)), None)
+    if found is None:
+        raise DataError(
+            f"{name} is not on this computer: set ENGRAM_DATA to a folder that holds "
+            f"{source.places[0]}; that is {source.origin}"
+        )
     return found
 
 
@@ -118,7 +135,7 @@ def _load_own(
 def _entry(name: str) -> Entry:
     if name in CATALOGUE:
         return CATALOGUE[name]
-    near = get_close_matches(name, CATALOGUE, n=1)
+    near = get_close_matches(name, [*CATALOGUE, *SOURCES], n=1)
     guess = f"did you mean {near[0]!r}? " if near else ""
     raise DataError(
         f"no dataset is called {name!r}: {guess}choose one of {', '.join(CATALOGUE)}, "
@@ -132,21 +149,25 @@ def _find(name: str, entry: Entry, folder: str | Path | None) -> Path | None:
         return _place(root, entry) or root
     if entry.embedded is not None:
         return entry.embedded()
-    named = os.environ.get("ENGRAM_DATA")
-    if named:
-        root = Path(named).expanduser()
-        if not root.is_dir():
-            raise DataError(
-                f"ENGRAM_DATA names {named}, which is not a folder: correct it or unset it"
-            )
-        found = _place(root, entry)
-        if found is not None:
-            return found
+    named = _named_folder()
+    found = named and _place(named, entry)
+    if found:
+        return found
     cache = _cache(name)
     return cache if all((cache / file.name).exists() for file in entry.files) else None
 
 
-def _place(root: Path, entry: Entry) -> Path | None:
+def _named_folder() -> Path | None:
+    named = os.environ.get("ENGRAM_DATA")
+    if not named:
+        return None
+    root = Path(named).expanduser()
+    if not root.is_dir():
+        raise DataError(f"ENGRAM_DATA names {named}, which is not a folder: correct it or unset it")
+    return root
+
+
+def _place(root: Path, entry: Entry | Source) -> Path | None:
     return next((root / place for place in entry.places if (root / place).exists()), None)
 
 

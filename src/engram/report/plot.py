@@ -65,13 +65,16 @@ def line(drawn: Sequence[Series], ax: Axes | None = None) -> Axes:
     names = _categories(drawn)
     for series in drawn:
         places = _places(series, names)
-        step = max(1, len(series) // TICKS)
-        (stroke,) = ax.plot(
-            places, _floats(series.values), label=_verbatim(series.name), markevery=step
-        )
+        values, alone = _floats(series.values), _alone(series)
+        marked = sorted({*range(0, len(series), max(1, len(series) // TICKS)), *alone})
+        (stroke,) = ax.plot(places, values, label=_verbatim(series.name), markevery=marked)
+        colour = stroke.get_color()
         if series.low is not None and series.high is not None:
             low, high = _floats(series.low), _floats(series.high)
-            ax.fill_between(places, low, high, color=stroke.get_color(), alpha=0.18, lw=0)
+            ax.fill_between(places, low, high, color=colour, alpha=0.18, lw=0)
+            if alone:
+                at = [places[i] for i in alone]
+                ax.vlines(at, low[alone], high[alone], color=colour, alpha=0.4, label="_")
     if names:
         ax.set_xticks(range(len(names)), [*map(_verbatim, names)])
     elif drawn[0].axis == "date":
@@ -166,6 +169,12 @@ def _verbatim(text: str) -> str:
 
 def _floats(numbers: Numbers) -> np.ndarray:
     return np.array([np.nan if number is None else number for number in numbers], dtype=float)
+
+
+def _alone(series: Series) -> list[int]:
+    """Values between gaps, which a line does not show."""
+    known = [False, *(value is not None for value in series.values), False]
+    return [i for i in range(len(series)) if known[i : i + 3] == [False, True, False]]
 
 
 def _whiskers(series: Series) -> np.ndarray:

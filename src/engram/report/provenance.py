@@ -18,6 +18,11 @@ PACKAGES = {
     "numba": "numba",
     "torch": "torch",
     "triton": "triton",
+    "pandas": "pandas",
+    "statsmodels": "statsmodels",
+    "arch": "arch",
+    "ruptures": "ruptures",
+    "apsw": "apsw",
 }
 """Modules whose versions matter once they are imported, and the packages that hold them."""
 

@@ -25,6 +25,11 @@ STUDIES: dict[str, StudyEntry] = {
         "SequenceMemory",
         "How far do spiking neurons remember along real sequences?",
     ),
+    "tax-language": StudyEntry(
+        "engram.studies.tax_language",
+        "TaxLanguage",
+        "Does talk of raising or lowering taxes go with the economy, or do both only drift?",
+    ),
 }
 
 

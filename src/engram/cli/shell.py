@@ -15,8 +15,6 @@ from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table as Grid
 from tyro.conf import (
     FlagCreatePairsOff,
     OmitArgPrefixes,
@@ -28,11 +26,13 @@ from tyro.conf import (
 )
 
 from engram import __version__, studies
+from engram.cli import policy
+from engram.cli.output import print_path, print_rows
 from engram.report import Report
 from engram.study import Study, execute, run_folder
 
 DESCRIPTION = "The toolkit for brain-inspired computing. `engram --version` prints the version."
-GROUPS = ((), ("study",), ("study", "run"), ("data",))
+GROUPS = ((), ("study",), ("study", "run"), ("data",), ("policy",), ("policy", "solr"))
 """Commands that only have subcommands; alone they print their help."""
 
 Command = Callable[[], int]
@@ -45,7 +45,7 @@ class ListStudies:
 
     def __call__(self) -> int:
         """Print a line for each study."""
-        _print_rows((name, entry.summary) for name, entry in studies.STUDIES.items())
+        print_rows((name, entry.summary) for name, entry in studies.STUDIES.items())
         return 0
 
 
@@ -69,7 +69,7 @@ class RunStudy:
         folder = self.out or run_folder(study)
         report = execute(study, folder, fresh=self.fresh)
         report.render(Console())
-        _print_path(folder / "report.html")
+        print_path(folder / "report.html")
         return 0
 
 
@@ -96,7 +96,7 @@ class ShowStudy:
         """Print the report, and the path of its page last."""
         report = Report.load(self.run)
         report.render(Console())
-        _print_path(report.save_page(self.run if self.run.is_dir() else self.run.parent))
+        print_path(report.save_page(self.run if self.run.is_dir() else self.run.parent))
         return 0
 
 
@@ -108,7 +108,7 @@ class ListData:
         """Print a line for each dataset."""
         from engram import data  # noqa: PLC0415  not needed by the other commands
 
-        _print_rows(
+        print_rows(
             (name, entry.description, entry.licence) for name, entry in data.CATALOGUE.items()
         )
         return 0
@@ -130,7 +130,7 @@ class FetchData:
 
         with data.progress_bar() as progress:
             path = data.fetch(self.name, progress=progress)
-        _print_path(path)
+        print_path(path)
         return 0
 
 
@@ -148,7 +148,7 @@ class LocateData:
         """Print the path."""
         from engram import data  # noqa: PLC0415  not needed by the other commands
 
-        _print_path(data.path(self.name))
+        print_path(data.path(self.name))
         return 0
 
 
@@ -226,9 +226,13 @@ def _commands(loaded: Mapping[str, type[Study]]) -> Any:
     ]
     study = (_leaf("list", ListStudies), _group("run", "Run a study.", runs))
     datasets = (_leaf("list", ListData), _leaf("fetch", FetchData), _leaf("path", LocateData))
+    solr = [_leaf(name, command) for name, command in policy.SOLR_COMMANDS.items()]
+    record = [_leaf(name, command) for name, command in policy.COMMANDS.items()]
+    record.append(_group("solr", "The record in Apache Solr.", solr))
     return _union(
         _group("study", "Questions, answered.", (*study, _leaf("show", ShowStudy))),
         _group("data", "The catalogue of datasets.", datasets),
+        _group("policy", "The nation's record: taken in, asked, related.", record),
         _leaf("completion", Completion),
     )
 
@@ -250,14 +254,3 @@ def _group(name: str, description: str, members: Sequence[Any]) -> Any:
 def _union(*members: Any) -> Any:
     """Alternatives; the hidden None keeps a single one a subcommand."""
     return reduce(or_, members, Annotated[None, Suppress])
-
-
-def _print_rows(rows: Any) -> None:
-    grid = Grid.grid(padding=(0, 3, 0, 0))
-    for name, *rest in rows:
-        grid.add_row(f"[bold]{escape(name)}[/bold]", *map(escape, rest))
-    Console().print(grid)
-
-
-def _print_path(path: Path) -> None:
-    Console().print(str(path), markup=False, highlight=False, soft_wrap=True)

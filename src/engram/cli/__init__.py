@@ -1,0 +1,5 @@
+"""The command line."""
+
+from engram.cli.shell import main
+
+__all__ = ["main"]

@@ -1,0 +1,112 @@
+"""What the commands that ask have in common: flags, the engine, and queries seen to parse."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+from tyro.conf import arg
+
+from engram.cli.output import working
+
+if TYPE_CHECKING:
+    from engram.policy.engine import Engine
+    from engram.policy.measure import Frequency
+
+Field: TypeAlias = Literal[
+    "year", "month", "congress", "type", "chamber", "party", "speaker", "state"
+]
+By: TypeAlias = Field | Literal["all"]
+Period: TypeAlias = Literal["year", "month", "congress"]
+Measure: TypeAlias = Literal["per-million", "per-document", "share", "count"]
+Method: TypeAlias = Literal["quasi-poisson", "bootstrap", "none"]
+
+STORE = "record"
+"""The store that is used unless another is named."""
+
+Name = Annotated[str, arg(metavar="NAME")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """What all commands that ask have in common.
+
+    Args:
+        store: Folder or s3:// URL of the record, as `engram policy ingest` made it.
+        engine: What answers: the store itself, or the Solr that `engram policy solr push` filled.
+        solr_url: Address of Solr's collection; ENGRAM_SOLR_URL if not given.
+        json: Print JSON instead of tables.
+    """
+
+    store: str = STORE
+    engine: Literal["embedded", "solr"] = "embedded"
+    solr_url: str | None = None
+    json: bool = False
+
+    @contextmanager
+    def opened(self) -> Iterator["Engine"]:
+        """The engine, for as long as the block lasts."""
+        from engram.policy.embedded import EmbeddedEngine  # noqa: PLC0415  not for --help
+        from engram.policy.solr import Solr, SolrEngine  # noqa: PLC0415
+        from engram.policy.store import Store  # noqa: PLC0415
+
+        if self.engine == "solr":
+            with Solr(self.solr_url) as solr, working("asking Solr"):
+                yield SolrEngine(solr)
+            return
+        engine = EmbeddedEngine(Store(self.store).segments())
+        try:
+            with working("counting"):
+                yield engine
+        finally:
+            engine.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counting(Asking):
+    """What commands that count have in common.
+
+    Args:
+        by: Period or field to break down by.
+        measure: What to measure.
+        interval: How the 95% intervals are made; a bootstrap resamples documents.
+        names: Names for the queries, in their order, instead of their text.
+        seed: Seed of the bootstrap.
+    """
+
+    by: By = "year"
+    measure: Measure = "per-million"
+    interval: Method = "quasi-poisson"
+    names: tuple[Name, ...] = ()
+    seed: int = 0
+
+    def count(self, engine: "Engine", queries: dict[str, str], by: str | None) -> "Frequency":
+        """The frequency of queries."""
+        from engram.policy.measure import frequency  # noqa: PLC0415  not for --help
+
+        return frequency(engine, queries, by, self.measure, self.interval, seed=self.seed)
+
+    @property
+    def grouping(self) -> str | None:
+        """The grouping, as `frequency` takes it."""
+        return None if self.by == "all" else self.by
+
+
+def name_queries(queries: Sequence[str], names: Sequence[str] = ()) -> dict[str, str]:
+    """The queries by name, each seen to parse, so that a mistake is shown where it is."""
+    from engram.policy.query import QueryError, parse  # noqa: PLC0415  not for --help
+
+    if not queries:
+        raise ValueError("no query is given; give one, such as '\"tax cut\"'")
+    if names and len(names) != len(queries):
+        raise ValueError(f"{len(names)} names for {len(queries)} queries; give one each, or none")
+    for query in queries:
+        try:
+            parse(query)
+        except QueryError as error:
+            shown = "".join(" " if letter.isspace() else letter for letter in query)
+            raise ValueError(f"{error}\n  {shown}\n  {' ' * error.position}^") from error
+    named = dict(zip(names or queries, queries, strict=True))
+    if len(named) < len(queries):
+        raise ValueError(f"{list(names or queries)} repeat themselves; give each query only once")
+    return named

@@ -1,0 +1,19 @@
+"""The commands by name."""
+
+from engram.cli.policy.answers import Compare, Query, ShowContext, ShowCoverage
+from engram.cli.policy.keeping import Ingest, PushToSolr
+from engram.cli.policy.writing import Export, Relate
+
+COMMANDS: dict[str, type] = {
+    "ingest": Ingest,
+    "coverage": ShowCoverage,
+    "query": Query,
+    "context": ShowContext,
+    "compare": Compare,
+    "relate": Relate,
+    "export": Export,
+}
+"""Commands of `engram policy`."""
+
+SOLR_COMMANDS: dict[str, type] = {"push": PushToSolr}
+"""Commands of `engram policy solr`."""

@@ -1,0 +1,77 @@
+"""Index: what can be searched; Hits: what a search finds. Pictures and documents share both."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Item_contra = TypeVar("Item_contra", contravariant=True)
+Query_contra = TypeVar("Query_contra", contravariant=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """What a search finds, best first.
+
+    Args:
+        ids: The ids of what was found, (n).
+        scores: How well each answers, (n), never rising; what it measures is the index's matter.
+        total: How many there are in all, of which these may be a page; their number if None.
+
+    Raises:
+        ValueError: If lengths differ, scores rise or are not finite, or there are more hits
+            than there are in all.
+    """
+
+    ids: Sequence[str]
+    scores: Sequence[float] | NDArray[np.float64]
+    total: int | None = None
+
+    def __post_init__(self) -> None:
+        ids, scores = tuple(self.ids), np.asarray(self.scores, dtype=np.float64)
+        total = len(ids) if self.total is None else self.total
+        if scores.shape != (len(ids),):
+            raise ValueError(f"{len(ids)} ids have scores of shape {scores.shape}; give one each")
+        if not np.isfinite(scores).all() or (np.diff(scores) > 0).any():
+            raise ValueError("scores must be finite and never rise; sort the hits, best first")
+        if total < len(ids):
+            raise ValueError(f"{len(ids)} hits are more than the total of {total}; count them all")
+        object.__setattr__(self, "ids", ids)
+        object.__setattr__(self, "scores", scores)
+        object.__setattr__(self, "total", total)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[tuple[str, float]]:
+        return zip(self.ids, map(float, self.scores), strict=True)
+
+
+class Index(Protocol[Item_contra, Query_contra]):
+    """Takes items in and finds them again."""
+
+    def add(self, items: Iterable[Item_contra], /) -> int:
+        """Take items in; one whose id is known already is an error, not a second copy.
+
+        Args:
+            items: What to take in; each knows its id.
+
+        Returns:
+            How many were taken in.
+        """
+        ...
+
+    def search(self, query: Query_contra, limit: int = 10, offset: int = 0) -> Hits:
+        """Find items.
+
+        Args:
+            query: What to find.
+            limit: At most so many hits.
+            offset: So many better ones are left out.
+
+        Returns:
+            The hits, best first.
+        """
+        ...

@@ -1,0 +1,140 @@
+"""Document: one text of the record, and Rejected: one that could not become a document."""
+
+from dataclasses import dataclass
+from datetime import date
+
+DOC_TYPES = (
+    "speech",
+    "message",
+    "bill",
+    "amendment",
+    "nomination",
+    "vote",
+    "statute",
+    "record",
+)
+"""What a document can be; "record" is a page of the Record that nobody speaks."""
+
+CHAMBERS = ("house", "senate", "extensions", "joint", "executive")
+"""Where a document comes from, where the source tells."""
+
+REASONS = {
+    "malformed-bytes": "the bytes are not text in the encoding that the source uses",
+    "malformed-record": "the record does not parse in its source's format",
+    "missing-field": "a field that every document needs is not there or empty",
+    "bad-date": "the date is missing, impossible, or outside the record",
+    "unknown-value": "a field holds a value that the schema does not know",
+    "too-large": "the document is longer than the limit",
+    "duplicate-id": "another document has the same id; the first one is kept",
+    "unreadable-file": "the file or a member of the archive cannot be read to its end",
+    "superseded": "the same page lies beside it in a better form, which is read instead",
+}
+"""Why a document can be rejected: the words under which the manifest counts."""
+
+
+class Rejection(ValueError):  # noqa: N818 - it is caught and counted, not an error of the program
+    """Raised where a record cannot become a document.
+
+    Args:
+        reason: a key of `REASONS`.
+        detail: what was wrong with this one.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One text of the record.
+
+    Args:
+        id: unique in the record, "source:native-id".
+        doc_type: one of `DOC_TYPES`.
+        date: the day it was said, sent, introduced, voted on or approved.
+        title: what it is called; may be empty.
+        text: what it says; may be empty where only a title is known.
+        congress: the number of the Congress; derived from the date if None.
+        session: the session of that Congress, where known.
+        chamber: one of `CHAMBERS`, or None.
+        speaker: who speaks; for a bill, who sponsors it.
+        party: that person's party.
+        state: that person's state.
+        source: the name of the loader that read it.
+        url: where a reader can open it.
+
+    Raises:
+        Rejection: if the id is empty, there is neither title nor text, or the type, chamber or
+            date is none of the record.
+    """
+
+    id: str
+    doc_type: str
+    date: date
+    title: str
+    text: str
+    congress: int | None = None
+    session: int | None = None
+    chamber: str | None = None
+    speaker: str | None = None
+    party: str | None = None
+    state: str | None = None
+    source: str = ""
+    url: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            raise Rejection("missing-field", "the document has no id")
+        if not self.text and not self.title:
+            raise Rejection("missing-field", "the document has neither text nor title")
+        if self.doc_type not in DOC_TYPES:
+            raise Rejection("unknown-value", f"type {self.doc_type!r} is none of {DOC_TYPES}")
+        if self.chamber is not None and self.chamber not in CHAMBERS:
+            raise Rejection("unknown-value", f"chamber {self.chamber!r} is none of {CHAMBERS}")
+        derived = congress_of(self.date)
+        if self.congress is None:
+            object.__setattr__(self, "congress", derived)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """What was quarantined instead of becoming a document.
+
+    Args:
+        reason: a key of `REASONS`.
+        detail: what was wrong with this one.
+        origin: the file, and the member and line where there are any, that it came from.
+        excerpt: the beginning of what was rejected.
+        source: the name of the loader that read it.
+    """
+
+    reason: str
+    detail: str
+    origin: str
+    excerpt: str = ""
+    source: str = ""
+
+
+def congress_of(day: date) -> int:
+    """The number of the Congress in office on a day.
+
+    A Congress sits for two years from an odd one: from 4 March until the 73rd (1933), from
+    3 January since the 74th (1935), as the Twentieth Amendment has it.
+
+    Args:
+        day: any day since 4 March 1789.
+
+    Returns:
+        Its number; 1 for 1789-1791.
+
+    Raises:
+        Rejection: if the day is before the first Congress.
+    """
+    opening = (3, 4) if day.year < 1935 else (1, 3)
+    before = day.year % 2 == 1 and (day.month, day.day) < opening
+    number = (day.year - 1789) // 2 + 1 - before
+    if number < 1:
+        raise Rejection("bad-date", f"{day} is before the first Congress, 1789-03-04")
+    return number

@@ -1,0 +1,252 @@
+"""What answers queries: the protocol of the engines, and the counts they return."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.index import Hits
+from engram.policy.document import Document
+from engram.policy.query.tree import Node
+
+GROUPINGS = ("year", "month", "congress", "type", "chamber", "party", "speaker", "state")
+"""What a tally can be broken down by."""
+
+Label: TypeAlias = int | str | None
+"""A group: a number for year and Congress, "1913-04" for a month, a name otherwise; None where
+the documents do not say."""
+
+Counts: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """How often a query occurs in each group of the documents that its filters admit.
+
+    Args:
+        by: One of `GROUPINGS`, or None for all documents together.
+        groups: Labels of the groups that have documents, in order, None last, (g).
+        documents: Documents that match, (g).
+        occurrences: Occurrences in them, (g).
+        all_documents: Documents that the filters admit, matching or not, (g).
+        all_tokens: Their terms: the denominator of a rate, (g).
+        dispersion: Sum over the admitted documents of k²/n, with k occurrences among n terms,
+            documents of no terms left out, (g). With K and N the group's sums, the Pearson
+            statistic of equal rates is N/K · dispersion − K.
+    """
+
+    by: str | None
+    groups: tuple[Label, ...]
+    documents: Counts
+    occurrences: Counts
+    all_documents: Counts
+    all_tokens: Counts
+    dispersion: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class DocumentCounts:
+    """How often a query occurs in each document that its filters admit, in the engine's order.
+
+    Args:
+        by: What the groups are, one of `GROUPINGS`, or None.
+        groups: Labels of the groups, in order, (g).
+        group: Index into them for each document, (n).
+        matched: Whether each document matches, (n).
+        occurrences: Occurrences in each, (n).
+        tokens: Terms of each, (n).
+    """
+
+    by: str | None
+    groups: tuple[Label, ...]
+    group: Counts
+    matched: NDArray[np.bool_]
+    occurrences: Counts
+    tokens: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """An occurrence in its context.
+
+    Args:
+        id: Id of the document.
+        date: Its date.
+        title: Its title.
+        url: Where a reader can open it.
+        left: The text before the match, as it was written.
+        match: The match, as it was written.
+        right: The text after it.
+        start: Where the match starts in the searched text, in characters.
+        end: Where it ends.
+    """
+
+    id: str
+    date: date
+    title: str
+    url: str | None
+    left: str
+    match: str
+    right: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Context:
+    """A page of passages.
+
+    Args:
+        passages: By date, id, and place in the text.
+        total: How many occurrences there are in all.
+    """
+
+    passages: tuple[Passage, ...]
+    total: int
+
+
+class Engine(Protocol):
+    """Answers queries over a set of documents. All engines give equal counts.
+
+    A query is text in the language of `query.parse`, or its tree. What is searched of a document
+    is its text, or its title if it has no text.
+    """
+
+    def tally(self, query: str | Node, by: str | None = "year") -> Tally:
+        """Count documents and occurrences, with their denominators.
+
+        Args:
+            query: The query.
+            by: One of `GROUPINGS`; None for one group of all, labelled None.
+
+        Raises:
+            ValueError: If the query does not parse, or the grouping is not known.
+        """
+        ...
+
+    def per_document(self, query: str | Node, by: str | None = "year") -> DocumentCounts:
+        """Count occurrences in every document that the filters admit: for the bootstrap.
+
+        Args:
+            query: The query.
+            by: One of `GROUPINGS`; None for one group of all.
+        """
+        ...
+
+    def search(self, query: str | Node, limit: int = 10, offset: int = 0) -> Hits:
+        """Find documents: most occurrences first, then by date, then by id.
+
+        Args:
+            query: The query.
+            limit: At most so many hits.
+            offset: So many better ones are left out.
+
+        Returns:
+            The hits; their scores are the occurrences, their total the matching documents.
+        """
+        ...
+
+    def context(
+        self, query: str | Node, limit: int = 20, offset: int = 0, width: int = 80
+    ) -> Context:
+        """Show occurrences as they stand in the text: keyword in context.
+
+        Args:
+            query: The query.
+            limit: At most so many passages.
+            offset: So many earlier ones are left out.
+            width: Characters of text to the left and to the right.
+        """
+        ...
+
+    def fetch(self, ids: Sequence[str]) -> list[Document]:
+        """Return documents with their text.
+
+        Args:
+            ids: Their ids.
+
+        Returns:
+            The documents, in the order of the ids.
+
+        Raises:
+            ValueError: If there is no document of an id.
+        """
+        ...
+
+
+def searched(document: Document) -> str:
+    """The text of a document that is analysed and searched: its title if it has no text.
+
+    Args:
+        document: The document.
+    """
+    return document.text or document.title
+
+
+def check_grouping(by: str | None) -> None:
+    """Refuse a grouping that is not known.
+
+    Args:
+        by: One of `GROUPINGS`, or None.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if by is not None and by not in GROUPINGS:
+        raise ValueError(f"cannot group by {by!r}; choose one of {', '.join(GROUPINGS)}")
+
+
+def ordered(labels: set[Label]) -> tuple[Label, ...]:
+    """Labels in the order of a tally: ascending, None last.
+
+    Args:
+        labels: Numbers or names, and None.
+    """
+    return tuple(sorted(labels, key=lambda label: (label is None, label)))
+
+
+def summarise(counts: DocumentCounts) -> Tally:
+    """Add up the counts of documents by group.
+
+    Args:
+        counts: Counts of every admitted document.
+    """
+    k, n = counts.occurrences.astype(np.float64), counts.tokens.astype(np.float64)
+    shares = np.divide(k * k, n, out=np.zeros_like(k), where=n > 0)
+
+    def total(weights: NDArray[Any]) -> NDArray[np.float64]:
+        return np.bincount(counts.group, weights, len(counts.groups)).astype(np.float64)
+
+    return Tally(
+        counts.by,
+        counts.groups,
+        documents=total(counts.matched).astype(np.int64),
+        occurrences=total(k).astype(np.int64),
+        all_documents=total(np.ones_like(k)).astype(np.int64),
+        all_tokens=total(n).astype(np.int64),
+        dispersion=total(shares),
+    )
+
+
+def merge(tallies: Iterable[Tally], by: str | None) -> Tally:
+    """Add up tallies of disjoint sets of documents.
+
+    Args:
+        tallies: The tallies, of one grouping.
+        by: The grouping.
+    """
+    sums: dict[Label, NDArray[np.float64]] = {} if by else {None: np.zeros(len(_SUMS))}
+    for tally in tallies:
+        rows = np.stack([getattr(tally, name) for name in _SUMS], axis=1).astype(np.float64)
+        for label, row in zip(tally.groups, rows, strict=True):
+            sums[label] = sums[label] + row if label in sums else row
+    groups = ordered(set(sums))
+    total = np.array([sums[label] for label in groups]).reshape(len(groups), len(_SUMS))
+    documents, occurrences, all_documents, all_tokens = total[:, :-1].T.astype(np.int64)
+    return Tally(by, groups, documents, occurrences, all_documents, all_tokens, total[:, -1])
+
+
+_SUMS = ("documents", "occurrences", "all_documents", "all_tokens", "dispersion")

@@ -1,0 +1,172 @@
+"""Material: what a loader is given; Loader: what one source's loader says about itself."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from engram.policy.document import Document, Rejected, Rejection
+
+Item = Document | Rejected
+
+EXCERPT = 200
+"""How many characters of what is rejected are kept."""
+
+_PARTIES = {
+    "D": "Democratic",
+    "Democrat": "Democratic",
+    "R": "Republican",
+    "I": "Independent",
+    "ID": "Independent",
+    "W": "Whig",
+    "F": "Federalist",
+    "L": "Libertarian",
+    "P": "Populist",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """One input file, or a run of its lines, as a loader is given it.
+
+    Args:
+        origin: names the file, and the archive that it is in, for a reader.
+        name: the path inside the folder or archive.
+        data: the bytes.
+        start: where in the file they begin.
+        companions: the files beside it that the loader asked for, by role.
+    """
+
+    origin: str
+    name: str
+    data: bytes
+    start: int = 0
+    companions: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """How one source is recognised and read.
+
+    Args:
+        name: the name of the source; documents keep it.
+        description: one line for a list.
+        matches: the paths that it reads, as a pattern to search.
+        read: turns material into documents and rejections.
+        by_line: whether a line is a record, so that a file may be cut between lines.
+        companions: from a path, the paths of the files it is read with, by role.
+        beside: the paths that can be companions, as a pattern to search.
+        better: from a path, the path of a better form of the same text, if it has one.
+    """
+
+    name: str
+    description: str
+    matches: re.Pattern[str]
+    read: Callable[[Material], Iterator[Item]]
+    by_line: bool = False
+    companions: Callable[[str], dict[str, str]] = lambda path: {}
+    beside: re.Pattern[str] | None = None
+    better: Callable[[str], str | None] = lambda path: None
+
+
+def lines(material: Material) -> Iterator[tuple[int, bytes]]:
+    """Each line that is not blank, with the position of its first byte in the file."""
+    data, begin = material.data, 0
+    while begin < len(data):
+        end = data.find(b"\n", begin)
+        end = len(data) if end < 0 else end
+        line = data[begin:end].rstrip(b"\r")
+        if line.strip():
+            yield material.start + begin, line
+        begin = end + 1
+
+
+def attempt(build: Callable[[], Item], origin: str, raw: bytes | str, source: str) -> Item:
+    """Build a document; where the record does not allow it, say why instead of raising.
+
+    Args:
+        build: makes the document from the record.
+        origin: where the record is.
+        raw: the record, for the excerpt.
+        source: the name of the loader.
+    """
+    try:
+        return build()
+    except Rejection as rejection:
+        reason, detail = rejection.reason, rejection.detail
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        # A record of the wrong shape fails wherever it is first touched, in one of these ways.
+        reason, detail = "malformed-record", f"{type(error).__name__}: {error}"
+    return rejected(reason, detail, origin, raw, source)
+
+
+def rejected(reason: str, detail: str, origin: str, raw: bytes | str, source: str) -> Rejected:
+    """A rejection with the beginning of the record as its excerpt."""
+    head = raw[:EXCERPT]
+    text = head.decode("utf-8", "backslashreplace") if isinstance(head, bytes) else head
+    return Rejected(reason, detail, origin, text, source)
+
+
+def decode(data: bytes) -> str:
+    """UTF-8 bytes as text, without a byte-order mark.
+
+    Raises:
+        Rejection: if they are not UTF-8.
+    """
+    try:
+        return data.decode("utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8")
+    except UnicodeDecodeError as error:
+        bad = data[error.start : error.start + 4]
+        raise Rejection(
+            "malformed-bytes", f"byte {error.start} begins {bad!r}, which is not UTF-8"
+        ) from error
+
+
+def decode_western(data: bytes) -> str:
+    """Bytes of an older file as text: UTF-8 if they are that, else Windows-1252.
+
+    Raises:
+        Rejection: if they are neither.
+    """
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    try:
+        return data.decode("cp1252")
+    except UnicodeDecodeError as error:
+        raise Rejection(
+            "malformed-bytes",
+            f"byte {error.start} is {data[error.start]:#04x}, neither UTF-8 nor Windows-1252",
+        ) from error
+
+
+def iso_day(text: object, what: str = "the date") -> date:
+    """The day of an ISO date or date and time, or of eight digits.
+
+    Raises:
+        Rejection: if it is not a day.
+    """
+    digits = str(text or "")
+    try:
+        return date.fromisoformat(digits[:8] if digits[:8].isdigit() else digits[:10])
+    except ValueError as error:
+        raise Rejection("bad-date", f"{what} is {text!r}, not a day") from error
+
+
+def party(name: object) -> str | None:
+    """A party's full name, from the name or the letter that a source gives it."""
+    text = str(name or "").strip()
+    return _PARTIES.get(text, text) or None
+
+
+def require(value: object, what: str) -> str:
+    """A field as text, stripped.
+
+    Raises:
+        Rejection: if it is missing or empty.
+    """
+    text = str(value).strip() if value is not None else ""
+    if not text:
+        raise Rejection("missing-field", f"{what} is missing or empty")
+    return text

@@ -1,0 +1,392 @@
+"""Frequency: how often queries occur, by period or by field, with denominators and intervals."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from engram.policy.engine import Engine, Label, Tally, check_grouping
+from engram.policy.measure.interval import Floats, dispersion, quasi_poisson, resampled
+from engram.series import Series
+from engram.stats import wilson
+
+Measure: TypeAlias = Literal["per-million", "per-document", "share", "count"]
+Method: TypeAlias = Literal["quasi-poisson", "bootstrap", "none"]
+
+UNITS: dict[str, str] = {
+    "per-million": "per million tokens",
+    "per-document": "per document",
+    "share": "% of documents",
+    "count": "occurrences",
+}
+"""What can be measured, and its unit."""
+
+METHODS = ("quasi-poisson", "bootstrap", "none")
+"""How intervals are made."""
+
+PERIODS = ("year", "month", "congress")
+"""Groupings along time, on which a period without documents is a gap."""
+
+_NAMED = 8
+"""Most gaps that a note names."""
+
+NOT_STATED = "not stated"
+"""The label of documents that do not say."""
+
+
+class Row(NamedTuple):
+    """One period or group of one query: what is shown, exported and drawn.
+
+    Args:
+        query: The query, or the name it was given.
+        group: The year, month ("1913-04"), number of the Congress, or name.
+        value: What was measured; None where there are no documents, or no terms to divide by.
+        low: Lower end of its interval; None where the documents do not tell.
+        high: Upper end.
+        occurrences: How often the query occurs.
+        documents: In how many documents.
+        all_documents: Documents that the query's filters admit.
+        all_tokens: Their terms.
+    """
+
+    query: str
+    group: int | str
+    value: float | None
+    low: float | None
+    high: float | None
+    occurrences: int
+    documents: int
+    all_documents: int
+    all_tokens: int
+
+
+@dataclass(frozen=True)
+class Frequency:
+    """How often queries occur.
+
+    Args:
+        by: One of `GROUPINGS`; None for everything together.
+        measure: A key of `UNITS`.
+        level: Confidence level of the intervals.
+        queries: The queries by name, in order.
+        rows: Query after query, each in the order of its groups.
+        notes: What a reader must know: gaps, and what the intervals speak of.
+    """
+
+    by: str | None
+    measure: str
+    level: float
+    queries: dict[str, str]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def unit(self) -> str:
+        """Unit of the values."""
+        return UNITS[self.measure]
+
+    def of(self, name: str) -> list[Row]:
+        """The rows of a query.
+
+        Args:
+            name: Its name.
+        """
+        return [row for row in self.rows if row.query == name]
+
+    def series(self) -> list[Series]:
+        """One series a query, with None at gaps; its interval where each value has one."""
+        return [self._series(name) for name in self.queries]
+
+    def _series(self, name: str) -> Series:
+        rows = self.of(name)
+        index = [f"{row.group}-01" if self.by == "month" else row.group for row in rows]
+        known = any(row.low is not None for row in rows)
+        return Series(
+            name,
+            index,
+            [row.value for row in rows],
+            axis={"month": "date", "congress": "Congress"}.get(self.by or "", self.by or ""),
+            unit=self.unit,
+            low=[row.low for row in rows] if known else None,
+            high=[row.high for row in rows] if known else None,
+        )
+
+
+def frequency(
+    engine: Engine,
+    queries: str | Sequence[str] | Mapping[str, str],
+    by: str | None = "year",
+    measure: str = "per-million",
+    method: str = "quasi-poisson",
+    *,
+    level: float = 0.95,
+    replicates: int = 1000,
+    seed: int = 0,
+) -> Frequency:
+    """Measure how often queries occur.
+
+    The denominators are those of the query's own filters: `tax party:Whig` is counted against
+    what Whigs said. A period without documents is a gap, never a zero.
+
+    Args:
+        engine: What counts.
+        queries: One query, several, or several by name.
+        by: One of `GROUPINGS`; None for everything together.
+        measure: A key of `UNITS`.
+        method: One of `METHODS`: φ from all documents, which is quick and takes their lengths as
+            given; documents resampled, with their lengths; or nothing. Of a share of documents
+            the interval is Wilson's.
+        level: Confidence level, in (0, 1).
+        replicates: Number of resamples.
+        seed: Seed of the resamples.
+
+    Returns:
+        The rows.
+
+    Raises:
+        ValueError: If a setting is not known, a query does not parse, or two have one name.
+    """
+    named = name_queries(queries)
+    check_grouping(by)
+    how = _How(measure, method, level, replicates)
+    _check(how)
+    rows: list[Row] = []
+    notes: list[str] = []
+    gaps: dict[str, list[str]] = {}
+    streams = np.random.default_rng(seed).spawn(len(named))
+    for (name, query), rng in zip(named.items(), streams, strict=True):
+        tally = engine.tally(query, by)
+        low, high, note = _interval(engine, (name, query), tally, how, rng)
+        found = _rows(name, tally, measure, low, high)
+        filled = _filled(found, by)
+        rows += filled
+        notes += [note] if note and note not in notes else []
+        gaps.setdefault(_gaps(filled, by), []).append(name)
+    notes += [
+        text if len(gaps) == 1 else f"{', '.join(names)}: {text}"
+        for text, names in gaps.items()
+        if text
+    ]
+    return Frequency(by, measure, level, named, tuple(rows), tuple(notes))
+
+
+def facets(
+    engine: Engine,
+    query: str,
+    fields: Sequence[str] = ("type", "chamber", "party"),
+    measure: str = "per-million",
+    limit: int = 10,
+) -> dict[str, Frequency]:
+    """Break a query down by fields, the groups with the most occurrences first.
+
+    Args:
+        engine: What counts.
+        query: The query.
+        fields: Some of `GROUPINGS`.
+        measure: A key of `UNITS`.
+        limit: At most so many groups a field.
+
+    Returns:
+        A frequency for each field, without groups in which the query does not match.
+
+    Raises:
+        ValueError: If a setting is not known, or the query does not parse.
+    """
+    if limit < 1:
+        raise ValueError(f"limit is {limit}; give at least 1 group a field")
+    found = {field: frequency(engine, query, field, measure) for field in fields}
+    return {field: _foremost(one, limit) for field, one in found.items()}
+
+
+def name_queries(queries: str | Sequence[str] | Mapping[str, str]) -> dict[str, str]:
+    """The queries by name; one that was given no name is called by its text.
+
+    Args:
+        queries: One query, several, or several by name.
+
+    Raises:
+        ValueError: If there is none, or two have one name.
+    """
+    if isinstance(queries, str):
+        return {queries: queries}
+    if isinstance(queries, Mapping):
+        named = dict(queries)
+    else:
+        named = {query: query for query in queries}
+        if len(named) < len(queries):
+            raise ValueError(f"queries are {list(queries)}; ask each only once")
+    if not named:
+        raise ValueError("no query is given; give one or more")
+    return named
+
+
+def period_range(labels: Sequence[Label], by: str) -> list[int | str]:
+    """All periods from the first to the last, those without documents too.
+
+    Args:
+        labels: Periods of a tally; None is left out.
+        by: One of `PERIODS`.
+    """
+    known = [label for label in labels if label is not None]
+    if not known:
+        return []
+    if by == "month":
+        first, last = (np.datetime64(str(pick), "M") for pick in (known[0], known[-1]))
+        return [str(month) for month in np.arange(first, last + 1)]
+    return list(range(int(known[0]), int(known[-1]) + 1))
+
+
+class _How(NamedTuple):
+    """What is measured, and how its intervals are made."""
+
+    measure: str
+    method: str
+    level: float
+    replicates: int
+
+
+def _check(how: _How) -> None:
+    measure, method, level, replicates = how
+    if measure not in UNITS:
+        raise ValueError(f"cannot measure {measure!r}; choose one of {', '.join(UNITS)}")
+    if method not in METHODS:
+        raise ValueError(f"no interval is called {method!r}; choose one of {', '.join(METHODS)}")
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}; give a share between 0 and 1, such as 0.95")
+    if replicates < 100:
+        raise ValueError(f"replicates is {replicates}; give at least 100 for an interval")
+
+
+def _denominator(tally: Tally, measure: str) -> Floats:
+    """What the occurrences, or the documents of a share, are divided by, (g)."""
+    match measure:
+        case "per-million":
+            return tally.all_tokens / 1e6
+        case "per-document":
+            return tally.all_documents.astype(np.float64)
+        case "share":
+            return tally.all_documents / 100
+        case _:
+            return (tally.all_documents > 0).astype(np.float64)
+
+
+def _interval(
+    engine: Engine,
+    asked: tuple[str, str],
+    tally: Tally,
+    how: _How,
+    rng: np.random.Generator,
+) -> tuple[Floats, Floats, str]:
+    """Ends of the intervals in the unit of the measure, NaN where there is none, and a note."""
+    (called, query), (measure, method, level, replicates) = asked, how
+    none = np.full(len(tally.groups), np.nan)
+    kind = f"{100 * level:g}% intervals"
+    if method == "none":
+        return none, none, ""
+    if measure == "share":
+        pairs = zip(tally.documents.tolist(), tally.all_documents.tolist(), strict=True)
+        ends = [wilson(some, of, level)[1:3] if of else (np.nan, np.nan) for some, of in pairs]
+        low, high = 100 * np.array(ends).reshape(-1, 2).T
+        return low, high, f"{kind}: Wilson's, documents taken as independent."
+    if method == "bootstrap":
+        low, high = _bootstrap(engine, query, tally, how, rng)
+        return low, high, f"{kind}: documents resampled {replicates} times within their group."
+    spread = dispersion(tally, along=tally.by in PERIODS)
+    if spread is None:
+        return none, none, "No intervals: there are too few documents to see how much they differ."
+    denominator = _denominator(tally, measure)
+    ends = quasi_poisson(tally.occurrences.astype(np.float64), spread, level)
+    low, high = (
+        np.divide(end, denominator, out=none.copy(), where=denominator > 0) for end in ends
+    )
+    seen = "within groups" if spread.within else "between neighbouring periods"
+    factor = f"variance over mean is {spread.common:.2g} for {called}"
+    given = "" if measure == "per-million" else " The documents' lengths are taken as given."
+    return low, high, f"{kind}: quasi-Poisson; {factor}, as seen {seen}.{given}"
+
+
+def _bootstrap(
+    engine: Engine,
+    query: str,
+    tally: Tally,
+    how: _How,
+    rng: np.random.Generator,
+) -> tuple[Floats, Floats]:
+    counts = engine.per_document(query, tally.by)
+    assert counts.groups == tally.groups
+    above = counts.occurrences.astype(np.float64)
+    below = counts.tokens / 1e6 if how.measure == "per-million" else np.ones(len(above))
+    low, high = resampled(counts, above, below, rng, how.replicates, how.level)
+    scale = tally.all_documents if how.measure == "count" else 1
+    return low * scale, high * scale
+
+
+def _rows(name: str, tally: Tally, measure: str, low: Floats, high: Floats) -> list[Row]:
+    denominator = _denominator(tally, measure)
+    counted = tally.documents if measure == "share" else tally.occurrences
+    rows = []
+    for g, label in enumerate(tally.groups):
+        value = counted[g] / denominator[g] if denominator[g] else None
+        ends = (low[g], high[g])
+        known = value is not None and bool(np.isfinite(ends).all())
+        rows.append(
+            Row(
+                name,
+                _label(label, tally.by),
+                None if value is None else float(value),
+                # A percentile of resamples may miss the estimate by a hair.
+                float(min(low[g], value)) if known and value is not None else None,
+                float(max(high[g], value)) if known and value is not None else None,
+                int(tally.occurrences[g]),
+                int(tally.documents[g]),
+                int(tally.all_documents[g]),
+                int(tally.all_tokens[g]),
+            )
+        )
+    return rows
+
+
+def _label(label: Label, by: str | None) -> int | str:
+    if label is not None:
+        return label
+    return "all" if by is None else NOT_STATED
+
+
+def _filled(rows: list[Row], by: str | None) -> list[Row]:
+    """The rows with one for each period between, where there are no documents."""
+    if by not in PERIODS or not rows:
+        return rows
+    known = {row.group: row for row in rows}
+    empty = Row(rows[0].query, "", None, None, None, 0, 0, 0, 0)
+    every = period_range([row.group for row in rows], by)
+    return [known.get(period, empty._replace(group=period)) for period in every]
+
+
+def _gaps(rows: Sequence[Row], by: str | None) -> str:
+    missing = [row.group for row in rows if not row.all_documents]
+    if by not in PERIODS or not missing:
+        return ""
+    runs = _runs(missing, period_range([row.group for row in rows], by))
+    some = ", ".join(runs[:_NAMED]) + (f" and {len(runs) - _NAMED} more" if runs[_NAMED:] else "")
+    return f"Gaps, where there are no documents: {some}."
+
+
+def _runs(missing: Sequence[int | str], every: Sequence[int | str]) -> list[str]:
+    """Periods in words, those that follow each other as one span."""
+    place = {period: i for i, period in enumerate(every)}
+    places = np.array([place[period] for period in missing])
+    cuts = np.flatnonzero(np.diff(places) > 1) + 1
+    spans = [(every[run[0]], every[run[-1]]) for run in np.split(places, cuts)]
+    return [f"{first}" if first == last else f"{first}–{last}" for first, last in spans]
+
+
+def _foremost(one: Frequency, limit: int) -> Frequency:
+    rows = sorted(
+        (row for row in one.rows if row.documents),
+        key=lambda row: (-row.occurrences, -row.documents),
+    )
+    notes = one.notes
+    if len(rows) > limit:
+        notes += (f"{len(rows) - limit} more groups have it.",)
+    return replace(one, rows=tuple(rows[:limit]), notes=notes)

@@ -1,0 +1,341 @@
+"""An open segment: which documents match, where words are, and what the documents say.
+
+Through apsw, FTS5 looks up phrases and intersects documents, and a function of ours hands out the
+positions. Through sqlite3, which lets nobody add such functions, the positions of single terms
+are read from FTS5's vocabulary. Either way NumPy makes of them what the query means.
+"""
+
+import json
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from datetime import date
+from itertools import chain, product
+from math import prod
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from engram.policy import analyzer
+from engram.policy.document import Document
+from engram.policy.engine import Passage, searched
+from engram.policy.query.spans import (
+    Found,
+    Integers,
+    Mask,
+    Spans,
+    compose,
+    evaluate,
+    place,
+    union,
+)
+from engram.policy.query.tree import (
+    Between,
+    Near,
+    Node,
+    OneOf,
+    Or,
+    Phrase,
+    Prefix,
+    Term,
+    key,
+    leaves,
+)
+from engram.policy.segment import EPOCH, FIELDS, FORMAT, MAGIC, Backend, blocks, connect, unpack
+
+Words: TypeAlias = tuple[Term | Prefix, ...]
+"""Words one after the other, of which only the last may be a prefix: what FTS5 looks up."""
+
+_AT_ONCE = 100
+"""Most phrases that one statement looks up."""
+
+
+class OpenSegment:
+    """A segment that is open for reading.
+
+    Args:
+        path: The file.
+        backend: The library to use.
+
+    Raises:
+        ValueError: If the file is no segment, or one of another version.
+    """
+
+    def __init__(self, path: Path, backend: Backend) -> None:
+        self.path = path
+        self._connection = connect(path, backend)
+        self._native = backend == "apsw"
+        try:
+            self._check()
+        except Exception:
+            self.close()
+            raise
+        if self._native:
+            self._connection.register_fts5_function("places", _places)
+        else:
+            self._connection.execute(
+                "CREATE VIRTUAL TABLE temp.places USING fts5vocab(main, terms, instance)"
+            )
+        self.size = len(self.column("date"))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def column(self, name: str) -> Integers:
+        """One number for each document: "date" in days since 1970, "congress", "tokens", or a code.
+
+        Args:
+            name: "date", "congress", "tokens", or one of `segment.NAMES`.
+        """
+        data = self._rows("SELECT data FROM columns WHERE name = ?", name)[0][0]
+        return np.frombuffer(data, dtype=np.int32).astype(np.int64)
+
+    def labels(self, name: str) -> list[str | None]:
+        """What the codes of a column stand for.
+
+        Args:
+            name: One of `segment.NAMES`.
+        """
+        return json.loads(self._rows("SELECT labels FROM columns WHERE name = ?", name)[0][0])
+
+    def evaluate(self, node: Node) -> Found:
+        """What a query finds in the segment.
+
+        Args:
+            node: The query.
+        """
+        return evaluate(node, self.size, self._locate, self._admit)
+
+    def ids(self, numbers: Sequence[int] | Integers) -> list[str]:
+        """The ids of documents.
+
+        Args:
+            numbers: Their numbers in the segment.
+        """
+        wanted = json.dumps([int(number) for number in numbers])
+        rows = self._rows(
+            "SELECT number, id FROM documents WHERE number IN (SELECT value FROM json_each(?))",
+            wanted,
+        )
+        found = dict(rows)
+        return [found[int(number)] for number in numbers]
+
+    def fetch(self, ids: Sequence[str]) -> list[Document]:
+        """The documents of these ids that are here, in any order.
+
+        Args:
+            ids: Ids of documents, here or not.
+        """
+        rows = self._rows(
+            f"SELECT text, {', '.join(FIELDS)} FROM documents JOIN texts USING (number) "
+            "WHERE id IN (SELECT value FROM json_each(?))",
+            json.dumps(list(ids)),
+        )
+        return [_document(row) for row in rows]
+
+    def passages(self, number: int, spans: Sequence[tuple[int, int]], width: int) -> list[Passage]:
+        """Occurrences in one document, as they stand in its text.
+
+        Args:
+            number: The document's number in the segment.
+            spans: First and last term of each occurrence.
+            width: Characters of text to the left and to the right.
+        """
+        row = self._rows(
+            f"SELECT before, text, {', '.join(FIELDS)} FROM documents JOIN texts USING (number) "
+            "WHERE number = ?",
+            number,
+        )[0]
+        document = _document(row[1:])
+        text = searched(document)
+        words = _Words(text, row[0])
+        found = []
+        for first, last in spans:
+            start, end = words[first][0], words[last][1]
+            found.append(
+                Passage(
+                    document.id,
+                    document.date,
+                    document.title,
+                    document.url,
+                    text[max(0, start - width) : start],
+                    text[start:end],
+                    text[end : end + width],
+                    start,
+                    end,
+                )
+            )
+        return found
+
+    def _check(self) -> None:
+        remedy = "give the segments of a store, or ingest again"
+        try:
+            magic = self._rows("PRAGMA application_id")[0][0]
+            version = self._rows("PRAGMA user_version")[0][0]
+        except Exception as error:
+            raise ValueError(f"{self.path} is no segment ({error}); {remedy}") from error
+        if (magic, version) != (MAGIC, FORMAT):
+            raise ValueError(f"{self.path} is no segment of version {FORMAT}; {remedy}")
+
+    def _rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        return self._connection.execute(statement, values).fetchall()
+
+    def _admit(self, node: OneOf | Between) -> Mask:
+        values = self.column(node.field)
+        if isinstance(node, OneOf):
+            labels = self.labels(node.field)
+            admitted = [label is not None and key(label) in node.values for label in labels]
+            return np.array(admitted, dtype=bool)[values]
+        low, high = (
+            end.toordinal() - EPOCH if isinstance(end, date) else end
+            for end in (node.low, node.high)
+        )
+        known = values > 0 if node.field == "congress" else np.ones(self.size, dtype=bool)
+        return (
+            known
+            & (values >= low if low is not None else True)
+            & (values <= high if high is not None else True)
+        )
+
+    def _locate(self, node: Node) -> Spans:
+        if not self._native:
+            return compose(node, {leaf: self._vocabulary(leaf) for leaf in set(leaves(node))})
+        needles: dict[Node, list[Words]] = {}
+        asked: list[Words] = []
+        expression = _expression(node, needles, asked)
+        placed: dict[Words, list[Spans]] = {words: [] for words in asked}
+        if len(asked) <= _AT_ONCE:
+            lookups = [(expression, asked)]
+        else:
+            once = list(placed)
+            pieces = [once[i : i + _AT_ONCE] for i in range(0, len(once), _AT_ONCE)]
+            lookups = [(_any(piece), piece) for piece in pieces]
+        for text, wanted in lookups:
+            for words, spans in zip(wanted, self._lookup(text, wanted), strict=True):
+                placed[words].append(spans)
+        return compose(
+            node,
+            {
+                part: union([x for words in found for x in placed[words]])
+                for part, found in needles.items()
+            },
+        )
+
+    def _lookup(self, expression: str, wanted: Sequence[Words]) -> Iterator[Spans]:
+        """Where the phrases of an FTS5 expression are, in the documents that it matches."""
+        rows = self._rows(
+            "SELECT rowid, places(terms) FROM terms WHERE terms MATCH ? ORDER BY rowid", expression
+        )
+        phrases = len(wanted)
+        data = np.frombuffer(b"".join(row[1] for row in rows), dtype=np.int32)
+        sizes = np.array([len(row[1]) // 4 for row in rows], dtype=np.int64)
+        heads = (np.cumsum(sizes) - sizes)[:, None] + np.arange(phrases)
+        counts = data[heads].astype(np.int64)
+        position = np.delete(data, heads.ravel()).astype(np.int64)
+        document = np.repeat(np.array([row[0] for row in rows], dtype=np.int64), counts.sum(axis=1))
+        phrase = np.repeat(np.tile(np.arange(phrases), len(rows)), counts.ravel())
+        order = np.argsort(phrase, kind="stable")
+        ends = np.cumsum(counts.sum(axis=0))[:-1]
+        for words, chosen in zip(wanted, np.split(order, ends), strict=True):
+            yield place(document[chosen], position[chosen], len(words))
+
+    def _vocabulary(self, leaf: Term | Prefix) -> Spans:
+        """Where a term is, or all terms of a prefix are, by reading FTS5's vocabulary."""
+        if isinstance(leaf, Term):
+            where, values = "term = ?", (leaf.text,)
+        else:
+            where, values = "term >= ? AND term < ? || char(0x10FFFF)", (leaf.text, leaf.text)
+        rows = self._rows(f"SELECT doc << 32 | offset FROM temp.places WHERE {where}", *values)
+        start = np.sort(np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows)))
+        return place(start >> 32, start & 0xFFFFFFFF)
+
+
+class _Words:
+    """Where the words of a text are; only the blocks that are asked for are analysed."""
+
+    def __init__(self, text: str, before: bytes) -> None:
+        self.text = text
+        self.blocks = list(blocks(text)) if before else [(0, len(text))]
+        self.before = [0, *array("I", before)]
+        self.known: dict[int, list[tuple[int, int]]] = {}
+
+    def __getitem__(self, term: int) -> tuple[int, int]:
+        block = bisect_right(self.before, term) - 1
+        start, end = self.blocks[block]
+        if block not in self.known:
+            self.known[block] = analyzer.spans(self.text[start:end])
+        a, b = self.known[block][term - self.before[block]]
+        return start + a, start + b
+
+
+def _places(api: Any) -> bytes:
+    """For FTS5: how often each phrase is in this document, then where, as 32-bit integers."""
+    found = [api.phrase_locations(phrase)[0] for phrase in range(api.phrase_count)]
+    counts = array("i", map(len, found))
+    counts.extend(chain.from_iterable(found))
+    return counts.tobytes()
+
+
+def _sequences(node: Node) -> list[Words] | None:
+    """The phrases that a wording stands for, if it is no more than some phrases of FTS5."""
+    match node:
+        case Term() | Prefix():
+            return [(node,)]
+        case Or(parts):
+            found = [_sequences(part) for part in parts]
+            return None if None in found else [words for some in found for words in some or ()]
+        case Phrase(parts):
+            found = [_sequences(part) for part in parts]
+            if None in found or prod(len(some or ()) for some in found) > _AT_ONCE:
+                return None
+            chains = [
+                tuple(chain.from_iterable(some)) for some in product(*(x or () for x in found))
+            ]
+            whole = all(isinstance(word, Term) for words in chains for word in words[:-1])
+            return chains if whole else None
+        case _:
+            return None
+
+
+def _expression(node: Node, needles: dict[Node, list[Words]], asked: list[Words]) -> str:
+    """An FTS5 expression for the documents in which a wording can be.
+
+    Args:
+        node: The wording.
+        needles: Filled with the parts that are looked up, and the phrases that each stands for.
+        asked: Filled with the phrases of the expression, in its order.
+    """
+    sequences = _sequences(node)
+    if sequences is not None:
+        needles[node] = sequences
+        asked += sequences
+        return _any(sequences)
+    match node:
+        case Phrase(parts):
+            joint = " AND "
+        case Or(parts):
+            joint = " OR "
+        case Near(left, right):
+            joint, parts = " AND ", (left, right)
+        case _:
+            raise AssertionError(node)
+    return "(" + joint.join(_expression(part, needles, asked) for part in parts) + ")"
+
+
+def _any(sequences: Sequence[Words]) -> str:
+    return "(" + " OR ".join(map(_quoted, sequences)) + ")"
+
+
+def _quoted(words: Words) -> str:
+    """Words as an FTS5 phrase: the only place where text becomes part of an expression."""
+    text = " ".join(word.text for word in words).replace('"', '""')
+    return f'"{text}"' + (" *" if isinstance(words[-1], Prefix) else "")
+
+
+def _document(row: Sequence[Any]) -> Document:
+    """A document from its compressed text and its fields."""
+    fields = dict(zip(FIELDS, row[1:], strict=True))
+    fields["date"] = date.fromisoformat(fields["date"])
+    return Document(text=unpack(row[0]), **fields)

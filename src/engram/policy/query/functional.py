@@ -1,0 +1,143 @@
+"""What a query means: the definition, by brute force on one document.
+
+A document is a list of terms and a mapping of fields. A query is *matched* by it or not, and a
+query's words *occur* in it a number of times. Spans `(start, end)` of term positions say where:
+
+    Term, Prefix    each position whose term is equal, or begins so
+    Phrase          every chain of spans of its parts, each starting where the last one ends
+    Near            every pair of spans of left and right that do not overlap and are at most
+                    `within` - 1 terms apart, from the start of the first to the end of the second
+    Or              the spans of the parts that match
+    And             the spans of all parts, if all match
+    Not, filters    none: they say yes or no
+
+The *occurrences* are the minimal spans: one that contains another does not count. So "raise or
+increase taxes" is one occurrence of `{raise, increase} NEAR/3 tax`, not two, "tax cut" is one of
+`tax OR "tax cut"`, and no word is counted twice for being found in two ways. Occurrences of a set
+of documents are the sum over its documents.
+
+References:
+    Clarke, Cormack and Burkowski, "An algebra for structured text search and a framework for its
+    implementation", The Computer Journal 38 (1995): minimal spans.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from engram.policy.query.tree import (
+    And,
+    Between,
+    Near,
+    Node,
+    Not,
+    OneOf,
+    Or,
+    Phrase,
+    Prefix,
+    Term,
+    key,
+)
+
+Span = tuple[int, int]
+
+
+class Match(NamedTuple):
+    """What a query finds in a document.
+
+    Args:
+        matched: Whether the document answers the query.
+        spans: All spans of its words; empty if it is not matched.
+    """
+
+    matched: bool
+    spans: frozenset[Span]
+
+    @property
+    def occurrences(self) -> list[Span]:
+        """The minimal spans, from left to right."""
+        return minimal(self.spans)
+
+
+def evaluate(node: Node, terms: Sequence[str], fields: Mapping[str, Any]) -> Match:
+    """What a query finds in a document.
+
+    Args:
+        node: The query.
+        terms: The analysed terms of the document, in order.
+        fields: The values of the fields `tree.CHOICES` and `tree.RANGES`; None where unknown.
+
+    Returns:
+        Whether it matches, and the spans.
+    """
+    match node:
+        case OneOf() | Between():
+            return Match(admits(node, fields), frozenset())
+        case Not(part):
+            return Match(not evaluate(part, terms, fields).matched, frozenset())
+        case And(parts):
+            found = [evaluate(part, terms, fields) for part in parts]
+            if not all(part.matched for part in found):
+                return Match(False, frozenset())
+            return Match(True, frozenset().union(*(part.spans for part in found)))
+        case Or(parts):
+            found = [evaluate(part, terms, fields) for part in parts]
+            spans = frozenset().union(*(part.spans for part in found))
+            return Match(any(part.matched for part in found), spans)
+        case _:
+            spans = frozenset(_spans(node, terms, fields))
+            return Match(bool(spans), spans)
+
+
+def admits(node: OneOf | Between, fields: Mapping[str, Any]) -> bool:
+    """Whether a document passes a filter; one whose field is not known does not.
+
+    Args:
+        node: The filter.
+        fields: The values of the document's fields.
+    """
+    value = fields[node.field]
+    if value is None:
+        return False
+    if isinstance(node, OneOf):
+        return key(value) in node.values
+    return (node.low is None or node.low <= value) and (node.high is None or value <= node.high)
+
+
+def minimal(spans: Iterable[Span]) -> list[Span]:
+    """The spans that contain no other, from left to right.
+
+    Args:
+        spans: Distinct spans.
+    """
+    spans = sorted(spans)
+    return [
+        (start, end)
+        for start, end in spans
+        if not any(
+            start <= other[0] and other[1] <= end for other in spans if other != (start, end)
+        )
+    ]
+
+
+def _spans(node: Node, terms: Sequence[str], fields: Mapping[str, Any]) -> Iterable[Span]:
+    match node:
+        case Term(text):
+            return [(i, i + 1) for i, term in enumerate(terms) if term == text]
+        case Prefix(text):
+            return [(i, i + 1) for i, term in enumerate(terms) if term.startswith(text)]
+        case Phrase(parts):
+            found = [evaluate(part, terms, fields).spans for part in parts]
+            chains = found[0]
+            for spans in found[1:]:
+                chains = {(a[0], b[1]) for a in chains for b in spans if a[1] == b[0]}
+            return chains
+        case Near(left, right, within, ordered):
+            a = evaluate(left, terms, fields).spans
+            b = evaluate(right, terms, fields).spans
+            pairs = _ahead(a, b, within)
+            return pairs if ordered else pairs | _ahead(b, a, within)
+    raise AssertionError(node)
+
+
+def _ahead(first: Iterable[Span], second: Iterable[Span], within: int) -> set[Span]:
+    return {(a[0], b[1]) for a in first for b in second if 0 <= b[0] - a[1] < within}

@@ -1,0 +1,366 @@
+"""The query language: text to tree.
+
+    tax taxes               words, compared after analysis; side by side they are joined by AND
+    "tax cut"               an exact phrase
+    tax*                    a term that begins so
+    {raise, new, put up}    alternatives: words, prefixes or phrases
+    "{cut, reduce} tax*"    the same inside a phrase
+    raise NEAR/3 tax        at most 3 words apart, in either order
+    raise BEFORE/3 tax      at most 3 words apart, in this order
+    AND OR NOT ( )          in capitals; NEAR and BEFORE bind closest, then NOT, AND, OR
+    date:1900..1950         also 1913, 1913-04, 1913-04-01, 1900.., ..1950
+    congress:100..105       ranges include their ends
+    type:message            also type:{bill, vote}; so chamber:, party:, state:, speaker:"J. Adams"
+
+Words and quoted text are analysed as the documents are, so that `taxes` finds "tax" and "Tax's".
+"""
+
+import re
+from calendar import monthrange
+from collections.abc import Callable, Iterator
+from datetime import date
+from difflib import get_close_matches
+from typing import Any
+
+from engram.policy import analyzer
+from engram.policy.document import CHAMBERS, DOC_TYPES
+from engram.policy.query.tree import (
+    CHOICES,
+    RANGES,
+    And,
+    Between,
+    Near,
+    Node,
+    Not,
+    OneOf,
+    Or,
+    Phrase,
+    Prefix,
+    Term,
+    is_wording,
+    key,
+)
+
+LONGEST = 20_000
+"""Most characters of a query."""
+
+DEEPEST = 50
+"""Most parentheses within each other."""
+
+FARTHEST = 100
+"""Most words apart that NEAR and BEFORE can look."""
+
+KNOWN = {"type": DOC_TYPES, "chamber": CHAMBERS}
+"""Fields whose names are known beforehand."""
+
+_BARE = re.compile(r'[^\s(){}"“”]+')
+_IN_GROUP = re.compile(r'[^{}"“”,]+')
+_QUOTES = {'"': '"', "“": "”"}
+_FIELD = re.compile(r"([^\W\d]\w*):")
+_DISTANCE = re.compile(r"(NEAR|BEFORE)(?:/(\d*))?$")
+_DAY = re.compile(r"([0-9]{4})(?:-([0-9]{2}))?(?:-([0-9]{2}))?$")
+_NUMBER = re.compile(r"[0-9]{1,4}$")
+
+
+class QueryError(ValueError):
+    """A query that does not parse.
+
+    Args:
+        position: Where in the query, counted from 0.
+        problem: What is wrong there, and what to write instead.
+    """
+
+    def __init__(self, position: int, problem: str) -> None:
+        super().__init__(f"in the query, at character {position + 1}: {problem}")
+        self.position = position
+
+
+def parse(query: str | Node) -> Node:
+    """The tree of a query.
+
+    Args:
+        query: Text in the query language; a tree is returned as it is.
+
+    Raises:
+        QueryError: If it does not parse; says where, why, and what to write instead.
+    """
+    return _Parser(query).parse() if isinstance(query, str) else query
+
+
+class _Parser:
+    """Recursive descent over the characters of a query; `at` never rests on a space."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.at, self.depth = text, 0, 0
+
+    def parse(self) -> Node:
+        if len(self.text) > LONGEST:
+            problem = f"it has {len(self.text)} characters, more than {LONGEST}; ask in parts"
+            raise QueryError(LONGEST, problem)
+        self._move(0)
+        if self._ended:
+            raise QueryError(0, "it is empty; write a word, a phrase or a filter")
+        node = self._any()
+        if not self._ended:
+            raise QueryError(self.at, f"{self._here!r} closes nothing; remove it or open it before")
+        return node
+
+    def _any(self) -> Node:
+        parts = [self._all()]
+        while self._take("OR"):
+            parts.append(self._all())
+        return _joint(Or, parts)
+
+    def _all(self) -> Node:
+        parts = [self._not()]
+        while self._take("AND") or not (self._ended or self._here in ")}" or self._word == "OR"):
+            parts.append(self._not())
+        return _joint(And, parts)
+
+    def _not(self) -> Node:
+        return Not(self._inner(self._not)) if self._take("NOT") else self._near()
+
+    def _near(self) -> Node:
+        start = self.at
+        left = self._one()
+        while found := _DISTANCE.match(self._word):
+            within = self._distance(found)
+            begin = self.at
+            right = self._one()
+            for position, node in ((start, left), (begin, right)):
+                if not is_wording(node):
+                    raise QueryError(
+                        position,
+                        f"{found[1]} takes words, phrases and alternatives, "
+                        "not AND, NOT or filters; put those outside",
+                    )
+            left = Near(left, right, within, ordered=found[1] == "BEFORE")
+        return left
+
+    def _distance(self, found: re.Match[str]) -> int:
+        digits = found[2] or ""
+        if len(digits) > 4 or not digits.isdecimal() or not 1 <= int(digits) <= FARTHEST:
+            raise QueryError(
+                self.at,
+                f"{found[0]} needs a distance from 1 to {FARTHEST}; write {found[1]}/3",
+            )
+        self._move(len(found[0]))
+        return int(digits)
+
+    def _one(self) -> Node:
+        if self._ended:
+            raise QueryError(self.at, "it ends where a word, phrase or filter is due; add one")
+        if self._here == "(":
+            return self._inner(self._parenthesis)
+        if self._here == "{":
+            return self._inner(self._group)
+        if self._here in _QUOTES:
+            return self._phrase()
+        word = self._word
+        if not word:
+            raise QueryError(self.at, f"a word is due before {self._here!r}; add one")
+        if word in ("AND", "OR", "NOT") or _DISTANCE.match(word):
+            problem = f"{word} lacks what it joins; to search for the word, write it small"
+            raise QueryError(self.at, problem)
+        field = _FIELD.match(word)
+        return self._filter(field[1]) if field else self._words(self._run(_BARE))
+
+    def _inner(self, rule: Callable[[], Node]) -> Node:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise QueryError(self.at, f"more than {DEEPEST} levels within each other; simplify it")
+        node = rule()
+        self.depth -= 1
+        return node
+
+    def _parenthesis(self) -> Node:
+        opened = self.at
+        self._move(1)
+        node = self._any()
+        self._close(")", opened)
+        return node
+
+    def _group(self) -> Node:
+        """Alternatives in braces, of which each is words side by side, or a quoted phrase."""
+        opened = self.at
+        parts: list[Node] = []
+        while not parts or (not self._ended and self._here == ","):
+            self._move(1)
+            parts.append(self._alternative())
+        self._close("}", opened)
+        return _joint(Or, parts)
+
+    def _alternative(self) -> Node:
+        if not self._ended and self._here in _QUOTES:
+            return self._phrase()
+        return self._words(self._run(_IN_GROUP))
+
+    def _phrase(self) -> Node:
+        """A quoted phrase: text, prefixes and groups one after the other."""
+        opened, closing = self.at, _QUOTES[self._here]
+        inside = re.compile(f"[^{{}}{closing}]+")
+        parts: list[Node] = []
+        self.at += 1
+        while not self._ended and self._here != closing:
+            if self._here == "{":
+                parts.append(self._inner(self._group))
+            elif found := inside.match(self.text, self.at):
+                parts += self._analysed(found[0], self.at)
+                self.at = found.end()
+            else:
+                raise QueryError(self.at, f"{self._here!r} closes nothing; remove it")
+        self._close(closing, opened)
+        return self._joined(parts, opened)
+
+    def _words(self, start: int) -> Node:
+        """The words from `start` to here, one after the other."""
+        return self._joined(self._analysed(self.text[start : self.at], start), start)
+
+    def _joined(self, parts: list[Node], start: int) -> Node:
+        if not parts:
+            raise QueryError(start, "there is no word here; write one with letters or digits")
+        return parts[0] if len(parts) == 1 else Phrase(tuple(parts))
+
+    def _analysed(self, text: str, start: int) -> list[Node]:
+        """The terms of a text, and the prefixes: what stands before an asterisk."""
+        nodes: list[Node] = []
+        *before, last = text.split("*")
+        for piece in before:
+            spans = analyzer.spans(piece)
+            start += len(piece)
+            if not spans or spans[-1][1] != len(piece):
+                raise QueryError(start, "a * belongs to the end of a word's beginning, as in tax*")
+            if start + 1 < len(self.text) and analyzer.spans(self.text[start + 1]):
+                raise QueryError(start, "a * can only end a word; put a space behind it")
+            nodes += map(Term, analyzer.terms(piece)[:-1])
+            nodes.append(Prefix(analyzer.lower(piece[spans[-1][0] :])))
+            start += 1
+        return [*nodes, *map(Term, analyzer.terms(last))]
+
+    def _filter(self, name: str) -> Node:
+        field = name.lower()
+        if field not in (*CHOICES, *RANGES):
+            problem = f"there is no field {name!r}; fields are {', '.join((*RANGES, *CHOICES))}"
+            raise QueryError(self.at, f"{problem}; to search for these words, quote them")
+        self._move(len(name) + 1)
+        start = self.at
+        if field in RANGES:
+            self._run(_BARE)
+            return self._range(field, self.text[start : self.at].strip(), start)
+        names = self._names(field)
+        return OneOf(field, tuple(dict.fromkeys(names)))
+
+    def _names(self, field: str) -> Iterator[str]:
+        """One name, or several in braces."""
+        opened = self.at
+        several = not self._ended and self._here == "{"
+        more = True
+        while more:
+            if several:
+                self._move(1)
+            start = self.at
+            if not self._ended and self._here in _QUOTES:
+                end = self.text.find(_QUOTES[self._here], start + 1)
+                if end < 0:
+                    raise QueryError(start, "this quotation mark is never closed; close it")
+                name = self.text[start + 1 : end]
+                self._move(end + 1 - start)
+            else:
+                self._run(_IN_GROUP if several else _BARE)
+                name = self.text[start : self.at]
+            yield self._known(field, key(name), start)
+            more = several and not self._ended and self._here == ","
+        if several:
+            self._close("}", opened)
+
+    def _known(self, field: str, name: str, start: int) -> str:
+        if not name:
+            problem = f'{field}: lacks a name; write {field}:name or {field}:"a name"'
+            raise QueryError(start, problem)
+        known = KNOWN.get(field)
+        if known and name not in known:
+            near = get_close_matches(name, known, n=1) or [", ".join(known)]
+            raise QueryError(start, f"no {field} is called {name!r}; write {near[0]}")
+        return name
+
+    def _range(self, field: str, text: str, start: int) -> Node:
+        low, dots, high = text.partition("..")
+        read: Callable[[str, int], tuple[Any, Any]] = _days if field == "date" else _numbers
+        ends = [read(end, start) if end else (None, None) for end in (low, high)]
+        if not low and not high:
+            raise QueryError(start, f"{field}: lacks a value; write {field}:{_EXAMPLES[field]}")
+        first: Any = ends[0][0]
+        last: Any = ends[1][1] if dots else ends[0][1]
+        if first is not None and last is not None and first > last:
+            raise QueryError(start, f"the range ends at {last}, before {first}; swap its ends")
+        return Between(field, first, last)
+
+    @property
+    def _ended(self) -> bool:
+        return self.at >= len(self.text)
+
+    @property
+    def _here(self) -> str:
+        return self.text[self.at]
+
+    @property
+    def _word(self) -> str:
+        """The bare word that starts here; empty if none does."""
+        found = _BARE.match(self.text, self.at)
+        return found[0] if found else ""
+
+    def _take(self, operator: str) -> bool:
+        if self._word != operator:
+            return False
+        self._move(len(operator))
+        return True
+
+    def _run(self, pattern: re.Pattern[str]) -> int:
+        """Move behind what the pattern matches here, and return where it started."""
+        start = self.at
+        found = pattern.match(self.text, start)
+        self._move(found.end() - start if found else 0)
+        return start
+
+    def _move(self, characters: int) -> None:
+        self.at += characters
+        while not self._ended and self._here.isspace():
+            self.at += 1
+
+    def _close(self, closing: str, opened: int) -> None:
+        if self._ended:
+            raise QueryError(opened, f"{self.text[opened]!r} is never closed; add {closing!r}")
+        if self._here != closing:
+            raise QueryError(self.at, f"{closing!r} is due before {self._here!r}; add it")
+        self._move(1)
+
+
+def _joint(kind: type[And] | type[Or], parts: list[Node]) -> Node:
+    distinct = tuple(dict.fromkeys(parts))
+    return distinct[0] if len(distinct) == 1 else kind(distinct)
+
+
+_EXAMPLES = {"date": "1900..1950", "congress": "100..105"}
+
+
+def _days(text: str, start: int) -> tuple[date, date]:
+    """The first and the last day of a year, a month or a day."""
+    found = _DAY.match(text)
+    try:
+        if not found:
+            raise ValueError("no date")
+        year, month, day = (int(part) if part else None for part in found.groups())
+        assert year is not None
+        last_month = month or 12
+        last_day = day or monthrange(year, last_month)[1]
+        return date(year, month or 1, day or 1), date(year, last_month, last_day)
+    except ValueError:
+        problem = f"{text!r} is no date; write 1913, 1913-04, 1913-04-01, or a range, 1900..1950"
+        raise QueryError(start, problem) from None
+
+
+def _numbers(text: str, start: int) -> tuple[int, int]:
+    if not _NUMBER.match(text):
+        problem = f"{text!r} is no number of a Congress; write 105, or a range, 100..105"
+        raise QueryError(start, problem)
+    return int(text), int(text)

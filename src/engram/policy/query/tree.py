@@ -1,0 +1,216 @@
+"""The tree of a query: what the parser returns, and what both engines translate.
+
+`Term`, `Prefix`, `Phrase`, `Near`, and `Or` over these, are *wordings*: they have a place in the
+text. `OneOf` and `Between` are *filters*: they look at the fields of a document and have none.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import TypeAlias
+
+CHOICES = ("type", "chamber", "party", "speaker", "state")
+"""Fields that a filter compares with names."""
+
+RANGES = ("date", "congress")
+"""Fields that a filter compares with the ends of a range."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """An analysed term: equal to a term of the text.
+
+    Args:
+        text: What `analyzer.terms` makes of one word.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """The beginning of a term: `tax*` is at each term that begins with "tax".
+
+    Args:
+        text: The beginning, in lower case and not stemmed, for terms are compared and not words.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Wordings one directly after the other; an `Or` among them is a group of alternatives.
+
+    Args:
+        parts: Two or more of `Term`, `Prefix`, `Phrase`, or `Or` of these.
+    """
+
+    parts: tuple["Node", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Two wordings apart by at most `within` terms: 1 is side by side; they never overlap.
+
+    Args:
+        left: A wording.
+        right: A wording.
+        within: At most `within` - 1 terms lie between the end of one and the start of the other.
+        ordered: Whether left must come first.
+    """
+
+    left: "Node"
+    right: "Node"
+    within: int
+    ordered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """All of these in one document; of no parts: every document.
+
+    Args:
+        parts: Any nodes.
+    """
+
+    parts: tuple["Node", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """One of these or more; of no parts: no document.
+
+    Args:
+        parts: Any nodes.
+    """
+
+    parts: tuple["Node", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The documents that the part does not match.
+
+    Args:
+        part: Any node.
+    """
+
+    part: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """A field has one of these names.
+
+    Args:
+        field: One of `CHOICES`.
+        values: The names, each as `key` makes it.
+    """
+
+    field: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """A field lies in a range, ends included.
+
+    Args:
+        field: One of `RANGES`; "date" has days as its ends, "congress" numbers.
+        low: The lower end; None for no limit.
+        high: The upper end; None for no limit.
+    """
+
+    field: str
+    low: date | int | None
+    high: date | int | None
+
+
+Node: TypeAlias = Term | Prefix | Phrase | Near | And | Or | Not | OneOf | Between
+"""Any part of a query."""
+
+
+def key(name: str) -> str:
+    """The form in which names are compared: case and runs of spaces do not matter.
+
+    Args:
+        name: The value of a field, or what a query says of it.
+    """
+    return " ".join(name.casefold().split())
+
+
+def is_wording(node: Node) -> bool:
+    """Whether a node has a place in the text: proximity and phrases take only such parts.
+
+    Args:
+        node: Any node.
+    """
+    match node:
+        case Term() | Prefix() | Phrase() | Near():
+            return True
+        case Or(parts):
+            return bool(parts) and all(map(is_wording, parts))
+        case _:
+            return False
+
+
+def leaves(node: Node) -> Iterator[Term | Prefix]:
+    """The terms and prefixes of a query from left to right, those under NOT too.
+
+    Args:
+        node: Any node.
+    """
+    match node:
+        case Term() | Prefix():
+            yield node
+        case Phrase(parts) | And(parts) | Or(parts):
+            for part in parts:
+                yield from leaves(part)
+        case Near(left, right):
+            yield from leaves(left)
+            yield from leaves(right)
+        case Not(part):
+            yield from leaves(part)
+
+
+def universe(node: Node) -> Node:
+    """The filters of a query without its words: what its frequencies are counted against.
+
+    A document belongs to the universe if its fields alone do not rule out that the query
+    matches, whatever its words. `tax date:1900..1950` gives the documents of these years;
+    `tax NOT type:vote` all but votes; `tax OR date:1900` every document.
+
+    Args:
+        node: Any node.
+
+    Returns:
+        A tree of `OneOf`, `Between`, `And`, `Or` and `Not`; `And(())` if nothing is filtered.
+    """
+    return _bound(node, possible=True)
+
+
+EVERY, NONE = And(()), Or(())
+
+
+def _bound(node: Node, possible: bool) -> Node:
+    """Where a query can match, or where it must, if only the fields are known."""
+    match node:
+        case Not(part):
+            inner = _bound(part, not possible)
+            return {EVERY: NONE, NONE: EVERY}.get(inner, Not(inner))
+        case And(parts):
+            return _joined(And, [_bound(part, possible) for part in parts], EVERY, NONE)
+        case Or(parts):
+            return _joined(Or, [_bound(part, possible) for part in parts], NONE, EVERY)
+        case OneOf() | Between():
+            return node
+        case _:
+            return EVERY if possible else NONE
+
+
+def _joined(kind: type[And] | type[Or], parts: list[Node], neutral: Node, ruling: Node) -> Node:
+    if ruling in parts:
+        return ruling
+    kept = tuple(dict.fromkeys(part for part in parts if part != neutral))
+    return kept[0] if len(kept) == 1 else kind(kept)

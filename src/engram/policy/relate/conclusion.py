@@ -1,0 +1,141 @@
+"""What may and what may not be concluded, in words."""
+
+import math
+from typing import NamedTuple
+
+from engram.policy.relate.control import ALPHA
+from engram.policy.relate.relation import Findings, Relation
+
+
+class Conclusions(NamedTuple):
+    """Sentences for the reader who reads nothing else.
+
+    Args:
+        may: What may be concluded.
+        may_not: What may not.
+    """
+
+    may: list[str]
+    may_not: list[str]
+
+
+def conclude(findings: Findings) -> Conclusions:
+    """Say what the findings allow.
+
+    Args:
+        findings: What relating terms to indicators found.
+    """
+    may = [_verdict(findings), *(_survivor(findings, one) for one in findings.surviving)]
+    spurious = [one for one in findings.relations if _misleads(one)]
+    if spurious:
+        may.append(_trap(findings, max(spurious, key=lambda one: abs(one.beside.levels))))
+    may_not = [
+        "Cause: a relation in time has no direction of its own. Presidents and Congress speak of "
+        "what they expect, budgets follow what they say, and wars and crises move both.",
+        f"Correlations of levels, whatever their p-value. {_fooled(findings)}",
+        "A single lag, interval or Granger test by itself: they describe, one look at a time. "
+        "Only the verdict counts all looks.",
+        "Anything about documents that are not in the record, or years in which its mix of "
+        "documents changed: read coverage and composition first.",
+    ]
+    if not findings.surviving and not findings.nonsense.failed:
+        may_not.append(
+            "That there is no relation: a weaker one, a slow one, or one that held for a few "
+            "decades only would not be seen."
+        )
+    return Conclusions(may, may_not)
+
+
+def _verdict(findings: Findings) -> str:
+    if findings.nonsense.failed:
+        share = findings.nonsense.verdict
+        return (
+            f"Nothing. The control failed: {_percent(share.estimate)} of nonsense series came out "
+            f"related where {_percent(ALPHA)} should, so no verdict is given on these series."
+        )
+    control = ""
+    if findings.control_p is not None:
+        outcome = "does not" if findings.control_p > ALPHA else "does, so read on with doubt"
+        control = (
+            f" The control, {findings.control}, should not stand out, and {outcome} "
+            f"(p = {_p(findings.control_p)})."
+        )
+    count, looks = len(findings.surviving), findings.looks
+    if count:
+        what = "One relation survives" if count == 1 else f"{count} relations survive"
+        return f"{what} {looks} looks at the family-wise level of {_percent(ALPHA)}.{control}"
+    years = min(one.profile[one.best].years for one in findings.relations)
+    most = max(one.profile[one.best].years for one in findings.relations)
+    low, high = (findings.critical / math.sqrt(n) for n in (most, years))
+    reach = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
+    return (
+        f"No relation survives {looks} looks at the family-wise level of {_percent(ALPHA)}. With "
+        "these years a correlation of innovations stands out from chance from about "
+        f"{reach} on.{control}"
+    )
+
+
+def _survivor(findings: Findings, relation: Relation) -> str:
+    at, beside = relation.profile[relation.best], relation.beside
+    p_value = relation.family[relation.best]
+    sentence = (
+        f"What their own pasts do not foretell of {beside.term} and {beside.indicator} goes "
+        f"together: r = {at.pearson.estimate:.2f} ({at.pearson.low:.2f} to "
+        f"{at.pearson.high:.2f}) with {beside.indicator} {_when(at.lag, beside.term)}; "
+        f"p = {_p(p_value)} among all {findings.looks} looks."
+    )
+    for test in (relation.forward, relation.backward):
+        if max(test.toda_yamamoto_p, test.granger_p) <= ALPHA:
+            sentence += f" The past of {test.cause} helps to foretell {test.effect}."
+    if relation.breaks:
+        sentence += f" How they go together changes in {_listed(relation.breaks)}."
+    return sentence
+
+
+def _misleads(relation: Relation) -> bool:
+    return relation.beside.naive_p <= ALPHA and not relation.survives
+
+
+def _trap(findings: Findings, relation: Relation) -> str:
+    beside = relation.beside
+    return (
+        f"{beside.term} and {beside.indicator} correlate by {beside.levels:.2f} in levels "
+        f"(p = {_p(beside.naive_p)} if years were independent) and by "
+        f"{_signed(beside.differences.estimate)} in yearly changes "
+        f"({_signed(beside.differences.low)} to {_signed(beside.differences.high)}): both drift "
+        f"over {beside.last - beside.first + 1} years, and that alone makes such a correlation. "
+        f"{_fooled(findings)}"
+    )
+
+
+def _fooled(findings: Findings) -> str:
+    share = findings.nonsense.levels.estimate
+    return (
+        f"Of generated series that cannot be related, {_percent(share)} correlate "
+        '"significantly" with these terms in levels.'
+    )
+
+
+def _when(lag: int, term: str) -> str:
+    if lag == 0:
+        return "in the same year"
+    years = "a year" if abs(lag) == 1 else f"{abs(lag)} years"
+    return f"{years} {'after' if lag > 0 else 'before'} {term}"
+
+
+def _signed(number: float) -> str:
+    text = f"{abs(number):.2f}"
+    return f"−{text}" if number < 0 and float(text) else text
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}%"
+
+
+def _p(p_value: float) -> str:
+    return f"{p_value:.2f}" if p_value >= 0.1 else f"{p_value:.1g}"
+
+
+def _listed(years: tuple[int, ...]) -> str:
+    *some, last = map(str, years)
+    return f"{', '.join(some)} and {last}" if some else last

@@ -1,0 +1,304 @@
+"""Relate rates of terms to indicators: every test, and the one verdict that follows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from engram.policy.relate.breaks import Breaks, find_breaks
+from engram.policy.relate.causality import Causality, assess_causality
+from engram.policy.relate.control import ALPHA, Nonsense, assess_nonsense, sunspots
+from engram.policy.relate.interval import REPLICATES
+from engram.policy.relate.lag import (
+    LAGS,
+    AtLag,
+    Beside,
+    lag_profile,
+    levels_beside_differences,
+    moved,
+)
+from engram.policy.relate.multiplicity import DRAWS, Flips, benjamini_hochberg, sign_flips
+from engram.policy.relate.prewhiten import innovations, lagged_design, normal_scores
+from engram.policy.relate.stationarity import Stationarity, assess_stationarity
+from engram.policy.relate.yearly import Floats, Yearly, overlap, yearly
+from engram.series import Series
+
+
+class Sifted(NamedTuple):
+    """Innovations on one axis of years, and what the sign flips say of them.
+
+    Args:
+        first: First year of the axis.
+        u: Innovations of the terms, (terms, years).
+        v: Innovations of the indicators, (indicators, years).
+        flips: The test over terms × indicators × lags.
+    """
+
+    first: int
+    u: Floats
+    v: Floats
+    flips: Flips
+
+
+@dataclass(frozen=True, eq=False)
+class Relation:
+    """All that is found of one term and one indicator.
+
+    Args:
+        beside: Levels beside differences.
+        profile: Innovations at every lag.
+        statistic: S by lag, (lags).
+        alone: p-value by lag as if it were the only look, (lags).
+        family: p-value by lag among all looks, by max-T, (lags).
+        discovery: q-value by lag among all looks, by Benjamini and Hochberg, (lags).
+        forward: Whether the term's past helps to foretell the indicator.
+        backward: Whether the indicator's past helps to foretell the term.
+        breaks: First years of new regimes in how the innovations go together at the best lag.
+    """
+
+    beside: Beside
+    profile: list[AtLag]
+    statistic: Floats
+    alone: Floats
+    family: Floats
+    discovery: Floats
+    forward: Causality
+    backward: Causality
+    breaks: tuple[int, ...]
+
+    @property
+    def best(self) -> int:
+        """Position of the lag with the largest statistic."""
+        return int(np.argmax(np.abs(self.statistic)))
+
+    @property
+    def survives(self) -> bool:
+        """The verdict: whether a lag stands out among all looks at the level of 5%."""
+        return bool(self.family.min() <= ALPHA)
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What relating terms to indicators found.
+
+    Args:
+        terms: The terms' rates by year.
+        indicators: The indicators by year.
+        lags: Lags in years; an indicator comes after the term at a positive one.
+        stationarity: Of every series.
+        breaks: First years of new regimes of each series' own regression on its past, by name.
+        relations: One for each term and indicator.
+        critical: The |S| that decides.
+        nonsense: How often generated nonsense looks related.
+        control: Name of a real series that cannot be related; empty where there is none.
+        control_p: Its p-value over terms and lags; None where there is none.
+        seed: Seed of all resampling.
+    """
+
+    terms: list[Yearly]
+    indicators: list[Yearly]
+    lags: tuple[int, ...]
+    stationarity: list[Stationarity]
+    breaks: dict[str, tuple[int, ...]]
+    relations: list[Relation]
+    critical: float
+    nonsense: Nonsense
+    control: str
+    control_p: float | None
+    seed: int
+
+    @property
+    def looks(self) -> int:
+        """How many cells of term, indicator and lag were looked at."""
+        return len(self.relations) * len(self.lags)
+
+    @property
+    def surviving(self) -> list[Relation]:
+        """The relations that survive; none where the controls failed."""
+        return [] if self.nonsense.failed else [one for one in self.relations if one.survives]
+
+
+def relate(
+    terms: Sequence[Series],
+    indicators: Sequence[Series],
+    *,
+    seed: int = 0,
+    lags: int = LAGS,
+    draws: int = DRAWS,
+    replicates: int = REPLICATES,
+    nonsense: int = 200,
+    control: Series | None = None,
+) -> Findings:
+    """Relate rates of terms to indicators.
+
+    One test decides: sign flips of the normal scores of pre-whitened series, max-T over terms ×
+    indicators × lags. All else describes.
+
+    Args:
+        terms: Rates by year, a series each.
+        indicators: Indicators by year.
+        seed: Seed of all resampling.
+        lags: Largest lag in years, before and after.
+        draws: Sign patterns of the test.
+        replicates: Resamples of the bootstrap intervals.
+        nonsense: Generated nonsense series to put in the indicators' place.
+        control: A real series that cannot be related; sunspots when None.
+
+    Returns:
+        The findings.
+
+    Raises:
+        ValueError: If there is no term or indicator, two have one name, or one is too short.
+    """
+    _check(terms, indicators, lags, draws, nonsense)
+    streams = np.random.default_rng(seed).spawn(4)
+    of_terms, of_indicators = ([yearly(one) for one in series] for series in (terms, indicators))
+    steps = tuple(range(-lags, lags + 1))
+    sifted = sift(of_terms, of_indicators, steps, streams[0], draws)
+    everything = [*of_terms, *of_indicators]
+    tested = [assess_stationarity(series) for series in everything]
+    order = {one.name: one.order for one in tested}
+    discovery = benjamini_hochberg(sifted.flips.alone)
+    relations = [
+        _relation(of_terms[i], of_indicators[j], sifted, (i, j), steps, discovery[i, j], order,
+                  streams[1], replicates)
+        for i, j in product(range(len(terms)), range(len(indicators)))
+    ]  # fmt: skip
+    name, p_value = _control(of_terms, control, steps, streams[2], draws)
+    return Findings(
+        of_terms,
+        of_indicators,
+        steps,
+        tested,
+        {series.name: _own_breaks(series) for series in everything},
+        relations,
+        sifted.flips.critical,
+        assess_nonsense(of_terms, of_indicators, steps, streams[3], nonsense),
+        name,
+        p_value,
+        seed,
+    )
+
+
+def sift(
+    terms: Sequence[Yearly],
+    indicators: Sequence[Yearly],
+    lags: Sequence[int],
+    rng: np.random.Generator,
+    draws: int = DRAWS,
+) -> Sifted:
+    """Pre-whiten every series, and test all terms against all indicators at all lags.
+
+    What is tested are the normal scores of the innovations.
+
+    Args:
+        terms: The terms' rates.
+        indicators: The indicators.
+        lags: Lags in years.
+        rng: Source of the signs.
+        draws: Number of sign patterns.
+
+    Raises:
+        ValueError: If a term and an indicator share too few years.
+    """
+    for term, indicator in product(terms, indicators):
+        overlap(term, indicator)
+    everything = [*terms, *indicators]
+    first = min(series.first for series in everything)
+    last = max(series.last for series in everything)
+    (u, of_terms), (v, of_indicators) = (
+        _on_axis(series, first, last) for series in (terms, indicators)
+    )
+    shifted = np.stack([moved(row, lags) for row in normal_scores(v)])
+    spent = np.add.outer(of_terms, of_indicators)
+    return Sifted(first, u, v, sign_flips(normal_scores(u), shifted, rng, draws, spent))
+
+
+def _on_axis(series: Sequence[Yearly], first: int, last: int) -> tuple[Floats, Floats]:
+    """Innovations on one axis of years, and how many coefficients each series spent."""
+    rows = np.full((len(series), last - first + 1), np.nan)
+    spent = np.zeros(len(series))
+    for i, one in enumerate(series):
+        left = innovations(one)
+        rows[i, one.first - first : one.last - first + 1] = left.values
+        spent[i] = len(left.coefficients)
+    return rows, spent
+
+
+def _relation(
+    term: Yearly,
+    indicator: Yearly,
+    sifted: Sifted,
+    cell: tuple[int, int],
+    lags: Sequence[int],
+    discovery: Floats,
+    order: dict[str, int],
+    rng: np.random.Generator,
+    replicates: int,
+) -> Relation:
+    u, v, flips = sifted.u[cell[0]], sifted.v[cell[1]], sifted.flips
+    integration = max(order[term.name], order[indicator.name])
+    best = lags[int(np.argmax(np.abs(flips.statistic[cell])))]
+    return Relation(
+        levels_beside_differences(term, indicator, rng, replicates),
+        lag_profile(u, v, lags, rng, replicates),
+        flips.statistic[cell],
+        flips.alone[cell],
+        flips.family[cell],
+        discovery,
+        assess_causality(term, indicator, rng, integration),
+        assess_causality(indicator, term, rng, integration),
+        _breaks_between(u, moved(v, [best])[0], sifted.first),
+    )
+
+
+def _breaks_between(u: Floats, v: Floats, first: int) -> tuple[int, ...]:
+    """Regimes of the regression of the indicator's innovations on the term's."""
+    known = np.flatnonzero(np.isfinite(u) & np.isfinite(v))
+    design = np.column_stack([np.ones(len(known)), u[known]])
+    return _years(find_breaks(v[known], design), known + first)
+
+
+def _own_breaks(series: Yearly) -> tuple[int, ...]:
+    """Regimes of the regression of a series on its own year before."""
+    x = series.values
+    return _years(find_breaks(x[1:], lagged_design(x, 1)), np.arange(1, len(x)) + series.first)
+
+
+def _years(breaks: Breaks, years: np.ndarray) -> tuple[int, ...]:
+    return tuple(int(years[start]) for start in breaks.starts)
+
+
+def _control(
+    terms: Sequence[Yearly],
+    control: Series | None,
+    lags: Sequence[int],
+    rng: np.random.Generator,
+    draws: int,
+) -> tuple[str, float | None]:
+    if control is None:
+        first, last = max(term.first for term in terms), min(term.last for term in terms)
+        control = sunspots(first, last)
+    if control is None:
+        return "", None
+    family = sift(terms, [yearly(control)], lags, rng, draws).flips.family
+    return control.name, float(family.min())
+
+
+def _check(
+    terms: Sequence[Series], indicators: Sequence[Series], lags: int, draws: int, nonsense: int
+) -> None:
+    if not terms or not indicators:
+        raise ValueError(
+            f"{len(terms)} terms and {len(indicators)} indicators; give at least one of each"
+        )
+    names = [series.name for series in (*terms, *indicators)]
+    if len(set(names)) < len(names):
+        raise ValueError(f"series are called {names}; give each its own name")
+    if lags < 0 or draws < 99 or nonsense < 1:
+        raise ValueError(
+            f"lags={lags}, draws={draws}, nonsense={nonsense}: give lags of 0 or more, "
+            "99 draws or more, and at least 1 nonsense series"
+        )

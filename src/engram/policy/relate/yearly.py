@@ -1,0 +1,131 @@
+"""A series by year: one value for each year of an unbroken span, and which were observed."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.series import Series
+
+Floats = NDArray[np.float64]
+
+MAX_GAP = 2
+"""Missing years in a row that are filled in; a longer gap ends the span."""
+MIN_YEARS = 30
+"""Fewer years carry no statement about a relation in time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Yearly:
+    """Values of consecutive years, without holes.
+
+    Args:
+        name: What was measured.
+        first: The first year.
+        values: One finite number a year, (n).
+        observed: Whether each was observed; the others lie on the line between their
+            neighbours, (n).
+        unit: Unit of the values.
+
+    Raises:
+        ValueError: If there are fewer than 30 years, or the values never change.
+    """
+
+    name: str
+    first: int
+    values: Floats
+    observed: NDArray[np.bool_]
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.values) < MIN_YEARS:
+            raise ValueError(
+                f"{self.name!r} has {len(self.values)} consecutive years; a relation needs "
+                f"{MIN_YEARS}: bring a longer series, or one without long gaps"
+            )
+        if np.ptp(self.values) == 0:
+            raise ValueError(f"{self.name!r} never changes; leave it out")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def last(self) -> int:
+        """The last year."""
+        return self.first + len(self) - 1
+
+    def within(self, first: int, last: int) -> "Yearly":
+        """The part from one year to another, both included.
+
+        Args:
+            first: The first year to keep.
+            last: The last year to keep.
+
+        Raises:
+            ValueError: If too few years are left.
+        """
+        start, stop = max(first - self.first, 0), max(last - self.first + 1, 0)
+        return Yearly(
+            self.name,
+            max(first, self.first),
+            self.values[start:stop],
+            self.observed[start:stop],
+            self.unit,
+        )
+
+
+def yearly(series: Series) -> Yearly:
+    """Read a series by year: its longest span without a gap of more than two years.
+
+    Args:
+        series: One value a year, on an axis of whole numbers or of dates.
+
+    Raises:
+        ValueError: If positions are no years, a year occurs twice, or too few are left.
+    """
+    known = {
+        _year(position, series.name): float(value)
+        for position, value in zip(series.index, series.values, strict=True)
+        if value is not None
+    }
+    if len(known) < sum(value is not None for value in series.values):
+        raise ValueError(f"{series.name!r} has two values in one year; give one a year")
+    if not known:
+        raise ValueError(f"{series.name!r} holds no value; bring one with values by year")
+    years = np.array(sorted(known))
+    spans = np.split(years, np.flatnonzero(np.diff(years) > MAX_GAP + 1) + 1)
+    span = max(spans, key=len)
+    every = np.arange(span[0], span[-1] + 1)
+    values = np.interp(every, span, [known[year] for year in span.tolist()])
+    return Yearly(series.name, int(span[0]), values, np.isin(every, span), series.unit)
+
+
+def overlap(one: Yearly, other: Yearly) -> tuple[Yearly, Yearly]:
+    """The years that two series share.
+
+    Args:
+        one: A series.
+        other: Another.
+
+    Raises:
+        ValueError: If they share too few years.
+    """
+    first, last = max(one.first, other.first), min(one.last, other.last)
+    if last - first + 1 < MIN_YEARS:
+        raise ValueError(
+            f"{one.name!r} ({one.first}-{one.last}) and {other.name!r} ({other.first}-"
+            f"{other.last}) share {max(last - first + 1, 0)} years; a relation needs {MIN_YEARS}"
+        )
+    return one.within(first, last), other.within(first, last)
+
+
+def _year(position: object, name: str) -> int:
+    if isinstance(position, str):
+        try:
+            return date.fromisoformat(position).year
+        except ValueError:
+            pass
+    elif isinstance(position, int | float) and position == int(position):
+        return int(position)
+    raise ValueError(f"index of {name!r} holds {position!r}; give years, or ISO dates")

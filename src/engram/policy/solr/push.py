@@ -1,0 +1,214 @@
+"""A store into Solr: batch by batch, as often as one likes, and counted at the end.
+
+The id is Solr's unique key, so that sending a document again replaces it. Each carries the name of
+its segment: a push skips the segments that Solr holds whole and sends the others from their start.
+A push that was killed, or whose Solr was, is therefore simply repeated.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from engram.policy import analyzer
+from engram.policy.document import Document
+from engram.policy.engine import searched
+from engram.policy.opened import OpenSegment
+from engram.policy.segment import installed
+from engram.policy.solr.client import Solr, SolrError
+from engram.policy.solr.schema import analyse, create_collection, create_schema, encode
+from engram.policy.store import Store
+
+BATCH = 500
+"""Most documents of a request."""
+
+BATCH_CHARACTERS = 2 * 2**20
+"""Characters of text after which a request is full."""
+
+SAMPLE = 20_000
+"""Characters of the first text of a segment on which the two analyses are compared."""
+
+READ = 50
+"""Documents that are read from a segment at once."""
+
+Progress = Callable[[int, int], None]
+"""Called with the documents that Solr has, and those of the store."""
+
+
+class Held(NamedTuple):
+    """What there is of a segment, or of all.
+
+    Args:
+        documents: Number of documents.
+        tokens: Number of their terms.
+    """
+
+    documents: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a push did.
+
+    Args:
+        documents: Documents that the collection holds now, as many as the store.
+        tokens: Their terms, as many as the store's.
+        sent: Documents that were sent; the others were there before.
+        removed: Documents of other segments that were removed.
+    """
+
+    documents: int
+    tokens: int
+    sent: int
+    removed: int
+
+
+def push(
+    store: Store,
+    solr: Solr,
+    shards: int = 1,
+    prune: bool = False,
+    progress: Progress | None = None,
+) -> Pushed:
+    """Bring a collection to hold what a store holds, and check that it does.
+
+    Args:
+        store: The store.
+        solr: The collection; made if it is missing on a cloud, and so are its types and fields.
+        shards: Into how many shards a collection that is made is divided.
+        prune: Whether to remove documents that are of no segment of the store.
+        progress: Told how far it is.
+
+    Returns:
+        What was done.
+
+    Raises:
+        SolrError: If Solr fails, analyses text otherwise than Engram, or holds other counts than
+            the store in the end.
+    """
+    create_collection(solr, shards)
+    create_schema(solr)
+    wanted = {
+        entry.sha256: Held(entry.documents, entry.tokens) for entry in store.manifest.segments
+    }
+    before = held(solr)
+    total, tokens = (sum(counts) for counts in zip((0, 0), *wanted.values(), strict=True))
+    there = sum(entry.documents for name, entry in wanted.items() if before.get(name) == entry)
+    sent = 0
+    for path, name in zip(store.segments(), wanted, strict=True):
+        if before.get(name) != wanted[name]:
+            for count in _send(solr, path, name):
+                sent += count
+                if progress:
+                    progress(there + sent, total)
+    solr.get("/update", commit="true")
+    removed = _remove_all_but(solr, wanted) if prune else 0
+    _check(solr, wanted)
+    return Pushed(total, tokens, sent, removed)
+
+
+def held(solr: Solr) -> dict[str | None, Held]:
+    """What a collection holds of each segment; None for documents that are of none.
+
+    Args:
+        solr: The collection, with its schema made.
+    """
+    groups = {
+        "type": "terms",
+        "field": "segment",
+        "limit": -1,
+        "missing": True,
+        "facet": {"tokens": "sum(n_tokens)"},
+    }
+    facets = solr.query({"query": "*:*", "limit": 0, "facet": {"segments": groups}})["facets"]
+    if not facets["count"]:
+        return {}
+    found = facets["segments"]
+    buckets = [*found["buckets"], *([found["missing"]] if found["missing"]["count"] else [])]
+    return {
+        bucket.get("val"): Held(bucket["count"], round(bucket.get("tokens", 0)))
+        for bucket in buckets
+    }
+
+
+def _send(solr: Solr, path: Path, name: str) -> Iterator[int]:
+    """Send a segment; yields how many documents each request brought."""
+    for place, batch in enumerate(_batches(_documents(path))):
+        if place == 0:
+            _compare(solr, batch[0][0])
+        solr.post("/update", [encode(document, n_tokens, name) for document, n_tokens in batch])
+        yield len(batch)
+
+
+def _documents(path: Path) -> Iterator[tuple[Document, int]]:
+    """The documents of a segment, in order, with the number of their terms."""
+    segment = OpenSegment(path, installed())
+    try:
+        tokens = segment.column("tokens")
+        for start in range(0, segment.size, READ):
+            ids = segment.ids(range(start, min(start + READ, segment.size)))
+            found = {document.id: document for document in segment.fetch(ids)}
+            for place, id_ in enumerate(ids):
+                yield found[id_], int(tokens[start + place])
+    finally:
+        segment.close()
+
+
+def _batches(
+    documents: Iterable[tuple[Document, int]],
+) -> Iterator[list[tuple[Document, int]]]:
+    """Documents in requests of bounded size."""
+    batch: list[tuple[Document, int]] = []
+    size = 0
+    for entry in documents:
+        batch.append(entry)
+        size += len(searched(entry[0]))
+        if len(batch) == BATCH or size >= BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _compare(solr: Solr, document: Document) -> None:
+    """Refuse a Solr that makes other terms of a text: counts would differ."""
+    text = searched(document)[:SAMPLE]
+    if analyse(solr, text) != analyzer.terms(text):
+        raise SolrError(
+            f"Solr at {solr.url} makes other terms of {document.id!r} than Engram does; use a "
+            "Solr 9, and a collection whose types Engram made"
+        )
+
+
+def _remove_all_but(solr: Solr, wanted: Mapping[str, Held]) -> int:
+    """Remove the documents of other segments, and of none; return how many they were."""
+    strange = {name: entry for name, entry in held(solr).items() if name not in wanted}
+    for name in strange:
+        query = "{!term f=segment v=$segment}" if name else "{!bool must=$all must_not=$segment}"
+        named = {"segment": name} if name else {"all": "*:*", "segment": "segment:*"}
+        solr.post("/update", {"delete": {"query": query}}, **named)
+    solr.get("/update", commit="true")
+    return sum(entry.documents for entry in strange.values())
+
+
+def _check(solr: Solr, wanted: Mapping[str, Held]) -> None:
+    found = held(solr)
+    missing = {name for name, entry in wanted.items() if found.get(name) != entry}
+    strange = sum(entry.documents for name, entry in found.items() if name not in wanted)
+    if missing:
+        raise SolrError(
+            f"{solr.url} holds {_total(found)}, but the store {_total(wanted)}; "
+            f"{len(missing)} of {len(wanted)} segments differ: push again, and look at Solr's log "
+            "if that does not help"
+        )
+    if strange:
+        raise SolrError(
+            f"{solr.url} holds the store, and {strange} documents that are not in it; prune them "
+            "(--prune), or give the store a collection of its own"
+        )
+
+
+def _total(counts: Mapping[Any, Held]) -> str:
+    documents, tokens = (sum(column) for column in zip((0, 0), *counts.values(), strict=True))
+    return f"{documents} documents of {tokens} tokens"

@@ -1,0 +1,215 @@
+"""The Solr schema of a collection: types and fields, made through the Schema API.
+
+The text is analysed by Solr's own chain, which is the chain of `analyzer`: UAX#29 words, without
+possessive endings, in lower case, stemmed by Porter. Queries arrive already analysed, so that the
+query side only splits at spaces.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Final
+
+from engram.policy.analyzer import LONGEST
+from engram.policy.document import Document
+from engram.policy.engine import searched
+from engram.policy.query.tree import key
+from engram.policy.solr.client import Solr, SolrError
+
+TEXT: Final = "text"
+"""The field that is searched: the text of a document, or its title if it has no text."""
+
+_INDEX_CHAIN: Final = {
+    "tokenizer": {"name": "standard", "maxTokenLength": str(LONGEST)},
+    "filters": [
+        {"name": "englishPossessive"},
+        {"name": "lowercase"},
+        {"name": "porterStem"},
+        # gives no term a payload, but says how one would be read: then `payload_score` adds up 1
+        # for each term of each place where a phrase stands, and so counts phrases exactly
+        {"name": "numericPayload", "payload": "1", "typeMatch": "none"},
+    ],
+}
+_QUERY_CHAIN: Final = {"tokenizer": {"name": "whitespace", "maxTokenLen": str(LONGEST)}}
+
+FIELD_TYPES: Final[tuple[dict[str, Any], ...]] = (
+    {
+        "name": "engram_text",
+        "class": "solr.TextField",
+        "indexAnalyzer": _INDEX_CHAIN,
+        "queryAnalyzer": _QUERY_CHAIN,
+    },
+)
+"""Types of our own; the others are those that every Solr has."""
+
+
+def _field(name: str, kind: str, **options: bool) -> dict[str, Any]:
+    return {"name": name, "type": kind, "indexed": True, "stored": True, **options}
+
+
+_KEPT: Final = {"indexed": False, "docValues": False}
+
+FIELDS: Final[tuple[dict[str, Any], ...]] = (
+    _field(TEXT, "engram_text", omitNorms=True),
+    _field("text_is_title", "boolean"),
+    _field("title", "string", **_KEPT),
+    _field("url", "string", **_KEPT),
+    _field("doc_type", "string"),
+    _field("date", "pdate"),
+    _field("year", "pint"),
+    _field("month", "string"),
+    _field("congress", "pint"),
+    _field("session", "pint"),
+    _field("chamber", "string"),
+    _field("speaker", "string"),
+    _field("speaker_key", "string", stored=False),
+    _field("party", "string"),
+    _field("party_key", "string", stored=False),
+    _field("state", "string"),
+    _field("state_key", "string", stored=False),
+    _field("source", "string"),
+    _field("segment", "string"),
+    _field("n_tokens", "pint"),
+)
+"""Fields beside the `id` that every Solr has; a `_key` is a name in the form that is compared."""
+
+
+_AS_THEY_ARE: Final = (
+    "doc_type", "title", "congress", "session", "chamber", "source", "url"
+)  # fmt: skip
+
+STORED: Final = ("id", TEXT, "text_is_title", "date", "speaker", "party", "state", *_AS_THEY_ARE)
+"""The fields that a document is made of again."""
+
+
+def create_schema(solr: Solr) -> list[str]:
+    """Make the types and fields that a collection lacks; those it has are left alone.
+
+    Args:
+        solr: The collection.
+
+    Returns:
+        The names of what was made.
+
+    Raises:
+        SolrError: If the collection has one of them with another definition.
+    """
+    present = solr.get("/schema")["schema"]
+    unique = present.get("uniqueKey")
+    if unique != "id":
+        raise SolrError(f"{solr.url} has the unique key {unique!r}, not 'id'; use another")
+    types = _missing(FIELD_TYPES, present["fieldTypes"], solr)
+    fields = _missing(FIELDS, present["fields"], solr)
+    commands = {"add-field-type": types, "add-field": fields}
+    made = {command: entries for command, entries in commands.items() if entries}
+    if made:
+        solr.post("/schema", made)
+    return [entry["name"] for entry in (*types, *fields)]
+
+
+def create_collection(solr: Solr, shards: int = 1) -> bool:
+    """Make the collection, if it is missing and the server is a cloud.
+
+    Args:
+        solr: The collection.
+        shards: Into how many shards a new one is divided.
+
+    Returns:
+        Whether it was made.
+
+    Raises:
+        SolrError: If it is missing and the server is a single node, where the user makes it.
+    """
+    try:
+        solr.get("/schema/uniquekey")
+    except SolrError as error:
+        if error.status != 404 or solr.admin("/admin/info/system").get("mode") != "solrcloud":
+            raise
+        solr.admin("/admin/collections", action="CREATE", name=solr.name, numShards=shards)
+        return True
+    return False
+
+
+def analyse(solr: Solr, text: str) -> list[str]:
+    """The terms that Solr makes of a text.
+
+    Args:
+        solr: The collection, with its schema made.
+        text: Any text.
+    """
+    asked = {"analysis.fieldname": TEXT, "analysis.fieldvalue": text}
+    found = solr.form("/analysis/field", **asked)["analysis"]["field_names"][TEXT]
+    return [token["text"] for token in found["index"][-1]] if found else []
+
+
+def encode(document: Document, n_tokens: int, segment: str) -> dict[str, Any]:
+    """A document as Solr takes it; what is None is left out.
+
+    Args:
+        document: The document.
+        n_tokens: How many terms it has.
+        segment: The name of the segment that it comes from.
+    """
+    names = {name: getattr(document, name) for name in ("speaker", "party", "state")}
+    keys = {f"{name}_key": key(value) for name, value in names.items() if value is not None}
+    entry = {
+        "id": document.id,
+        TEXT: searched(document),
+        "text_is_title": not document.text,
+        "date": f"{document.date.isoformat()}T00:00:00Z",
+        "year": document.date.year,
+        "month": document.date.isoformat()[:7],
+        "n_tokens": n_tokens,
+        "segment": segment,
+        **{name: getattr(document, name) for name in _AS_THEY_ARE},
+        **names,
+        **keys,
+    }
+    return {name: value for name, value in entry.items() if value is not None}
+
+
+def decode(entry: Mapping[str, Any]) -> Document:
+    """The document that `encode` made an entry of.
+
+    Args:
+        entry: What Solr returned, with all of `STORED`.
+    """
+    kept: dict[str, Any] = {
+        name: entry.get(name) for name in (*_AS_THEY_ARE, "speaker", "party", "state")
+    }
+    return Document(
+        id=entry["id"],
+        date=date.fromisoformat(entry["date"][:10]),
+        text="" if entry["text_is_title"] else entry[TEXT],
+        **kept,
+    )
+
+
+def _missing(
+    wanted: tuple[dict[str, Any], ...], present: list[dict[str, Any]], solr: Solr
+) -> list[dict[str, Any]]:
+    by_name = {entry["name"]: entry for entry in present}
+    for entry in wanted:
+        found = by_name.get(entry["name"])
+        if found is not None and not _agrees(entry, found):
+            raise SolrError(
+                f"{solr.url} has a {entry['name']!r} of another kind ({found}) than Engram needs "
+                f"({entry}); use a collection of its own"
+            )
+    return [entry for entry in wanted if entry["name"] not in by_name]
+
+
+def _agrees(wanted: Any, found: Any) -> bool:
+    """Whether what is there says all that is wanted, and in lists nothing else."""
+    match wanted:
+        case Mapping():
+            return isinstance(found, Mapping) and all(
+                name in found and _agrees(value, found[name]) for name, value in wanted.items()
+            )
+        case list():
+            return (
+                isinstance(found, list)
+                and len(found) == len(wanted)
+                and all(map(_agrees, wanted, found))
+            )
+        case _:
+            return str(wanted).lower() == str(found).lower()

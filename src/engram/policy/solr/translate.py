@@ -1,0 +1,289 @@
+"""A query in Solr's terms: which documents match, and how often it occurs in each.
+
+Nothing of a query becomes syntax. Every word, name and day travels as a request parameter of its
+own (`w0`, `w1`, …), which the syntax names and Solr reads after parsing. Days and numbers are
+written by us from dates and integers.
+
+What Solr computes exactly, and what it only narrows down:
+
+    documents      terms, prefixes, phrases, filters, and AND, OR, NOT of these: exact
+    occurrences    unions of terms, prefixes and phrases, `{groups}` in phrases included: exact,
+                   as a sum over literal phrases none of which contains another
+    NEAR, BEFORE   narrowed to the documents that have the words
+    OR of ANDs     documents exact; occurrences counted by the matcher
+    too much       more than `MOST` terms in its literal phrases or clauses: narrowed down
+
+A phrase of m terms is counted by `payload_score`, which adds up 1 for each of its terms wherever
+it stands; a term by `termfreq`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
+from itertools import product
+from typing import NamedTuple
+
+from engram.policy.query.tree import (
+    And,
+    Between,
+    Near,
+    Node,
+    Not,
+    OneOf,
+    Or,
+    Phrase,
+    Prefix,
+    Term,
+    leaves,
+    universe,
+)
+from engram.policy.solr.schema import TEXT
+
+MOST = 256
+"""Most terms in the literal phrases of a query, and in its clauses: Solr takes 1024 clauses."""
+
+EVERY = "*:*"
+
+FIELD = {
+    "type": "doc_type",
+    "chamber": "chamber",
+    "party": "party_key",
+    "speaker": "speaker_key",
+    "state": "state_key",
+    "date": "date",
+    "congress": "congress",
+}
+"""The Solr field that a filter looks at."""
+
+_LARGEST = 2**31 - 1
+
+Literal = tuple[str, ...]
+Expand = Callable[[str, int], list[str]]
+"""The terms of the index that begin so, at most so many."""
+
+
+class Matching(NamedTuple):
+    """The documents of a node.
+
+    Args:
+        query: In Solr's syntax; it finds them all.
+        exact: Whether it finds no other.
+    """
+
+    query: str
+    exact: bool
+
+
+class Translation:
+    """A query in Solr's terms.
+
+    Args:
+        node: The query.
+        expand: Looks up the terms of a prefix.
+    """
+
+    def __init__(self, node: Node, expand: Expand) -> None:
+        self.params: dict[str, str] = {}
+        """Parameters that the syntax names."""
+        self._expand, self._terms = expand, 0
+        self._expanded: dict[str, list[str]] = {}
+        self.universe = self._documents(universe(node)).query
+        """The documents that the filters admit."""
+        self.documents, exact = self._documents(node)
+        """The documents that match, or might if the translation is not exact."""
+        found = literals(node, self._prefix)
+        self.exact = exact and found is not None
+        """Whether Solr counts alone; else the matcher has to look at each document's text."""
+        self.occurrences = self._sum(found) if self.exact and found else None
+        """A function of a document: how often the query occurs in it; None if it cannot."""
+
+    def name(self, text: str) -> str:
+        """The reference to a new parameter.
+
+        Args:
+            text: What it holds.
+        """
+        name = f"w{len(self.params)}"
+        self.params[name] = text
+        return f"${name}"
+
+    def _prefix(self, text: str) -> list[str] | None:
+        if text not in self._expanded:
+            self._expanded[text] = self._expand(text, MOST + 1)
+        found = self._expanded[text]
+        return found if len(found) <= MOST else None
+
+    def _documents(self, node: Node) -> Matching:  # noqa: PLR0911  one for each kind of node
+        match node:
+            case Term(text):
+                return self._leaf("term", TEXT, text)
+            case Prefix(text):
+                return self._leaf("prefix", TEXT, text)
+            case Phrase():
+                return self._phrase(node)
+            case Near():
+                return Matching(self._all(_sides(node)).query, False)
+            case And(parts):
+                return self._all(_opened(And, parts))
+            case Or(parts):
+                return self._any(list(_opened(Or, parts)))
+            case Not(part):
+                return self._none(self._documents(part))
+            case OneOf(field, values):
+                return Matching(self._parsed("terms", FIELD[field], "\n".join(values)), True)
+            case Between(field, low, high):
+                span = f"[{_end(low)} TO {_end(high)}]"
+                return Matching(f"{{!lucene df={FIELD[field]} v={self.name(span)}}}", True)
+
+    def _parsed(self, parser: str, field: str, text: str) -> str:
+        separator = " separator='\\n'" if parser == "terms" else ""
+        return f"{{!{parser} f={field}{separator} v={self.name(text)}}}"
+
+    def _leaf(self, parser: str, field: str, text: str, terms: int = 1) -> Matching:
+        self._terms += terms
+        if self._terms > MOST:
+            return Matching(EVERY, False)
+        return Matching(self._parsed(parser, field, text), True)
+
+    def _phrase(self, node: Phrase) -> Matching:
+        found = literals(node, self._prefix)
+        if found is None or self._terms + sum(map(len, found)) > MOST:
+            return Matching(self._all(node.parts).query, False)
+        return self._some(
+            [self._leaf("field", TEXT, " ".join(phrase), len(phrase)) for phrase in found]
+        )
+
+    def _all(self, parts: Iterable[Node]) -> Matching:
+        found = [self._documents(part) for part in dict.fromkeys(parts)]
+        kept = dict.fromkeys(part.query for part in found if part.query != EVERY)
+        clauses = "".join(f" must={self.name(query)}" for query in kept)
+        exact = all(part.exact for part in found)
+        return Matching(f"{{!bool{clauses}}}" if clauses else EVERY, exact)
+
+    def _any(self, parts: list[Node]) -> Matching:
+        words = [part.text for part in parts if isinstance(part, Term)]
+        found = [self._documents(part) for part in parts if not isinstance(part, Term)]
+        if words:  # one clause, however many they are
+            found.append(self._leaf("terms", TEXT, "\n".join(words)))
+        return self._some(found)
+
+    def _some(self, found: list[Matching]) -> Matching:
+        exact = all(part.exact for part in found)
+        if any(part.query == EVERY for part in found):
+            return Matching(EVERY, exact)
+        clauses = "".join(f" should={self.name(part.query)}" for part in found)
+        return Matching(f"{{!bool{clauses or f' must_not={self.name(EVERY)}'}}}", exact)
+
+    def _none(self, part: Matching) -> Matching:
+        if not part.exact:
+            return Matching(EVERY, False)
+        return Matching(f"{{!bool must={self.name(EVERY)} must_not={self.name(part.query)}}}", True)
+
+    def _sum(self, found: list[Literal]) -> str:
+        each = [self._count(literal) for literal in found]
+        return each[0] if len(each) == 1 else f"sum({','.join(each)})"
+
+    def _count(self, literal: Literal) -> str:
+        words = self.name(" ".join(literal))
+        if len(literal) == 1:
+            return f"termfreq({TEXT},{words})"
+        scored = f"{{!payload_score f={TEXT} func=sum operator=phrase v={words}}}"
+        return f"div(def(query({self.name(scored)}),0),{len(literal)})"
+
+
+def literals(node: Node, expand: Callable[[str], list[str] | None]) -> list[Literal] | None:
+    """The literal phrases whose places are the occurrences of a query in a document it matches.
+
+    Args:
+        node: The query.
+        expand: The terms that begin so; None if they are too many.
+
+    Returns:
+        Phrases none of which contains another: then no place of one contains one of another,
+        and the occurrences are all their places. None if the query is not of that kind.
+    """
+    found = _wordings(node, expand, sure=True)
+    distinct = set(found or ())
+    if found is None or sum(map(len, distinct)) > MOST:
+        return None
+    return sorted(phrase for phrase in distinct if not _parts(phrase) & distinct)
+
+
+def _wordings(  # noqa: PLR0911  one for each kind of node
+    node: Node, expand: Callable[[str], list[str] | None], sure: bool
+) -> list[Literal] | None:
+    """Phrases of a node that is matched for sure, or of one that may be matched."""
+    match node:
+        case Term(text):
+            return [(text,)]
+        case Prefix(text):
+            terms = expand(text)
+            return None if terms is None else [(term,) for term in terms]
+        case Phrase(parts):
+            return _chained([_wordings(part, expand, sure) for part in parts])
+        case Near():
+            return None
+        case And(parts) if not sure and any(True for part in parts for _ in leaves(part)):
+            return None  # what its parts have counts only where all match
+        case And(parts):
+            return _united([_wordings(part, expand, sure) for part in parts])
+        case Or(parts):
+            return _united([_wordings(part, expand, False) for part in parts])
+        case _:
+            return []
+
+
+def _united(parts: list[list[Literal] | None]) -> list[Literal] | None:
+    if any(part is None for part in parts):
+        return None
+    return [phrase for part in parts if part is not None for phrase in part]
+
+
+def _chained(parts: list[list[Literal] | None]) -> list[Literal] | None:
+    count = 1
+    for part in parts:
+        if part is None:
+            return None
+        count *= len(part)
+    if count > MOST:
+        return None
+    return [
+        tuple(term for piece in chain for term in piece)
+        for chain in product(*(part for part in parts if part is not None))
+    ]
+
+
+def _parts(phrase: Literal) -> set[Literal]:
+    """All phrases within a phrase, but for itself."""
+    size = len(phrase)
+    return {phrase[start:end] for start in range(size) for end in range(start + 1, size + 1)} - {
+        phrase
+    }
+
+
+def _opened(kind: type[And] | type[Or], parts: Iterable[Node]) -> Iterator[Node]:
+    """The parts, with those of the same kind opened: Solr nests queries to a limit only."""
+    for part in parts:
+        if isinstance(part, kind):
+            yield from _opened(kind, part.parts)
+        else:
+            yield part
+
+
+def _sides(node: Node) -> Iterator[Node]:
+    """What stands near each other, with proximity inside proximity opened."""
+    if isinstance(node, Near):
+        yield from _sides(node.left)
+        yield from _sides(node.right)
+    else:
+        yield node
+
+
+def _end(end: date | int | None) -> str:
+    """The end of a range in Solr's syntax."""
+    match end:
+        case None:
+            return "*"
+        case date():
+            return f"{end.isoformat()}T00:00:00Z"
+        case int():
+            return str(min(max(end, -_LARGEST), _LARGEST))

@@ -1,0 +1,80 @@
+"""Workers: where partitions are built: in this process, in local ones, or on a Dask cluster."""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from engram.policy.build import Built, build
+from engram.policy.partition import Partition, carried
+from engram.policy.store import StoreError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Submit = Callable[..., Future[Built]]
+"""Calls `build` with these arguments, somewhere."""
+
+
+@contextmanager
+def worker_pool(workers: "int | str | Client | None") -> Iterator[tuple[Submit, int]]:
+    """Where partitions are built, and how many to have under way there."""
+    if workers is None:
+        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    if not isinstance(workers, int):
+        with _cluster(workers) as pool:
+            yield pool
+    elif workers == 1:
+        yield _at_once, 1
+    elif workers > 1:
+        with _processes(workers) as pool:
+            yield pool
+    else:
+        raise ValueError(f"workers is {workers}; give 1 or more, or a Dask scheduler's address")
+
+
+def _at_once(*arguments: Any) -> Future[Built]:
+    done: Future[Built] = Future()
+    done.set_result(build(*arguments))
+    return done
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[tuple[Submit, int]]:
+    from joblib.externals.loky import ProcessPoolExecutor  # noqa: PLC0415 - slow to import
+    from joblib.externals.loky.process_executor import TerminatedWorkerError  # noqa: PLC0415
+
+    pool = ProcessPoolExecutor(max_workers=count)
+    finished = False
+    try:
+        yield lambda *arguments: pool.submit(build, *arguments), count + 2
+        finished = True
+    except TerminatedWorkerError as error:
+        raise StoreError(
+            "a process that read a partition was ended from outside, perhaps for want of memory; "
+            "run again to resume, with fewer workers or a smaller partition_size"
+        ) from error
+    finally:
+        pool.shutdown(wait=finished, kill_workers=not finished)
+
+
+@contextmanager
+def _cluster(where: "str | Client") -> Iterator[tuple[Submit, int]]:
+    try:
+        from distributed import Client  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ValueError(
+            f"workers is {where!r}, which needs Dask: pip install 'engram[dask]', or give a number"
+        ) from error
+    client = Client(where) if isinstance(where, str) else where
+
+    def submit(partition: Partition, *arguments: Any) -> Future[Built]:
+        sent = client.scatter(carried(partition), hash=False)
+        return client.submit(build, sent, *arguments, pure=False)  # pyright: ignore[reportReturnType]
+
+    try:
+        yield submit, sum(dict(client.nthreads()).values()) + 2  # pyright: ignore
+    finally:
+        if isinstance(where, str):
+            client.close()

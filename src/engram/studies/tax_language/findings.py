@@ -1,0 +1,146 @@
+"""What the record holds, what it says of taxes, and whether planted relations were found."""
+
+from collections.abc import Mapping
+
+from engram.policy.planted import Planting
+from engram.policy.relate import Findings
+from engram.report import Figure, Report, Scalar, Table
+from engram.studies.tax_language.language import MILLION, Counts, overdispersion, rates
+
+TRAP = ("DECREASE", "federal receipts")
+"""The pair whose correlation of levels misleads most."""
+
+
+def report_record(report: Report, composition: Mapping[str, Counts], doc_type: str) -> None:
+    """Report which documents the record holds, and from when.
+
+    Args:
+        report: The report to fill in.
+        composition: Documents and tokens by year, for each type.
+        doc_type: The type that is counted.
+    """
+    tokens = {name: sum(counts.tokens) for name, counts in composition.items()}
+    rows = []
+    for name, counts in composition.items():
+        first, last = counts.groups[0], counts.groups[-1]
+        rows.append(
+            [
+                name,
+                sum(counts.documents),
+                tokens[name],
+                100 * tokens[name] / sum(tokens.values()),
+                f"{first}–{last}",
+                len(counts.groups),
+                last - first + 1 - len(counts.groups),
+                "yes" if name == doc_type else "no",
+            ]
+        )
+    columns = ["type", "documents", "words", "share of words (%)", "span", "years", "years missing",
+               "counted"]  # fmt: skip
+    report.add(
+        Table(
+            "Coverage and composition",
+            columns,
+            rows,
+            "Types begin and end at different times, so rates over all of them would follow the "
+            "mix of documents. Only one type is counted.",
+        )
+    )
+
+
+def report_rates(
+    report: Report, by_year: Mapping[str, Counts], by_congress: Mapping[str, Counts]
+) -> None:
+    """Report how often each term occurs, by year and by Congress.
+
+    Args:
+        report: The report to fill in.
+        by_year: Counts of each term by year.
+        by_congress: Counts of each term by Congress.
+    """
+    spread = {term: overdispersion(counts) for term, counts in by_congress.items()}
+    rows = []
+    for term, counts in by_year.items():
+        total, words = sum(counts.occurrences), sum(counts.tokens)
+        documents = sum(counts.documents)
+        rows.append(
+            [
+                term,
+                total,
+                MILLION * total / words,
+                total / documents,
+                100 * sum(counts.matching) / documents,
+                spread[term],
+            ]
+        )
+    columns = ["term", "occurrences", "per million words", "per document", "documents with it (%)",
+               "over-dispersion φ"]  # fmt: skip
+    report.add(
+        Table(
+            "How often",
+            columns,
+            rows,
+            "φ compares the documents of a Congress: 1 where they differ as chance at one rate "
+            "makes them. It widens the intervals of the rates.",
+        )
+    )
+    for by, counted in (("year", by_year), ("congress", by_congress)):
+        series = [rates(f"{term} by {by}", counted[term], by, spread[term]) for term in counted]
+        report.add(*series)
+        report.add(
+            Figure(
+                f"Language of tax increase and decrease by {by}",
+                [one.name for one in series],
+                y_label="occurrences per million words",
+                caption="Bands: 95% of an over-dispersed Poisson count.",
+            )
+        )
+
+
+def report_trap(report: Report, findings: Findings) -> None:
+    """Report the correlation that misleads, in levels and in yearly changes.
+
+    Args:
+        report: The report to fill in.
+        findings: What relating the terms to the indicators found.
+    """
+    for one in (relation.beside for relation in findings.relations):
+        if (one.term, one.indicator) == TRAP:
+            name = f"r of {one.term} and {one.indicator}"
+            low, r, high = one.differences.low, one.differences.estimate, one.differences.high
+            report.add(
+                Scalar(f"{name}, levels", one.levels),
+                Scalar(f"{name}, yearly changes", r, low=low, high=high),
+            )
+
+
+def report_plantings(report: Report, findings: Findings, plantings: tuple[Planting, ...]) -> None:
+    """Report which planted relations were found, and which nonsense was.
+
+    Args:
+        report: The report to fill in.
+        findings: What relating the terms to the indicators found.
+        plantings: What is planted.
+    """
+    planted = {(one.term, one.indicator): one.lag for one in plantings}
+    rows, found, false = [], 0, 0
+    for one in findings.relations:
+        pair, at = (one.beside.term, one.beside.indicator), one.profile[one.best]
+        related = one in findings.surviving
+        right = related and planted.get(pair) == at.lag
+        found += right
+        false += related and pair not in planted
+        rows.append(
+            [*pair, planted.get(pair), at.lag if related else None, related == (pair in planted)]
+        )
+    report.add(
+        Scalar("planted relations found", found),
+        Scalar("planted relations", len(plantings)),
+        Scalar("nonsense called related", false),
+        Table(
+            "Planted and found",
+            ["term", "indicator", "planted lag", "found lag", "right"],
+            rows,
+            "No planted lag: the pair is not related. No found lag: the verdict says so.",
+        ),
+    )

@@ -1,0 +1,132 @@
+"""The settings of the study, its pieces of work, and what a reader must know of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, Literal, final
+
+from engram.policy.engine import Engine
+from engram.policy.relate import INDICATORS, SIX, relate, report_findings
+from engram.report import Report
+from engram.studies.tax_language.findings import (
+    report_plantings,
+    report_rates,
+    report_record,
+    report_trap,
+)
+from engram.studies.tax_language.language import TERMS, Counts, as_counts, count, rates
+from engram.studies.tax_language.record import Record, open_record
+from engram.study import Journal
+
+DocType = Literal["message", "speech", "bill", "record", "statute"]
+
+
+@final
+@dataclass(frozen=True)
+class TaxLanguage:
+    """Compare how often tax increases and decreases are spoken of with six indicators.
+
+    Args:
+        store: A store made by `engram policy ingest`, as a path or URL; the corpora when None.
+        corpora: Sources of the catalogue to ingest, once, into the user's cache.
+        doc_type: The type of documents that is counted; rates over a mix of types follow the mix.
+        generated: Use the generated record, in which it is known what is related.
+        lags: Largest lag in years, before and after.
+        draws: Sign patterns of the test that decides.
+        replicates: Resamples of the bootstrap intervals.
+        nonsense: Generated nonsense series that control the test.
+        seed: Seed of all randomness.
+        workers: Processes that ingest.
+    """
+
+    name: ClassVar[str] = "tax-language"
+    title: ClassVar[str] = "The language of taxes and the economy"
+    question: ClassVar[str] = (
+        "Does talk of raising or lowering taxes go with the economy, or do both only drift?"
+    )
+
+    store: str | None = None
+    corpora: tuple[str, ...] = ("annual-messages", "presidential-speeches")
+    doc_type: DocType = "message"
+    generated: bool = False
+    lags: int = 5
+    draws: int = 1999
+    replicates: int = 999
+    nonsense: int = 200
+    seed: int = 0
+    workers: int = 2
+
+    def __post_init__(self) -> None:
+        for field, least in (
+            ("lags", 0), ("draws", 99), ("replicates", 99), ("nonsense", 1), ("workers", 1)
+        ):  # fmt: skip
+            value = getattr(self, field)
+            if value < least:
+                raise ValueError(f"{field} is {value}; give at least {least}")
+        if self.generated and self.store:
+            raise ValueError(f"generated with store {self.store}: choose one of them")
+
+    def run(self, report: Report, journal: Journal) -> None:
+        """Count both terms, describe the record, and relate the rates to the indicators.
+
+        Raises:
+            ValueError: If the record or an indicator cannot be read, or too few years are left.
+        """
+        journal.expect(1 + 2 * len(TERMS))
+        with open_record(
+            self.store, self.corpora, self.generated, self.seed, self.workers
+        ) as record:
+            report.provenance.data.update(record.sha256)
+            for note in (*record.notes, *describe(self, record)):
+                report.note(note)
+            composition = _parts(journal, "coverage", partial(_composition, record.engine))
+            if self.doc_type not in composition:
+                raise ValueError(
+                    f"the record has no {self.doc_type}: set doc_type to one of "
+                    f"{', '.join(composition)}, or add such documents"
+                )
+            by_year, by_congress = (
+                {term: self._count(journal, record.engine, term, by) for term in TERMS}
+                for by in ("year", "congress")
+            )
+        report_record(report, composition, self.doc_type)
+        report_rates(report, by_year, by_congress)
+        terms = [rates(term, counts, "year", 1.0) for term, counts in by_year.items()]
+        findings = relate(
+            terms,
+            record.indicators,
+            seed=self.seed,
+            lags=self.lags,
+            draws=self.draws,
+            replicates=self.replicates,
+            nonsense=self.nonsense,
+        )
+        report_trap(report, findings)
+        report_findings(report, findings)
+        if record.plantings:
+            report_plantings(report, findings, record.plantings)
+
+    def _count(self, journal: Journal, engine: Engine, term: str, by: str) -> Counts:
+        work = partial(count, engine, term, self.doc_type, by)
+        return Counts(**journal.once(f"{term} by {by}", work))
+
+
+def describe(study: TaxLanguage, record: Record) -> list[str]:
+    """What a reader must know of how the numbers came about."""
+    notes = [
+        f"{term} counts {query} in documents of type {study.doc_type}; words are compared by "
+        "their stems, and each minimal passage counts once."
+        for term, query in TERMS.items()
+    ]
+    if not record.plantings:
+        notes += [f"{INDICATORS[name].label}: {INDICATORS[name].about}" for name in SIX]
+    return notes
+
+
+def _composition(engine: Engine) -> dict[str, Any]:
+    types = [str(label) for label in engine.tally("date:1000..", by="type").groups]
+    return {name: as_counts(engine.tally(f"type:{name}", by="year"))._asdict() for name in types}
+
+
+def _parts(journal: Journal, key: str, work: Callable[[], dict[str, Any]]) -> dict[str, Counts]:
+    return {name: Counts(**entry) for name, entry in journal.once(key, work).items()}

@@ -1,0 +1,186 @@
+import json
+import os
+import tarfile
+from collections import Counter
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from engram.policy.document import Document
+from engram.policy.loader import LOADERS, Material
+from engram.policy.loader.congressional_record_html import split
+
+GRANULE = "CREC-2005-07-20-pt1-PgH6111-6"
+MODS = f"""<mods xmlns="http://www.loc.gov/mods/v3">
+<relatedItem type="constituent">
+ <titleInfo><title>SOCIAL SECURITY
+ SURPLUS BILL</title></titleInfo>
+ <extension><accessId>{GRANULE}</accessId>
+  <congMember bioGuideId="D000191" chamber="H" congress="109" party="D" state="OR">
+   <name type="parsed">Mr. DeFAZIO</name>
+   <name type="authority-fnf">Peter A. DeFazio</name>
+  </congMember>
+ </extension>
+</relatedItem></mods>""".encode()
+HTML = b"""<html><head><title>Congressional Record</title></head>
+<body><pre>
+[Congressional Record Volume 151, Number 99 (Wednesday, July 20, 2005)]
+[House]
+[Pages H6111-H6112]
+From the Congressional Record Online through the Government Publishing Office [<a href="http://www.gpo.gov">www.gpo.gov</a>]
+
+
+                      SOCIAL SECURITY SURPLUS BILL
+
+  (Mr. DeFAZIO asked and was given permission to address the House for
+1 minute.)
+  Mr. DeFAZIO. Mr. Speaker, the tax cut &amp; the surplus provide
+precious little
+
+[[Page H6112]]
+
+help. Mr. Bush said so.
+  The SPEAKER pro tempore (Mr. Poe). Without objection.
+  There was no objection.
+
+                          ____________________
+
+</pre></body>
+</html>"""
+JSON = {
+    "id": GRANULE,
+    "doc_title": "SOCIAL SECURITY SURPLUS BILL",
+    "header": {"chamber": "House", "extension": False},
+    "content": [
+        {"kind": "Unknown", "speaker": "Unknown", "text": "  (Mr. DeFAZIO asked.)", "turn": -1},
+        {
+            "kind": "speech",
+            "speaker": "Mr. DeFAZIO",
+            "speaker_bioguide": "D000191",
+            "text": "  Mr. DeFAZIO. Mr. Speaker, the surplus.",
+            "turn": 0,
+        },
+        {"kind": "linebreak", "speaker": "None", "text": "  ______", "turn": -1},
+    ],
+}
+
+
+def read(loader, data, suffix, mods=MODS):
+    name = f"CREC-2005-07-20/x/{GRANULE}.{suffix}"
+    return list(LOADERS[loader].read(Material(name, name, data, 0, {"mods": mods})))
+
+
+def test_a_page_of_html_becomes_turns_and_the_rest():
+    member, chair, rest = read("congressional-record-html", HTML, "htm")
+    assert (member.id, member.doc_type) == (f"crec:{GRANULE}:1", "speech")
+    assert (member.speaker, member.party, member.state) == (
+        "Peter A. DeFazio",
+        "Democratic",
+        "OR",
+    )
+    assert (member.date, member.congress, member.chamber) == (date(2005, 7, 20), 109, "house")
+    assert member.title == "SOCIAL SECURITY SURPLUS BILL"
+    assert "tax cut & the surplus provide\nprecious little\nhelp." in member.text
+    assert member.text.endswith("Mr. Bush said so.")
+    assert member.url.endswith(f"/CREC-2005-07-20/{GRANULE}")
+    assert chair.speaker == "The SPEAKER pro tempore (Mr. Poe)"
+    assert chair.text.endswith("Without objection.")
+    assert (rest.doc_type, rest.id) == ("record", f"crec:{GRANULE}")
+    assert "There was no objection." in rest.text
+    assert "www.gpo.gov" not in rest.text
+
+
+def test_a_page_of_json_becomes_turns_and_the_rest():
+    member, rest = read("congressional-record", json.dumps(JSON).encode(), "json")
+    assert (member.id, member.speaker) == (f"crec:{GRANULE}:1", "Peter A. DeFazio")
+    assert (member.party, member.chamber) == ("Democratic", "house")
+    assert rest.text.strip() == "(Mr. DeFAZIO asked.)"
+
+
+def test_without_the_metadata_speakers_are_named_as_printed():
+    member, *_ = read("congressional-record-html", HTML, "htm", mods=b"")
+    assert (member.speaker, member.party) == ("Mr. DeFAZIO", None)
+
+
+@pytest.mark.parametrize(
+    ("loader", "suffix", "data", "mods", "reason"),
+    [
+        ("congressional-record-html", "htm", b"<html>moved</html>", MODS, "malformed-record"),
+        ("congressional-record-html", "htm", b"<pre>\xff</pre>", MODS, "malformed-bytes"),
+        ("congressional-record-html", "htm", b"<pre>  </pre>", b"", "missing-field"),
+        ("congressional-record-html", "htm", HTML, b"<mods", "malformed-record"),
+        ("congressional-record", "json", b"{", MODS, "malformed-record"),
+        ("congressional-record", "json", b'{"content": []}', MODS, "missing-field"),
+        ("congressional-record", "json", b"[]", MODS, "malformed-record"),
+    ],
+)
+def test_a_bad_page_says_why(loader, suffix, data, mods, reason):
+    [item] = read(loader, data, suffix, mods)
+    assert item.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("line", "speaker"),
+    [
+        (
+            "  Ms. EDDIE BERNICE JOHNSON of Texas. Mr. Chairman,",
+            "Ms. EDDIE BERNICE JOHNSON of Texas",
+        ),
+        ("  Mr. SMITH of New Jersey. I rise", "Mr. SMITH of New Jersey"),
+        ("  Ms. ROS-LEHTINEN. I rise", "Ms. ROS-LEHTINEN"),
+        ("  Mr. D'AMATO. I rise", "Mr. D'AMATO"),
+        ("  Mr. BROWN of South\nCarolina. I rise", "Mr. BROWN of South Carolina"),
+        ("  Miss McMORRIS. I rise", "Miss McMORRIS"),
+        (
+            "  The Acting CHAIRMAN (during the vote). Members",
+            "The Acting CHAIRMAN (during the vote)",
+        ),
+        (" <bullet> Mr. LEVIN. Mr. President,", "Mr. LEVIN"),
+        ("<bullet> Mr. LEVIN. Mr. President,", "Mr. LEVIN"),
+    ],
+)
+def test_who_opens_a_turn(line, speaker):
+    turns, _ = split(f"Title\n\n{line} and so on.\n")
+    assert [turn.speaker for turn in turns] == [speaker]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["  Mr. Smith. He said", "     Mr. SMITH. Quoted", "  Mr. SMITH said", "and Mr. SMITH. No"],
+)
+def test_what_does_not_open_a_turn(line):
+    assert split(f"Title\n\n{line} so.\n")[0] == []
+
+
+@pytest.mark.data
+@pytest.mark.skipif("ENGRAM_DATA" not in os.environ, reason="set ENGRAM_DATA")
+def test_html_and_the_published_parsers_json_find_the_same_words_in_the_same_mouths():
+    archive = Path(os.environ["ENGRAM_DATA"], "policy", "congressional-record-samples.tar.xz")
+    with tarfile.open(archive) as tar:
+        files = {member.name: tar.extractfile(member).read() for member in tar if member.isfile()}
+    same = total = 0
+    for name, data in files.items():
+        if not name.endswith(".json"):
+            continue
+        other = name.replace("/json/", "/html/").replace(".json", ".htm")
+        mods = {"mods": files[LOADERS["congressional-record"].companions(name)["mods"]]}
+        words = []
+        for loader, path, content in (
+            ("congressional-record", name, data),
+            ("congressional-record-html", other, files[other]),
+        ):
+            said = Counter()
+            for item in LOADERS[loader].read(Material(path, path, content, 0, mods)):
+                assert isinstance(item, Document)
+                if item.doc_type == "speech":
+                    said.update((item.speaker, word) for word in item.text.split())
+            words.append(said)
+        same += (words[0] & words[1]).total()
+        total += (words[0] | words[1]).total()
+    assert same / total > 0.95
+
+
+def test_the_json_beside_a_page_is_the_better_form():
+    better = LOADERS["congressional-record-html"].better
+    assert better(f"a/html/{GRANULE}.htm") == f"a/json/{GRANULE}.json"

@@ -1,0 +1,139 @@
+import json
+from datetime import date
+
+import pytest
+
+from engram.policy.loader import LOADERS, Material
+
+BILL = {
+    "actions": [{"acted_at": "2009-09-17", "text": "Referred to committee.", "type": "action"}],
+    "bill_id": "hr3590-111",
+    "bill_type": "hr",
+    "congress": "111",
+    "introduced_at": "2009-09-17",
+    "number": "3590",
+    "official_title": "An act entitled The Patient Protection and Affordable Care Act.",
+    "popular_title": None,
+    "short_title": "Patient Protection and Affordable Care Act",
+    "sponsor": {
+        "bioguide_id": "R000053",
+        "district": "15",
+        "name": "Rangel, Charles B.",
+        "state": "NY",
+        "title": "Rep",
+        "type": "person",
+    },
+    "status": "ENACTED:SIGNED",
+    "summary": {"as": "Public Law", "date": "2010-03-23", "text": "Imposes an excise tax."},
+    "titles": [
+        {"as": "introduced", "title": "Service Members Home Ownership Tax Act", "type": "short"}
+    ],
+}
+AMENDMENT = {
+    "amendment_id": "samdt2786-111",
+    "amendment_type": "samdt",
+    "amends_bill": {"bill_id": "hr3590-111", "bill_type": "hr", "congress": 111, "number": 3590},
+    "chamber": "s",
+    "congress": 111,
+    "description": "In the nature of a substitute.",
+    "introduced_at": "2009-11-19",
+    "number": 2786,
+    "purpose": "In the nature of a substitute.",
+    "sponsor": {"name": "Reid, Harry", "state": "NV", "title": "Sen", "type": "person"},
+}
+NOMINATION = {
+    "actions": [],
+    "congress": 113,
+    "nomination_id": "PN46-113",
+    "nominees": [
+        {"name": "Jacob J. Lew", "position": "Secretary of the Treasury", "state": "New York"}
+    ],
+    "organization": "Department of the Treasury",
+    "received_on": "2013-01-22",
+    "referred_to": ["SSFI"],
+    "referred_to_names": ["Senate Finance"],
+}
+VOTE = {
+    "bill": {"congress": 110, "number": 5140, "type": "hr"},
+    "category": "passage",
+    "chamber": "h",
+    "congress": 110,
+    "date": "2008-01-29T13:28:00-05:00",
+    "number": 25,
+    "question": "On Motion to Suspend the Rules and Pass: H R 5140 Recovery Rebates",
+    "requires": "2/3",
+    "result": "Passed",
+    "result_text": "Passed",
+    "session": "2008",
+    "subject": "Recovery Rebates and Economic Stimulus for the American People Act",
+    "type": "On Motion to Suspend the Rules and Pass",
+    "vote_id": "h25-110.2008",
+    "votes": {"Aye": [{"display_name": "Abercrombie", "id": "A000014", "party": "D"}]},
+}
+
+
+def read(record):
+    data = record if isinstance(record, bytes) else json.dumps(record).encode()
+    [item] = LOADERS["govtrack"].read(Material("data.json", "data.json", data))
+    return item
+
+
+def test_a_bill():
+    bill = read(BILL)
+    assert (bill.id, bill.doc_type, bill.date) == ("govtrack:hr3590-111", "bill", date(2009, 9, 17))
+    assert (bill.congress, bill.chamber) == (111, "house")
+    assert (bill.speaker, bill.state) == ("Rangel, Charles B.", "NY")
+    assert bill.title == "Patient Protection and Affordable Care Act"
+    assert "excise tax" in bill.text
+    assert "Home Ownership" in bill.text
+    assert bill.url == "https://www.congress.gov/bill/111th-congress/house-bill/3590"
+
+
+def test_an_amendment_says_a_text_once():
+    amendment = read(AMENDMENT)
+    assert amendment.id == "govtrack:samdt2786-111"
+    assert amendment.text == "In the nature of a substitute."
+    assert amendment.title == "samdt 2786 to hr3590-111"
+    assert (amendment.chamber, amendment.date) == ("senate", date(2009, 11, 19))
+    assert amendment.url.endswith("/amendment/111th-congress/senate-amendment/2786")
+
+
+def test_a_nomination():
+    nomination = read(NOMINATION)
+    assert nomination.title == "Jacob J. Lew, New York, Secretary of the Treasury"
+    assert "Department of the Treasury" in nomination.text
+    assert (nomination.congress, nomination.date) == (113, date(2013, 1, 22))
+    assert nomination.url == "https://www.congress.gov/nomination/113th-congress/46"
+
+
+def test_a_vote():
+    vote = read(VOTE)
+    assert (vote.id, vote.date, vote.session) == ("govtrack:h25-110.2008", date(2008, 1, 29), 2)
+    assert "Economic Stimulus" in vote.text
+    assert vote.url == "https://www.govtrack.us/congress/votes/110-2008/h25"
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (b'{"bill_id": "hr1-111", ', "malformed-record"),
+        (b"[" * 100_000, "malformed-record"),
+        (b"[1]", "malformed-record"),
+        (b'{"bill_id": "hr1-111\xff"}', "malformed-bytes"),
+        ({"statute": 1}, "missing-field"),
+        (BILL | {"bill_id": None}, "missing-field"),
+        ({key: BILL[key] for key in BILL if key != "congress"}, "malformed-record"),
+        (BILL | {"introduced_at": None}, "bad-date"),
+        (BILL | {"introduced_at": "2009-02-30"}, "bad-date"),
+        (BILL | {"sponsor": "Rangel"}, "malformed-record"),
+        (VOTE | {"question": "", "type": "", "subject": None, "result_text": ""}, "missing-field"),
+    ],
+)
+def test_a_bad_record_says_why(record, reason):
+    assert read(record).reason == reason
+
+
+def test_text_versions_are_not_measures():
+    matches = LOADERS["govtrack"].matches
+    assert matches.search("111/bills/hr/hr3590/data.json")
+    assert not matches.search("111/bills/hr/hr3590/text-versions/ih/data.json")

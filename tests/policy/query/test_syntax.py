@@ -1,0 +1,168 @@
+"""The parser: trees as written by hand and at random, and errors that say where."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engram.policy.query import (
+    And,
+    Between,
+    Near,
+    Node,
+    Not,
+    OneOf,
+    Or,
+    Phrase,
+    Prefix,
+    QueryError,
+    Term,
+    parse,
+    universe,
+)
+from engram.policy.query.tree import is_wording, leaves
+from tests.policy.queries import queries
+
+TAX, CUT, NEW, LAW = map(Term, ("tax", "cut", "new", "law"))
+MESSAGE = OneOf("type", ("message",))
+
+TREES = {
+    "taxes": TAX,
+    "TAX cut": And((TAX, CUT)),
+    "tax AND cut": And((TAX, CUT)),
+    "tax tax": TAX,
+    "tax OR cut new": Or((TAX, And((CUT, NEW)))),
+    "(tax OR cut) new": And((Or((TAX, CUT)), NEW)),
+    "NOT tax cut": And((Not(TAX), CUT)),
+    "NOT tax NEAR/3 cut": Not(Near(TAX, CUT, 3, ordered=False)),
+    "tax NOT NOT cut": And((TAX, Not(Not(CUT)))),
+    "tax NEAR/2 cut BEFORE/4 new": Near(Near(TAX, CUT, 2, False), NEW, 4, True),
+    "and or not near": And((Term("and"), Term("or"), Term("not"), Term("near"))),
+    '"tax cut"': Phrase((TAX, CUT)),
+    '"tax, (AND) cut!"': Phrase((TAX, Term("and"), CUT)),
+    "“tax cut”": Phrase((TAX, CUT)),
+    "tax-cut": Phrase((TAX, CUT)),
+    '"taxes"': TAX,
+    "Tax*": Prefix("tax"),
+    '"new tax*"': Phrase((NEW, Prefix("tax"))),
+    '"tax* cut"': Phrase((Prefix("tax"), CUT)),
+    "{tax, cut}": Or((TAX, CUT)),
+    "{tax, taxes}": TAX,
+    '{tax, "new law", new  tax*}': Or((TAX, Phrase((NEW, LAW)), Phrase((NEW, Prefix("tax"))))),
+    '"{tax, new law} cut"': Phrase((Or((TAX, Phrase((NEW, LAW)))), CUT)),
+    "tax type:message": And((TAX, MESSAGE)),
+    "TYPE:Message": MESSAGE,
+    "type:{message, vote}": OneOf("type", ("message", "vote")),
+    'speaker:"Mr.  SMITH (NY)"': OneOf("speaker", ("mr. smith (ny)",)),
+    "speaker:O'Neil": OneOf("speaker", ("o'neil",)),
+    "date:1913": Between("date", date(1913, 1, 1), date(1913, 12, 31)),
+    "date:1912-02": Between("date", date(1912, 2, 1), date(1912, 2, 29)),
+    "date:1913-04-01": Between("date", date(1913, 4, 1), date(1913, 4, 1)),
+    "date:1900..1950": Between("date", date(1900, 1, 1), date(1950, 12, 31)),
+    "date:1900..": Between("date", date(1900, 1, 1), None),
+    "date:..1900": Between("date", None, date(1900, 12, 31)),
+    "congress:100..105": Between("congress", 100, 105),
+    "congress:7": Between("congress", 7, 7),
+}
+
+
+@pytest.mark.parametrize("text", TREES)
+def test_trees(text: str) -> None:
+    assert parse(text) == TREES[text]
+
+
+def test_a_tree_is_parsed_already() -> None:
+    assert parse(TAX) is TAX
+
+
+def test_generated_queries_become_their_trees() -> None:
+    made = queries(seed=0, count=1_000)
+    for query in made:
+        assert parse(query.text) == query.tree, query.text
+    text = str(made)
+    kinds = ("Term", "Prefix", "Phrase", "Near", "And", "Or", "Not", "OneOf", "Between")
+    assert all(f"{kind}(" in text for kind in kinds)
+
+
+ERRORS = {
+    "": (0, "it is empty"),
+    "  ": (0, "it is empty"),
+    "(tax": (0, r"'\(' is never closed; add '\)'"),
+    "tax)": (3, "closes nothing"),
+    "tax OR": (6, "it ends where"),
+    "OR tax": (0, "OR lacks what it joins"),
+    "tax AND AND cut": (8, "AND lacks"),
+    "tax NEAR cut": (4, "needs a distance from 1 to 100; write NEAR/3"),
+    "tax NEAR/0 cut": (4, "needs a distance"),
+    "tax BEFORE/101 cut": (4, "write BEFORE/3"),
+    "tax NEAR/99999999999 cut": (4, "needs a distance"),
+    "tax NEAR/3": (10, "it ends where"),
+    "NEAR/3 tax": (0, "lacks what it joins"),
+    "tax NEAR/3 (cut AND new)": (11, "not AND, NOT or filters"),
+    "tax NEAR/3 type:vote": (11, "not AND, NOT or filters"),
+    '"tax': (0, "never closed"),
+    "“tax": (0, "never closed; add '”'"),
+    '"tax}"': (4, "closes nothing"),
+    "{tax": (0, "never closed"),
+    "{tax,}": (5, "no word here"),
+    "{}": (1, "no word here"),
+    '""': (0, "no word here"),
+    "—": (0, "no word here"),
+    "tax }": (4, "closes nothing"),
+    "*": (0, r"a \* belongs to"),
+    "tax *": (4, r"a \* belongs to"),
+    "tax*cut": (3, r"a \* can only end a word"),
+    "topic:tax": (0, "no field 'topic'; fields are date, congress, type"),
+    "type:massage": (5, "no type is called 'massage'; write message"),
+    "type:": (5, "lacks a name"),
+    'speaker:"x': (8, "never closed"),
+    "type:{vote": (5, "never closed"),
+    "date:1900..1800": (5, "before 1900-01-01; swap its ends"),
+    "date:1913-13": (5, "'1913-13' is no date"),
+    "date:soon": (5, "'soon' is no date; write 1913"),
+    "date:..": (5, "lacks a value; write date:1900..1950"),
+    "congress:first": (9, "no number of a Congress"),
+    "x" * 20_001: (20_000, "more than 20000; ask in parts"),
+    "(" * 51 + "x" + ")" * 51: (50, "more than 50 levels"),
+    "NOT " * 51 + "x": (204, "more than 50 levels"),
+}
+
+
+@pytest.mark.parametrize("text", ERRORS, ids=[text[:30] for text in ERRORS])
+def test_errors_say_where_and_what_to_do(text: str) -> None:
+    position, problem = ERRORS[text]
+    with pytest.raises(QueryError, match=problem) as caught:
+        parse(text)
+    assert caught.value.position == position
+    assert str(caught.value).startswith(f"in the query, at character {position + 1}: ")
+
+
+@given(st.text(alphabet=st.sampled_from("ab \"“”{}(),*:/.ANDORTE3-\0é'"), max_size=30))
+def test_any_text_is_a_query_or_an_error_within_it(text: str) -> None:
+    try:
+        tree = parse(text)
+    except QueryError as error:
+        position = error.position
+    else:
+        assert list(leaves(tree)) or not is_wording(tree)
+        position = 0
+    assert 0 <= position <= len(text)
+
+
+UNIVERSES: dict[str, Node] = {
+    "tax": And(()),
+    "tax type:message": MESSAGE,
+    "tax OR type:message": And(()),
+    "tax NOT type:message": Not(MESSAGE),
+    "type:message NOT tax": MESSAGE,
+    "NOT (tax type:message)": And(()),
+    "NOT (tax OR type:message)": Not(MESSAGE),
+    "(tax type:message) OR (cut type:message)": MESSAGE,
+    "(tax type:message) OR (cut congress:7)": Or((MESSAGE, Between("congress", 7, 7))),
+}
+
+
+@pytest.mark.parametrize("text", UNIVERSES)
+def test_the_universe_is_what_the_filters_admit(text: str) -> None:
+    assert universe(parse(text)) == UNIVERSES[text]

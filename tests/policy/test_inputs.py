@@ -1,0 +1,164 @@
+import io
+import tarfile
+import zipfile
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engram.policy.inputs import (
+    Archive,
+    Folder,
+    InputError,
+    Piece,
+    open_inputs,
+    read,
+    stream_lines,
+)
+
+
+def nothing(name):
+    return False
+
+
+def lay(root, content):
+    for name, data in content.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+CONTENT = {"b/2.txt": b"two", "a.txt": b"one", "b/1.txt": b"", "c/d/3.txt": b"three"}
+
+
+def test_a_folder_lists_its_files_in_order_and_hides_hidden_ones(tmp_path):
+    lay(tmp_path, CONTENT | {".git/config": b"x", "b/.DS_Store": b"x"})
+    [folder] = open_inputs(str(tmp_path), nothing)
+    assert [file.name for file in folder.files()] == ["a.txt", "b/1.txt", "b/2.txt", "c/d/3.txt"]
+    assert [file.size for file in folder.files()] == [3, 0, 3, 5]
+
+
+def test_archives_in_a_folder_are_inputs_of_their_own(tmp_path):
+    lay(tmp_path, {"a.txt": b"one"})
+    with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
+        archive.writestr("z.txt", "z")
+    folder, archive = open_inputs(str(tmp_path), nothing)
+    assert [file.name for file in folder.files()] == ["a.txt"]
+    assert [file.name for file in archive.survey()] == ["z.txt"]
+    archive.close()
+
+
+@pytest.mark.parametrize("suffix", ["tar", "tar.gz", "tgz", "tar.xz", "tar.bz2", "zip"])
+def test_archives_give_what_was_put_in_and_keep_what_stands_beside(tmp_path, suffix):
+    path = tmp_path / f"record.{suffix}"
+    if suffix == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in CONTENT.items():
+                archive.writestr(name, data)
+    else:
+        mode = {"tar": "w", "tgz": "w:gz"}.get(suffix, f"w:{suffix[4:]}")
+        with tarfile.open(path, mode) as archive:
+            for name, data in CONTENT.items():
+                info = tarfile.TarInfo(f"./{name}")
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+    archive = Archive(str(path), lambda name: name == "c/d/3.txt")
+    assert {file.name: file.size for file in archive.survey()} == {
+        name: len(data) for name, data in CONTENT.items()
+    }
+    assert {file.name: file.stream.read() for file in archive.files()} == CONTENT
+    kept = Piece("", "", 0, 5, url=archive.companion("c/d/3.txt"))
+    assert read(kept, 10) == (b"three", 0, None)
+    assert archive.has("a.txt")
+    assert not archive.has("x.txt")
+    archive.close()
+    assert archive.damage is None
+
+
+@pytest.mark.parametrize("suffix", ["tar.xz", "tar.gz", "zip"])
+def test_a_damaged_archive_says_so_and_does_not_raise(tmp_path, suffix):
+    path = tmp_path / f"record.{suffix}"
+    data = io.BytesIO()
+    if suffix == "zip":
+        with zipfile.ZipFile(data, "w") as archive:
+            archive.writestr("a.txt", "a" * 1000)
+    else:
+        with tarfile.open(fileobj=data, mode=f"w:{suffix[4:]}") as archive:
+            for number in range(50):
+                info = tarfile.TarInfo(f"{number}.txt")
+                info.size = 100
+                archive.addfile(info, io.BytesIO(bytes(range(100))))
+    path.write_bytes(data.getvalue()[: len(data.getvalue()) // 2])
+    archive = Archive(str(path), nothing)
+    list(archive.survey())
+    assert "damaged" in archive.damage
+    archive.close()
+
+
+def test_what_is_not_there_is_named():
+    with pytest.raises(InputError, match="/nowhere/at/all"):
+        open_inputs("/nowhere/at/all", nothing)
+
+
+def test_one_file_is_read_with_its_neighbours(tmp_path):
+    lay(tmp_path, CONTENT)
+    [folder] = open_inputs(str(tmp_path / "b" / "2.txt"), nothing)
+    assert isinstance(folder, Folder)
+    assert [file.name for file in folder.files()] == ["2.txt"]
+    assert folder.has("1.txt")
+
+
+texts = st.lists(st.binary(max_size=12).filter(lambda line: b"\n" not in line), max_size=12).map(
+    b"\n".join
+)
+
+
+@given(texts, st.integers(1, 30))
+def test_ranges_of_a_file_share_its_lines_out(tmp_path_factory, text, size):
+    path = tmp_path_factory.mktemp("lines") / "file.txt"
+    path.write_bytes(text)
+    runs = []
+    for start in range(0, len(text), size):
+        piece = Piece("", "", start, min(start + size, len(text)), url=str(path), cut=True)
+        data, begin, omitted = read(piece, 1000)
+        assert omitted is None
+        assert text[begin : begin + len(data)] == data
+        assert not data or data.endswith(b"\n") or begin + len(data) == len(text)
+        runs.append(data)
+    assert b"".join(runs) == text
+
+
+def test_a_line_over_the_limit_is_left_out_of_a_range(tmp_path):
+    path = tmp_path / "file.txt"
+    text = b"one\n" + b"x" * 500 + b"\ntwo\n"
+    path.write_bytes(text)
+    pieces = [Piece("", "", s, s + 100, url=str(path), cut=True) for s in range(0, 600, 100)]
+    results = [read(piece, 50) for piece in pieces]
+    assert b"".join(data for data, _, _ in results) == b"one\ntwo\n"
+    assert [omitted for _, _, omitted in results if omitted] == [
+        "the line at byte 4 is over 50 bytes"
+    ]
+
+
+@given(texts, st.integers(13, 40))
+def test_a_stream_is_cut_between_lines(text, block):
+    runs = list(stream_lines(io.BytesIO(text), block))
+    assert b"".join(data for _, data, _ in runs) == text
+    for start, data, omitted in runs:
+        assert omitted is None
+        assert text[start : start + len(data)] == data
+        assert len(data) <= block
+    assert all(data.endswith(b"\n") for _, data, _ in runs[:-1])
+
+
+@given(texts.filter(lambda text: b"L" not in text), st.integers(20, 40), st.integers(50, 200))
+def test_a_line_that_is_longer_than_a_run_is_left_out_of_a_stream(text, block, length):
+    whole = text + b"\n" + b"L" * length + b"\n" + text
+    runs = list(stream_lines(io.BytesIO(whole), block))
+    assert b"".join(data for _, data, _ in runs).replace(b"L", b"") in (
+        text + b"\n" + text,
+        text + b"\n\n" + text,
+    )
+    assert sum(omitted is not None for _, _, omitted in runs) == 1
+    for start, data, _ in runs:
+        assert whole[start : start + len(data)] == data

@@ -1,0 +1,66 @@
+"""Segments: what is written, that it is the same each time, and what is refused."""
+
+import sqlite3
+import tracemalloc
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from engram.policy import analyzer, segment
+from engram.policy.document import Document
+from tests.policy.queries import documents
+
+
+def test_counts(tmp_path: Path) -> None:
+    made = documents(seed=7, count=40)
+    counts = segment.write(tmp_path / "s.sqlite", made)
+    assert counts.documents == len(made)
+    assert counts.tokens == sum(len(analyzer.terms(x.text or x.title)) for x in made)
+    assert counts.text_bytes == sum(len(x.text.encode()) for x in made)
+
+
+@pytest.mark.parametrize("backend", ["apsw", "sqlite3"])
+def test_the_same_documents_make_the_same_file(tmp_path: Path, backend: segment.Backend) -> None:
+    made = documents(seed=7, count=40)
+    for name in "ab":
+        segment.write(tmp_path / name, made, backend)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    check = sqlite3.connect(tmp_path / "a")
+    assert check.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    check.close()
+    assert sorted(x.name for x in tmp_path.iterdir()) == ["a", "b"]
+
+
+@pytest.mark.parametrize("backend", ["apsw", "sqlite3"])
+def test_mistakes_are_named(tmp_path: Path, backend: segment.Backend) -> None:
+    path, made = tmp_path / "s.sqlite", documents(seed=7, count=3)
+    with pytest.raises(ValueError, match=f"two documents have the id '{made[0].id}'"):
+        segment.write(path, [*made, made[0]], backend)
+    with pytest.raises(ValueError, match="exists; a segment is written once"):
+        segment.write(path, made, backend)
+
+
+def test_blocks_cut_no_word_and_lose_no_character() -> None:
+    text = " ".join(f"word{i}—é" for i in range(5_000))
+    cuts = list(segment.blocks(text))
+    assert "".join(text[a:b] for a, b in cuts) == text
+    assert all(b - a >= segment.BLOCK for a, b in cuts[:-1])
+    terms = [term for a, b in cuts for term in analyzer.terms(text[a:b])]
+    assert terms == analyzer.terms(text)
+    assert list(segment.blocks("")) == []
+
+
+def test_writing_holds_one_document_at_a_time(tmp_path: Path) -> None:
+    text = "the nation raises taxes again. " * 3_000
+
+    def many() -> Iterator[Document]:
+        for i in range(40):
+            yield Document(f"made:{i}", "speech", date(1900, 1, 1), "", f"{i} {text}")
+
+    tracemalloc.start()
+    counts = segment.write(tmp_path / "s.sqlite", many())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < counts.text_bytes / 4

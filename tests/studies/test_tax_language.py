@@ -1,0 +1,159 @@
+import os
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy.stats import poisson
+
+from engram.policy import planted, segment
+from engram.policy.embedded import EmbeddedEngine
+from engram.report import Report
+from engram.studies.tax_language import TaxLanguage, language
+from engram.studies.tax_language.language import TERMS, Counts
+from engram.study import execute
+
+SMALL = TaxLanguage(generated=True, draws=199, replicates=99, nonsense=10, lags=2)
+
+
+@pytest.fixture(autouse=True)
+def few_words(monkeypatch):
+    monkeypatch.setattr(planted, "MESSAGE_WORDS", 4000)
+
+
+@pytest.fixture
+def no_data(monkeypatch, tmp_path):
+    monkeypatch.delenv("ENGRAM_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def table(report: Report, title: str):
+    return next(table for table in report.tables if table.title == title)
+
+
+def scalar(report: Report, name: str) -> float | None:
+    return next(scalar.value for scalar in report.scalars if scalar.name == name)
+
+
+def test_without_a_corpus_a_generated_record_shows_what_is_found(no_data, tmp_path):
+    report = execute(replace(SMALL, generated=False), tmp_path / "run")
+    assert any(
+        "generated, because none of the corpora is on this computer" in note
+        and "Set ENGRAM_DATA" in note
+        for note in report.notes
+    )
+    assert scalar(report, "planted relations found") == 2
+    assert scalar(report, "nonsense called related") == 0
+    rows = {tuple(row[:2]): row[2:] for row in table(report, "Planted and found").rows}
+    assert rows["DECREASE", "planted shortfall"] == (-1, -1, True)
+    assert rows["INCREASE", "planted yield"] == (2, 2, True)
+    assert len(rows) == 12
+    assert all(row[2] for row in rows.values())
+    # all of them drift, so that levels mislead
+    naive = [row[6] for row in table(report, "Levels beside differences").rows]
+    assert np.median(naive) < 1e-3
+
+
+def test_the_report_covers_the_record_and_resumes_to_itself(no_data, tmp_path, monkeypatch):
+    whole = execute(SMALL, tmp_path / "whole")
+    count, counted = language.count, []
+
+    def killed(engine, term, doc_type, by):
+        if len(counted) == 2:
+            raise KeyboardInterrupt
+        counted.append((term, by))
+        return count(engine, term, doc_type, by)
+
+    monkeypatch.setattr("engram.studies.tax_language.study.count", killed)
+    with pytest.raises(KeyboardInterrupt):
+        execute(SMALL, tmp_path / "killed")
+    monkeypatch.setattr("engram.studies.tax_language.study.count", count)
+    assert execute(SMALL, tmp_path / "killed").fingerprint == whole.fingerprint
+    coverage = {row[0]: row for row in table(whole, "Coverage and composition").rows}
+    assert coverage["message"][1] == 234
+    assert coverage["vote"][4] == "1791–1950"
+    assert [row[-1] for row in coverage.values()] == ["yes", "no"]
+    names = [series.name for series in whole.series]
+    assert {"INCREASE by year", "DECREASE by congress"} <= set(names)
+
+
+def test_rates_of_the_generated_record_follow_what_was_planted(tmp_path):
+    rng = np.random.default_rng(0)
+    record = planted.planted_record(language.WORDINGS, rng)
+    segment.write(tmp_path / "one.sqlite", record.documents)
+    engine = EmbeddedEngine([tmp_path / "one.sqlite"])
+    for term in TERMS:
+        counts = Counts(**language.count(engine, term, "message", "year"))
+        texts = [one.text for one in record.documents if one.doc_type == "message"]
+        # every wording that was put in is found, and nothing else is
+        wordings = [wording.format("") for wording in language.WORDINGS[term]]
+        planted_count = [sum(text.count(wording) for wording in wordings) for text in texts]
+        assert counts.occurrences == planted_count
+    engine.close()
+
+
+def test_an_interval_of_a_rate_is_that_of_a_poisson_count():
+    counts = Counts([1900, 1901, 1902], [7, 0, 3], [1] * 3, [1] * 3, [10_000, 10_000, 0], [0.0] * 3)
+    series = language.rates("x", counts, "year", 1.0)
+    assert series.index == (1900, 1901)
+    assert series.values == (700, 0)
+    low, high = series.low[0] / 100, series.high[0] / 100
+    assert poisson.sf(6, low) == pytest.approx(0.025)
+    assert poisson.cdf(7, high) == pytest.approx(0.025)
+    assert series.low[1] == 0
+    wider = language.rates("x", counts, "year", 3.0)
+    assert (wider.high[0] - wider.low[0]) / (series.high[0] - series.low[0]) > 1.5
+
+
+def test_overdispersion_is_one_for_poisson_counts_and_more_for_bursts():
+    rng = np.random.default_rng(1)
+    tokens = np.full((100, 20), 1000)
+
+    def phi(k: np.ndarray) -> float:
+        of = Counts(
+            list(range(100)), k.sum(1).tolist(), [20] * 100, [20] * 100,
+            tokens.sum(1).tolist(), (k**2 / tokens).sum(1).tolist(),
+        )  # fmt: skip
+        return language.overdispersion(of)
+
+    calm = rng.poisson(5, (100, 20))
+    assert phi(calm) == pytest.approx(1, abs=0.13)
+    assert phi(3 * calm) == pytest.approx(3, abs=0.4)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lags": -1}, "lags is -1"),
+        ({"draws": 5}, "draws is 5"),
+        ({"workers": 0}, "workers is 0"),
+        ({"store": "x"}, "generated with store x"),
+    ],
+)
+def test_a_setting_out_of_range_is_named(change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(SMALL, **change)
+
+
+def test_a_type_that_the_record_lacks_is_named(no_data, tmp_path):
+    with pytest.raises(ValueError, match="no speech: set doc_type to one of message, vote"):
+        execute(replace(SMALL, doc_type="speech"), tmp_path)
+
+
+@pytest.mark.data
+@pytest.mark.skipif("ENGRAM_DATA" not in os.environ, reason="ENGRAM_DATA names no data")
+def test_the_real_record_shows_the_trap(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    real = replace(SMALL, generated=False, corpora=("annual-messages",))
+    report = execute(real, tmp_path / "run")
+    rows = {tuple(row[:2]): row for row in table(report, "Levels beside differences").rows}
+    trap = rows["DECREASE", "federal receipts"]
+    assert trap[3] == 233
+    assert 0.4 < trap[4] < 0.55
+    assert abs(trap[7]) < 0.06
+    assert rows["DECREASE", "federal debt"][4] > 0.3
+    assert abs(rows["DECREASE", "federal debt"][7]) < 0.06
+    assert "correlate by 0.5" in " ".join(report.notes)
+    assert "state-of-the-union.tar.xz" in report.provenance.data
+    by_congress = next(one for one in report.series if one.name == "DECREASE by congress")
+    assert all(b > a for a, b in pairwise(by_congress.index))
