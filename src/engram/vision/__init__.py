@@ -1,0 +1,1 @@
+"""Vision models that spike, and those they are compared with."""
