@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from engram.neuron import LIF, Neuron, Sigmoid
+from engram.vision.norm import BatchNorm
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -56,7 +57,7 @@ class ConvBN(nn.Module):
             groups=groups,
             bias=bias,
         ).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.bn: nn.Module = nn.BatchNorm2d(out_channels)
+        self.bn: nn.Module = BatchNorm(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """The normalised convolution of `(batch, …)` or `(time, batch, …)`, shaped alike."""
