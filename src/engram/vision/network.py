@@ -1,18 +1,37 @@
 """What every vision model is: a stem, stages along time, and a head on their mean."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from engram.vision.layer import repeat_steps
 
 
+class Naming(NamedTuple):
+    """How published checkpoints of a model name and shape its weights.
+
+    Attributes:
+        name: Which publication.
+        key: From our name of a weight to theirs.
+        axes: How many axes their weights have where these are not convolutions in two dimensions,
+            by the end of their name.
+        unused: What they hold and nothing reads: its shape by its name.
+    """
+
+    name: str
+    key: Callable[[str], str]
+    axes: Mapping[str, int] = {}
+    unused: Mapping[str, tuple[int, ...]] = {}
+
+
 class VisionModel(nn.Module, ABC):
     """An image classifier that runs along time.
 
     A subclass builds `stem` (a layer without time: an image, shown at every step, passes it once)
-    and its `stages`, then calls `reset_classifier`.
+    and its `stages`, then calls `reset_classifier`. Its `namings` are those of published
+    checkpoints; the first is how ours are saved for others.
 
     Args:
         steps: T, how many steps an image is shown; an artificial network has one.
@@ -27,6 +46,7 @@ class VisionModel(nn.Module, ABC):
     stem: nn.Module
     head: nn.Module
     num_classes: int
+    namings: Sequence[Naming] = ()
 
     def __init__(
         self, *, steps: int, in_channels: int, num_features: int, divisor: int = 1

@@ -1,7 +1,9 @@
 """Spikformer: a spiking transformer whose residuals add spikes, so that its weights read counts."""
 
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import partial
 from typing import TypedDict, Unpack, final
 
 from torch import Tensor, nn
@@ -15,7 +17,7 @@ from engram.vision.layer import (
     make_neuron,
     paper_lif,
 )
-from engram.vision.network import VisionModel
+from engram.vision.network import Naming, VisionModel
 
 EVERY_STAGE, LAST_STAGES = (0, 1, 2, 3), (2, 3)
 """Convolutions of the tokenizer after which height and width are halved: all, or the last two."""
@@ -85,6 +87,10 @@ class Spikformer(VisionModel):
         )
         self.blocks = nn.ModuleList(Block(dim, heads, neuron, biased, scale) for _ in range(depth))
         self.reset_classifier(num_classes)
+        written = "cifar" if biased else "dvs" if in_channels == 2 else "imagenet"
+        written += ", cml" if biased and cml else ""
+        namings = published_namings(depth, dim)
+        self.namings = sorted(namings, key=lambda naming: naming.name != written)
 
     def stages(self) -> Sequence[nn.Module]:
         """The tokenizer, then the blocks."""
@@ -187,6 +193,62 @@ class Block(nn.Module):
         """Counts `(time, batch, dim, height, width)`, before and after."""
         x = x + self.attention(x)
         return x + self.mlp(x)
+
+
+def published_namings(depth: int, dim: int) -> list[Naming]:
+    """How the published models name their weights."""
+    norms = {
+        f"block.{block}.norm{norm}.{part}": (dim,)
+        for block in range(depth)
+        for norm in (1, 2)
+        for part in ("weight", "bias")
+    }
+    more = {"pos_embed": (1, 64, dim), "norm.weight": (dim,), "norm.bias": (dim,)}
+    linear: dict[str, int] = {"_linear.weight": 2}
+    attention = {f"{name}_conv.weight": 3 for name in ("q", "k", "v", "attn.proj")}
+    everywhere = attention | {f"fc{layer}_conv.weight": 3 for layer in (1, 2)}
+    cifar = partial(published_key, product="linear")
+    return [
+        Naming("cifar", cifar, linear, norms),
+        Naming("cifar, cml", partial(cifar, blocks=True), linear, norms),
+        Naming("imagenet", published_key, attention, norms),
+        Naming("dvs", published_key, everywhere, norms | more),
+    ]
+
+
+def published_key(key: str, *, product: str = "conv", blocks: bool = False) -> str:
+    """Our name of a weight as the official code has it.
+
+    Args:
+        key: Our name.
+        product: What it calls a matrix.
+        blocks: Whether it counts the tokenizer's stages as blocks.
+    """
+    stage = r"block{}_{}" if blocks else r"proj_{1}{0}"
+    key = re.sub(r"^tokenizer\.4\.(?:project\.)?(conv|bn|neuron)", r"patch_embed.rpe_\1", key)
+    key = re.sub(r"^stem\.", "tokenizer.0.", key)
+    key = re.sub(
+        r"^tokenizer\.(\d)\.(?:project\.)?(conv|bn|neuron)",
+        lambda part: "patch_embed." + stage.format(stage_number(int(part[1]), blocks), part[2]),
+        key,
+    )
+    for ours, theirs in (
+        (r"^blocks\.(\d+)\.attention\.neuron", r"block.\1.attn.proj_neuron"),
+        (r"^blocks\.(\d+)\.attention\.attention_", r"block.\1.attn.attn_"),
+        (r"^blocks\.(\d+)\.attention\.project\.", r"block.\1.attn.proj_"),
+        (r"^blocks\.(\d+)\.attention\.([qkv])[._]", r"block.\1.attn.\2_"),
+        (r"^blocks\.(\d+)\.mlp\.conv(\d)\.", r"block.\1.mlp.fc\2_"),
+        (r"^blocks\.(\d+)\.mlp\.neuron(\d)", r"block.\1.mlp.fc\2_neuron"),
+        (r"^(block\..*)_conv\.", rf"\1_{product}."),
+        (r"_neuron(\d?)\.", r"_lif\1."),
+    ):
+        key = re.sub(ours, theirs, key)
+    return key
+
+
+def stage_number(stage: int, blocks: bool) -> str:
+    """How the official code counts a stage: from 1 if as a block, else with no number first."""
+    return str(stage + 1) if blocks else str(stage or "")
 
 
 class Settings(TypedDict, total=False):

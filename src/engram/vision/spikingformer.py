@@ -1,5 +1,6 @@
 """Spikingformer: a transformer whose residuals add membranes, so that every weight reads spikes."""
 
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
@@ -16,7 +17,7 @@ from engram.vision.layer import (
     make_neuron,
     paper_lif,
 )
-from engram.vision.network import VisionModel
+from engram.vision.network import Naming, VisionModel
 
 EVERY_STAGE, LAST_STAGES = (1, 2, 3, 4), (3, 4)
 """Convolutions of the tokenizer that read half the height and width: all, or the last two."""
@@ -81,6 +82,8 @@ class Spikingformer(VisionModel):
         )
         self.blocks = nn.ModuleList(Block(dim, heads, neuron) for _ in range(depth))
         self.reset_classifier(num_classes)
+        namings = published_namings(depth, dim)
+        self.namings = namings if tuple(pools) == LAST_STAGES and not cml else namings[::-1]
 
     def stages(self) -> Sequence[nn.Module]:
         """The tokenizer, then the blocks."""
@@ -159,6 +162,41 @@ class Block(nn.Module):
         """Membranes `(time, batch, dim, height, width)`, before and after."""
         x = x + self.attention(x)
         return x + self.mlp(x)
+
+
+def published_namings(depth: int, dim: int) -> tuple[Naming, Naming]:
+    """How the models for CIFAR name their weights, and how those for other data and CML do."""
+    unused = {
+        f"block.{block}.norm{norm}.{part}": (dim,)
+        for block in range(depth)
+        for norm in (1, 2)
+        for part in ("weight", "bias")
+    }
+    axes = {f"{name}_conv.weight": 3 for name in ("q", "k", "v", "attn.proj")}
+    cifar = partial(published_key, tokens=[f"block{stage}" for stage in range(5)])
+    other = partial(published_key, tokens=["proj", *(f"proj{stage}" for stage in range(1, 5))])
+    return Naming("cifar", cifar, axes, unused), Naming("imagenet, dvs, cml", other, axes, unused)
+
+
+def published_key(key: str, tokens: Sequence[str]) -> str:
+    """Our name of a weight as the official code has it, whose tokenizer's stages are `tokens`."""
+    key = re.sub(r"^stem\.0\.(conv|bn)", rf"patch_embed.{tokens[0]}_\1", key)
+    key = re.sub(
+        r"^tokenizer\.(\d)\.(?:project\.)?(conv|bn|neuron)",
+        lambda part: f"patch_embed.{tokens[int(part[1]) + 1]}_{part[2]}",
+        key,
+    )
+    for ours, theirs in (
+        (r"^blocks\.(\d+)\.attention\.neuron", r"block.\1.attn.proj_neuron"),
+        (r"^blocks\.(\d+)\.attention\.attention_", r"block.\1.attn.attn_"),
+        (r"^blocks\.(\d+)\.attention\.project\.", r"block.\1.attn.proj_"),
+        (r"^blocks\.(\d+)\.attention\.([qkv])[._]", r"block.\1.attn.\2_"),
+        (r"^blocks\.(\d+)\.mlp\.conv(\d)\.", r"block.\1.mlp.mlp\2_"),
+        (r"^blocks\.(\d+)\.mlp\.neuron(\d)", r"block.\1.mlp.mlp\2_neuron"),
+        (r"_neuron\.", "_lif."),
+    ):
+        key = re.sub(ours, theirs, key)
+    return key
 
 
 class Settings(TypedDict, total=False):
