@@ -20,6 +20,7 @@ from engram.energy import (
     paper_j,
 )
 from engram.neuron import LIF, PSN, Neuron
+from engram.vision import spikingformer_imagenet_8_512
 from tests.energy.networks import Calls, normal, spikes
 
 
@@ -159,3 +160,14 @@ def test_a_constant_out_of_range_is_named(costs, bad):
     name = next(name for name in vars(costs) if name.endswith("_pj"))
     with pytest.raises(ValueError, match=rf"{name}={bad}\): give a finite number"):
         replace(costs, **{name: bad})
+
+
+def test_the_published_case_of_the_whole_model():
+    model = spikingformer_imagenet_8_512()
+    found = count(model, [normal(1, 3, 224, 224)], neurons=(Neuron,))
+    real = [one for one in found.synaptic if one.gate is None]
+    assert [one.path for one in real] == ["stem.0.conv", "head"]
+    stem, head = real
+    assert 4 * stem.nominal + head.nominal + head.biases == 347_329_512
+    those = replace(found, operations=(stem, head))
+    assert paper_j(those) == pytest.approx(0.347329512e9 * 4.6e-12, rel=1e-12)

@@ -5,10 +5,10 @@ from spikingjelly.activation_based import neuron as sj_neuron
 from torch import Tensor, nn
 
 from engram.neuron import LIF, PSN, reference, stream
+from engram.vision import CUSTOMARY, verify
 from engram.vision.sew_resnet import sew_resnet
 from engram.vision.spikformer import Spikformer
 from engram.vision.spikingformer import Spikingformer
-from engram.vision.verify import CUSTOMARY, verify
 
 SPIKING_SHAPE = (5, 2, 8, 8)
 

@@ -44,9 +44,9 @@ def matmul_products(
         a: Left factor.
         b: Right factor, with the same batch.
     """
-    left, right = _nonzero(a).sum(-2), _nonzero(b).sum(-1)
+    left, right = _mask(a, a.shape[-2]).sum(-2), _mask(b, b.shape[-1]).sum(-1)
     dense = a.numel() * b.shape[-1]
-    return Products(dense, dense, int((left * right).sum()))
+    return Products(dense, dense, int((left.double() * right.double()).sum()))
 
 
 def convolution_products(
@@ -72,8 +72,8 @@ def convolution_products(
     """
     size, channels, *space = x.shape
     taps = weight.shape[2:]
-    active = torch.count_nonzero(x, dim=0)  # (channels, *space)
-    reads = _nonzero(weight)  # how many outputs each input channel has at each tap
+    active = _over_batch(x)
+    reads = _mask(weight).double()  # how many outputs each input channel has at each tap
     if transposed:
         reads, fan_out = reads.sum(1), weight.shape[1]
         nominal = x.numel() * fan_out * taps.numel()
@@ -86,7 +86,7 @@ def convolution_products(
         [under(tap, space[d], out[d], *(side[d] for side in window)) for tap in range(taps[d])]
         for d in range(len(space))
     ]
-    effective = torch.zeros((), dtype=torch.int64, device=x.device)
+    effective = torch.zeros((), dtype=torch.float64, device=x.device)
     for tap in product(*map(range, taps)):
         seen = active[(slice(None), *(spans[d][k] for d, k in enumerate(tap)))]
         effective += (seen.flatten(1).sum(1) * reads[(slice(None), *tap)]).sum()
@@ -112,8 +112,23 @@ def band_products(steps: int, inputs: int, neurons: int, k: int | None) -> Produ
     return Products(*[read * neurons] * 3)
 
 
-def _nonzero(x: Tensor) -> Tensor:
-    return (x != 0).to(torch.int64)
+EXACT = 1 << 24
+"""Ones that a sum in single precision counts to the last."""
+
+
+def _mask(x: Tensor, summed: int = 0) -> Tensor:
+    """1 where x is not 0, so that sums of so many are exact."""
+    return (x != 0).to(torch.float32 if summed < EXACT else torch.float64)
+
+
+def _over_batch(x: Tensor) -> Tensor:
+    """The nonzero values at each place, over the batch: `(channels, *space)` in double precision."""
+    ones, mask = x.new_ones(x.shape[0]), _mask(x, x.shape[0])
+    last = mask.movedim(1, -1)
+    if not last.is_contiguous():
+        return (ones.to(mask) @ mask.flatten(1)).double().view(mask.shape[1:])
+    # channels-last: in the order of memory the sum is four times as fast
+    return (ones.to(mask) @ last.flatten(1)).double().view(last.shape[1:]).movedim(-1, 0)
 
 
 def _gather(tap: int, size: int, out: int, stride: int, padding: int, dilation: int) -> slice:

@@ -105,7 +105,7 @@ class Operand:
         self.nonzero += nonzero
 
     def _classify(self, x: Tensor, nonzero: int) -> None:
-        if int((x == 1).sum()) == nonzero:
+        if int(torch.count_nonzero(x == 1)) == nonzero:
             kind, largest = Kind.BINARY, float(nonzero > 0)
             level = 1.0 if nonzero else None
         else:
@@ -114,7 +114,7 @@ class Operand:
                 raise ValueError("it reads NaN or infinity")
             kind = Kind.INTEGER if torch.equal(x, x.round()) else Kind.REAL
             level = float(x.flatten()[x.abs().argmax()])
-            level = level if int((x == level).sum()) == nonzero else None
+            level = level if int(torch.count_nonzero(x == level)) == nonzero else None
         if nonzero:
             self.level = level if self.nonzero == 0 or self.level == level else None
         self.calls[kind] += 1
