@@ -8,7 +8,17 @@ import torch
 from torch import nn
 
 from engram.neuron import LIF, PSN, ParametricLIF, SlidingPSN
-from engram.vision import Spikformer, Spikingformer, VisionModel
+from engram.vision import (
+    MobileNetV1,
+    Spikformer,
+    Spikingformer,
+    VisionModel,
+    ms_resnet18,
+    ms_resnet104,
+    resnet18,
+    resnet50,
+    sew_resnet18,
+)
 
 T = 4
 CLASSES = 10
@@ -44,6 +54,13 @@ MEMBERS: dict[str, Member] = {
     "spikingformer-cml": Member(partial(Spikingformer, 1, 32, 4, cml=True)),
     "spikformer": Member(partial(Spikformer, 2, 32, 4)),
     "spikformer-cml-biased": Member(partial(Spikformer, 1, 32, 4, cml=True, biased=True)),
+    "sew-add": Member(partial(sew_resnet18, width=8, small_images=True)),
+    "sew-iand": Member(partial(sew_resnet18, connection="IAND", width=8), size=32),
+    "ms-resnet": Member(partial(ms_resnet18, width=8, small_images=True)),
+    "ms-resnet104": Member(partial(ms_resnet104, width=4), size=32),
+    "resnet": Member(partial(resnet18, width=8, small_images=True), spiking=False),
+    "resnet-bottleneck": Member(partial(resnet50, width=4), spiking=False, size=32),
+    "mobilenet": Member(partial(MobileNetV1, multiplier=0.25, small_images=True), spiking=False),
 }
 SPIKING = {name: member for name, member in MEMBERS.items() if member.spiking}
 NEURONS: dict[str, Callable[..., nn.Module]] = {

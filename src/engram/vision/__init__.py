@@ -4,12 +4,11 @@ from engram.vision.checkpoint import CheckpointError, Loaded, load_checkpoint, s
 from engram.vision.export import export_onnx
 from engram.vision.layer import ConvBN, MaxPool, fold, paper_lif
 from engram.vision.mobilenet import MobileNetV1, mobilenet_v1
-from engram.vision.ms_resnet import ms_resnet, ms_resnet18, ms_resnet34, ms_resnet104
+from engram.vision.ms_resnet import ms_resnet18, ms_resnet34, ms_resnet104
 from engram.vision.network import Naming, VisionModel
 from engram.vision.presets import PRESETS
-from engram.vision.resnet import ResNet, resnet, resnet18, resnet34, resnet50
+from engram.vision.resnet import ResNet, resnet18, resnet34, resnet50
 from engram.vision.sew_resnet import (
-    sew_resnet,
     sew_resnet18,
     sew_resnet34,
     sew_resnet50,
@@ -57,17 +56,14 @@ __all__ = [
     "fold",
     "load_checkpoint",
     "mobilenet_v1",
-    "ms_resnet",
     "ms_resnet18",
     "ms_resnet34",
     "ms_resnet104",
     "paper_lif",
-    "resnet",
     "resnet18",
     "resnet34",
     "resnet50",
     "save_checkpoint",
-    "sew_resnet",
     "sew_resnet18",
     "sew_resnet34",
     "sew_resnet50",

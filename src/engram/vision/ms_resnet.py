@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from engram.neuron import LIF, Rectangle
 from engram.vision.layer import ConvBN, NeuronFactory, make_neuron
+from engram.vision.network import Naming
 from engram.vision.resnet import ResNet, projection, residual_convolutions, start_norm, stem_of
 
 THRESHOLD = 0.5
@@ -145,6 +146,7 @@ def ms_resnet(
         num_classes=num_classes,
         steps=steps,
         in_channels=in_channels,
+        naming=Naming("ms-resnet", published_key),
     )
 
 

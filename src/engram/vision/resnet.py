@@ -8,7 +8,7 @@ from typing import final
 from torch import Tensor, nn
 
 from engram.vision.layer import ConvBN, MaxPool
-from engram.vision.network import VisionModel
+from engram.vision.network import Naming, VisionModel
 
 BlockFactory = Callable[[int, int, int], nn.Module]
 """Makes a residual block from its input's channels, its width, and the stride it begins with."""
@@ -41,6 +41,7 @@ class ResNet(VisionModel):
         num_classes: Classes of the head; 0 for none.
         steps: T, how many steps an image is shown.
         in_channels: Channels of the input.
+        naming: How published checkpoints name the weights.
     """
 
     def __init__(
@@ -57,9 +58,11 @@ class ResNet(VisionModel):
         num_classes: int = 1000,
         steps: int = 1,
         in_channels: int = 3,
+        naming: Naming,
     ) -> None:
         features = width * 2 ** (len(depths) - 1) * expansion
         super().__init__(steps=steps, in_channels=in_channels, num_features=features)
+        self.namings = (naming,)
         self.stem = stem
         self.entry = entry
         self.layers = nn.ModuleList()
@@ -71,9 +74,9 @@ class ResNet(VisionModel):
                 stride = 1 if number else 2 if stage else first_stride
                 blocks.append(block(channels, inner, stride))
                 channels = inner * expansion
+            if last is not None and stage == len(depths) - 1:
+                blocks.append(last)
             self.layers.append(nn.Sequential(*blocks))
-        if last is not None:
-            self.layers[-1].append(last)
         initialise(self)
         self.reset_classifier(num_classes)
 
@@ -194,6 +197,7 @@ def resnet(
         expansion=expansion,
         num_classes=num_classes,
         in_channels=in_channels,
+        naming=Naming("torchvision", published_key),
     )
 
 

@@ -8,12 +8,14 @@ from torch import Tensor, nn
 
 from engram.neuron import IF
 from engram.vision.layer import ConvBN, NeuronFactory, make_neuron
+from engram.vision.network import Naming
 from engram.vision.resnet import (
     EXPANSION,
     ResNet,
     depths_of,
     entry_of,
     projection,
+    published_key,
     residual_convolutions,
     start_norm,
     stem_of,
@@ -129,6 +131,7 @@ def sew_resnet(
         num_classes=num_classes,
         steps=steps,
         in_channels=in_channels,
+        naming=Naming("spikingjelly", published_key),
     )
 
 
