@@ -122,7 +122,7 @@ def _mask(x: Tensor, summed: int = 0) -> Tensor:
 
 
 def _over_batch(x: Tensor) -> Tensor:
-    """The nonzero values at each place, over the batch: `(channels, *space)` in double precision."""
+    """How many of a batch are not 0 at each place, `(channels, *space)` in double precision."""
     ones, mask = x.new_ones(x.shape[0]), _mask(x, x.shape[0])
     last = mask.movedim(1, -1)
     if not last.is_contiguous():
