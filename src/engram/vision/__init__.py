@@ -2,6 +2,7 @@
 
 from engram.vision.checkpoint import CheckpointError, Loaded, load_checkpoint, save_checkpoint
 from engram.vision.export import export_onnx
+from engram.vision.fixed_point import fold_to_fixed_point
 from engram.vision.layer import ConvBN, MaxPool, fold, paper_lif
 from engram.vision.mobilenet import MobileNetV1, mobilenet_v1
 from engram.vision.ms_resnet import ms_resnet18, ms_resnet34, ms_resnet104
@@ -54,6 +55,7 @@ __all__ = [
     "VisionModel",
     "export_onnx",
     "fold",
+    "fold_to_fixed_point",
     "load_checkpoint",
     "mobilenet_v1",
     "ms_resnet18",
