@@ -3,6 +3,7 @@
 import argparse
 import pickle
 from collections.abc import Iterable, Mapping
+from functools import cache
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -61,21 +62,23 @@ def load_checkpoint(
     dropped = tuple(key for key in state if key in unused)
     given = {key: value for key, value in state.items() if key not in unused}
     taken: State = {}
-    differing = []
+    differing: dict[str, str] = {}
     for key, value in own.items():
         published = given.pop(naming.key(key), None)
         if published is None:
             if key.endswith("num_batches_tracked"):  # older versions of torch did not count
                 taken[key] = value
             else:
-                differing.append(f"no {naming.key(key)}")
+                differing[key] = f"no {naming.key(key)}"
         elif squeezed(published) != squeezed(value):
             shapes = f"{tuple(published.shape)}, not {tuple(value.shape)}"
-            differing.append(f"{naming.key(key)} of shape {shapes}")
+            differing[key] = f"{naming.key(key)} of shape {shapes}"
         else:
             taken[key] = published.reshape(value.shape)
+    if differing and not given and differing.keys() <= {"head.weight", "head.bias"}:
+        raise CheckpointError(explain_classes(model, state.get(naming.key("head.bias"))))
     if differing or given:
-        raise CheckpointError(explain(model, state, differing, list(given)))
+        raise CheckpointError(explain(model, state, list(differing.values()), list(given)))
     model.load_state_dict(taken)
     return Loaded(naming.name, dropped)
 
@@ -154,15 +157,18 @@ def unwrap(content: Any) -> State:
     return {key.removeprefix("module."): value for key, value in content.items()}
 
 
+def explain_classes(model: VisionModel, bias: Tensor | None) -> str:
+    """Why a checkpoint that differs in its head alone does not fit, and what to do."""
+    classes = 0 if bias is None else len(bias)
+    return (
+        f"the checkpoint has {classes} classes and the {type(model).__name__} "
+        f"{model.num_classes}: build it with num_classes={classes}, load, and call "
+        "reset_classifier for a new head"
+    )
+
+
 def explain(model: VisionModel, state: State, differing: list[str], unexpected: list[str]) -> str:
     """Why a checkpoint does not fit, and which preset it is nearest to."""
-    if len(differing) <= 2 and not unexpected and all("head." in line for line in differing):
-        classes = len(state["head.bias"]) if "head.bias" in state else 0
-        return (
-            f"the checkpoint has {classes} classes and the {type(model).__name__} "
-            f"{model.num_classes}: build it with num_classes={classes}, load, and call "
-            "reset_classifier for a new head"
-        )
     name, share = nearest_preset(state)
     parts = [listed(differing), f"unexpected {listed(unexpected)}" if unexpected else ""]
     return (
@@ -181,20 +187,27 @@ def listed(lines: list[str]) -> str:
 def nearest_preset(state: State) -> tuple[str, float]:
     """The preset that has most of these weights, by name and shape, and what share of them."""
     given = {(key, squeezed(value)) for key, value in state.items()}
-    shares = {}
-    for name, build in PRESETS.items():
-        with torch.device("meta"):
-            model = build()
-        shares[name] = max(
-            len(given & set(shapes(model, naming))) / len(given)
-            for naming in (*model.namings, OURS)
-        )
+    shares = {
+        name: max(len(given & published) for published in namings) / len(given)
+        for name, namings in preset_shapes().items()
+    }
     best = max(shares, key=lambda name: shares[name])
     return best, shares[best]
 
 
+@cache
+def preset_shapes() -> dict[str, list[set[tuple[str, tuple[int, ...]]]]]:
+    """What files of each preset hold, by its name: names and shapes in each naming."""
+    held = {}
+    for name, build in PRESETS.items():
+        with torch.device("meta"):
+            model = build()
+        held[name] = [set(shapes(model, naming)) for naming in (*model.namings, OURS)]
+    return held
+
+
 def shapes(model: VisionModel, naming: Naming) -> Iterable[tuple[str, tuple[int, ...]]]:
-    """Every name with its shape that a published file of this model has."""
+    """Every name with its shape that a file of this model in this naming has."""
     for key, value in model.state_dict().items():
         yield naming.key(key), squeezed(value)
     for key, shape in naming.unused.items():

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TypeVar, final
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -104,15 +105,22 @@ def repeat_steps(x: Tensor, steps: int) -> Tensor:
     return torch.cat([x] * steps).unflatten(0, (steps, x.shape[0]))
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, *, heads: int, scale: float) -> Tensor:
+def attend(
+    q: Float[Tensor, "time batch channels height width"],
+    k: Float[Tensor, "time batch channels height width"],
+    v: Float[Tensor, "time batch channels height width"],
+    *,
+    heads: int,
+    scale: float,
+) -> Float[Tensor, "time batch channels height width"]:
     """Attention without softmax: scale · q(kᵀv) in each head, or scale · (qkᵀ)v if that is cheaper.
 
     Of spikes, both products are integers, and the orders agree to the last bit.
 
     Args:
-        q: Queries, `(time, batch, channels, height, width)`.
-        k: Keys, shaped alike.
-        v: Values, shaped alike.
+        q: Queries; a pixel is a token.
+        k: Keys.
+        v: Values.
         heads: Heads, which share the channels.
         scale: Factor of the result.
     """
