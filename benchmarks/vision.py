@@ -14,6 +14,7 @@ import re
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +26,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.neuron import RESULTS, interleave, keep_freed_memory, rivals
 from engram.report.provenance import hardware, versions
-from engram.vision import fold, load_checkpoint, spikingformer_cifar_4_256
+from engram.vision import fold, fold_to_fixed_point, load_checkpoint, spikingformer_cifar_4_256
 
 STEPS, BATCH, SIZE, CLASSES = 4, 16, 32, 10
 CONTENDERS = ("engram", "spikingjelly")
@@ -51,40 +52,55 @@ def batch() -> tuple[Tensor, Tensor]:
     return images, torch.randint(0, CLASSES, (BATCH,), generator=generator)
 
 
-def inference(model: nn.Module) -> Callable[[], None]:
-    """Logits of a batch; where the model can fold its norms, folded."""
+def inference(model: nn.Module, bf16: bool = False) -> Callable[[], None]:
+    """Logits of a batch."""
     images, _ = batch()
-    ready = fold(model) if hasattr(model, "stages") else model.eval()
 
     def run() -> None:
-        with torch.inference_mode():
-            ready(images)
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            model(images)
 
     return run
 
 
-def training(model: nn.Module) -> Callable[[], None]:
+def training(model: nn.Module, bf16: bool = False) -> Callable[[], None]:
     """One step on a batch."""
     images, classes = batch()
     optimiser = torch.optim.AdamW(model.train().parameters(), lr=5e-4, weight_decay=0.06)
 
     def run() -> None:
         optimiser.zero_grad()
-        nn.functional.cross_entropy(model(images), classes).backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            loss = nn.functional.cross_entropy(model(images), classes)
+        loss.backward()
         optimiser.step()
 
     return run
 
 
-DIRECTIONS = {"inference": inference, "training": training}
+def directions() -> dict[str, dict[str, Callable[[], None]]]:
+    """What is timed: the contenders in float32, then ours as options make it."""
+    ours, theirs = build("engram"), build("spikingjelly")
+    return {
+        "inference": {
+            "engram": inference(fold(ours)),
+            "spikingjelly": inference(theirs.eval()),
+            "engram, fixed point": inference(fold_to_fixed_point(ours)),
+            "engram, bf16": inference(fold(ours), bf16=True),
+        },
+        "training": {
+            "engram": training(build("engram")),
+            "spikingjelly": training(build("spikingjelly")),
+            "engram, bf16": training(build("engram"), bf16=True),
+        },
+    }
 
 
 def measure(threads: int, seconds: float) -> list[dict[str, Any]]:
     """Both directions with so many threads."""
     torch.set_num_threads(threads)
     cells = []
-    for direction, make in DIRECTIONS.items():
-        calls = {name: make(build(name)) for name in CONTENDERS}
+    for direction, calls in directions().items():
         for name, times in interleave(calls, seconds).items():
             low, median, high = statistics.quantiles(times, n=4)
             cell = {
@@ -103,12 +119,13 @@ def measure(threads: int, seconds: float) -> list[dict[str, Any]]:
 
 
 def convolution_share(call: Callable[[], None]) -> float:
-    """The share of the time that torch's profiler finds in convolutions."""
+    """The share of a call that torch's profiler finds in convolutions."""
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        begin = time.perf_counter()
         call()
+        spent = time.perf_counter() - begin
     events = profiler.key_averages()
-    spent = sum(event.self_cpu_time_total for event in events)
-    return sum(e.self_cpu_time_total for e in events if "convolution" in e.key) / spent
+    return sum(e.self_cpu_time_total for e in events if "conv" in e.key) / 1e6 / spent
 
 
 def agreement() -> dict[str, float]:
