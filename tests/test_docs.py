@@ -54,5 +54,5 @@ def test_every_study_and_command_is_on_some_page() -> None:
     text = "\n".join(page.read_text() for page in PAGES)
     for name in studies.STUDIES:
         assert f"engram study run {name}" in text
-    for group in ("study list", "study run", "study show", "data list", "completion"):
+    for group in ("study list", "study run", "study show", "data list", "energy", "completion"):
         assert f"engram {group}" in text

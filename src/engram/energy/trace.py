@@ -24,8 +24,10 @@ from engram.energy.functional import (
     matmul_products,
 )
 
-SEEN = ("aten", "prim", "prims", "engram")
-"""Where the operators live whose insides are known: they sum products below, or not at all."""
+SEEN = ("aten", "prim", "prims")
+"""Where torch's own operators live: those that sum products have a rule below, or are hidden."""
+WITHOUT = ("engram::lif",)
+"""Operators from elsewhere that sum no products."""
 HIDDEN = (
     "aten::mkldnn_rnn_layer",
     "aten::_cudnn_rnn",
@@ -259,7 +261,8 @@ class Tracer(TorchDispatchMode):
                 f"{self._place}: {name} multiplies out of sight: build that layer from matrix "
                 "products, such as cells in a loop, or leave it out of the count"
             )
-        if name.partition("::")[0] not in SEEN:
+        known = name.partition("::")[0] in SEEN or name in RULES or name in WITHOUT
+        if not known:
             self.unseen.add(name)
         if name.startswith(FUSED):
             with self:  # again by its parts, for the count alone
