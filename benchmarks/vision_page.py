@@ -16,9 +16,9 @@ take turns, round by round; medians. A training step is forward, loss, backward 
 allocator keeps freed memory, for both.
 
 In float32, what differs is this: the batch norms are folded for inference, and in training they \
-run in one pass over channels-last memory; the neurons are compiled, and their backward \
-keeps the input alone and computes the rest again; an image that is shown T times passes the first convolution \
-once; the products of the attention are taken in the cheaper order.
+run in few passes over channels-last memory; the neurons are compiled, and their backward keeps \
+the input alone and computes the rest again; an image that is shown T times passes the first \
+convolution once; the products of the attention are taken in the cheaper order.
 
 Two options, reported apart. *Fixed point* (`fold_to_fixed_point`): the convolutions of spikes run \
 in whole numbers on the processor's matrix units, with weights of 22 bits or more, which rounds \

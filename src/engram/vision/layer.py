@@ -2,7 +2,8 @@
 
 import copy
 import inspect
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar, final
 
@@ -11,7 +12,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from engram.neuron import LIF, Neuron, Sigmoid
+from engram.neuron import IF, LIF, Neuron, Sigmoid
+from engram.neuron.kernel.lif import Settings
+from engram.neuron.kernel.shape import SHAPES, shape_of
 from engram.vision.norm import BatchNorm
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -71,6 +74,71 @@ class ConvBN(nn.Module):
             self.conv = fuse_conv_bn_eval(self.conv.eval(), self.bn.eval())
             self.conv.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
             self.bn = nn.Identity()
+
+
+def fire(conv: ConvBN, neuron: nn.Module, x: Tensor) -> Tensor:
+    """`neuron(conv(x))`; in training, norm and neuron are one pass where a kernel serves.
+
+    Args:
+        conv: Convolution and batch norm.
+        neuron: Neurons.
+        x: Input `(time, batch, …)`.
+    """
+    settings = None if _hooked(conv, conv.bn, neuron) else kernel_settings(neuron)
+    if settings is None or not isinstance(conv.bn, BatchNorm):
+        return neuron(conv(x))
+    y = conv.conv(x.flatten(0, 1))
+    if conv.bn.serves(y):
+        return conv.bn.fire(y, x.shape[0], settings).unflatten(0, x.shape[:2])
+    return neuron(conv.bn(y).unflatten(0, x.shape[:2]))
+
+
+def kernel_settings(neuron: nn.Module) -> Settings | None:
+    """What the fused kernel needs of a LIF that starts from rest; None for other neurons."""
+    if not isinstance(neuron, IF | LIF) or neuron.carry or neuron.single_step:
+        return None
+    if type(neuron.surrogate) not in SHAPES:
+        return None
+    return Settings(
+        neuron.tau if isinstance(neuron, LIF) else math.inf,
+        neuron.threshold,
+        neuron.reset,
+        neuron.decay_input,
+        neuron.detach_reset,
+        *shape_of(neuron.surrogate),
+    )
+
+
+def _hooked(*modules: nn.Module) -> bool:
+    """Whether somebody watches what goes in or out of these."""
+    return any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in modules)
+
+
+@final
+class Chain(nn.Sequential):
+    """Layers along time, in order; a convolution and the neurons right after it fire as one."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The output of the last layer for `(time, batch, …)`."""
+        x, waiting = input, None
+        for layer in _flat(self):
+            if waiting is not None:
+                x = fire(waiting, layer, x) if isinstance(layer, Neuron) else layer(waiting(x))
+                waiting = None
+            elif isinstance(layer, ConvBN):
+                waiting = layer
+            else:
+                x = layer(x)
+        return x if waiting is None else waiting(x)
+
+
+def _flat(layers: nn.Sequential) -> Iterator[nn.Module]:
+    """The layers in order, those of inner sequences in their place."""
+    for layer in layers:
+        if isinstance(layer, nn.Sequential):
+            yield from _flat(layer)
+        else:
+            yield layer
 
 
 @final

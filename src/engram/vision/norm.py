@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from engram.neuron.backend import backend
 from engram.neuron.kernel import norm
 from engram.neuron.kernel.eager import unwatched
+from engram.neuron.kernel.lif import Settings
+from engram.neuron.kernel.norm_lif import norm_lif
 
 
 @final
@@ -24,6 +26,18 @@ class BatchNorm(nn.BatchNorm2d):
         y, mean, variance = norm.batch_norm(input, self.weight, self.bias, self.eps)
         self.follow(mean, variance, input.numel() // self.num_features)
         return y
+
+    def fire(self, x: Tensor, steps: int, settings: Settings) -> Tensor:
+        """The spikes of a LIF from rest whose current is the normalised batch, if `serves(x)`.
+
+        Args:
+            x: `(time · batch, channels, height, width)`.
+            steps: The steps of time.
+            settings: The LIF.
+        """
+        spikes, mean, variance = norm_lif(x, self.weight, self.bias, self.eps, steps, settings)
+        self.follow(mean, variance, x.numel() // self.num_features)
+        return spikes
 
     def serves(self, x: Tensor) -> bool:
         """Whether the kernels compute this batch."""

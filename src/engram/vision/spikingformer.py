@@ -9,11 +9,13 @@ from typing import TypedDict, Unpack, final
 from torch import Tensor, nn
 
 from engram.vision.layer import (
+    Chain,
     ConvBN,
     MaxPool,
     NeuronFactory,
     attend,
     check_heads,
+    fire,
     make_neuron,
     paper_lif,
 )
@@ -68,7 +70,7 @@ class Spikingformer(VisionModel):
         widths = (dim // 8, dim // 4, dim // 2, dim, dim)
         stem = ConvBN(in_channels, widths[0], 3)
         self.stem = nn.Sequential(stem, MaxPool()) if cml and 1 in pools else nn.Sequential(stem)
-        self.tokenizer = nn.Sequential(
+        self.tokenizer = Chain(
             *(
                 tokenizer_stage(
                     widths[stage - 1],
@@ -130,9 +132,9 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Membranes `(time, batch, dim, height, width)` to what is added to them."""
         spikes = self.neuron(x)
-        q = self.q_neuron(self.q(spikes))
-        k = self.k_neuron(self.k(spikes))
-        v = self.v_neuron(self.v(spikes))
+        q = fire(self.q, self.q_neuron, spikes)
+        k = fire(self.k, self.k_neuron, spikes)
+        v = fire(self.v, self.v_neuron, spikes)
         return self.project(self.attention_neuron(attend(q, k, v, heads=self.heads, scale=0.125)))
 
 
@@ -149,7 +151,7 @@ class Block(nn.Module):
     def __init__(self, dim: int, heads: int, neuron: NeuronFactory) -> None:
         super().__init__()
         self.attention = Attention(dim, heads, neuron)
-        self.mlp = nn.Sequential(
+        self.mlp = Chain(
             OrderedDict(
                 neuron1=make_neuron(neuron),
                 conv1=ConvBN(dim, 4 * dim, bias=True),
