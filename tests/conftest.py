@@ -5,7 +5,9 @@ from jaxtyping import install_import_hook
 
 MODULES = ["delay", "dilated", "fixed_point", "functional", "pmsn", "recurrence", "resonate"]
 
-install_import_hook([f"engram.neuron.{name}" for name in MODULES], "beartype.beartype")
+HOOKED = [*(f"engram.neuron.{name}" for name in MODULES), "engram.energy.functional"]
+
+install_import_hook(HOOKED, "beartype.beartype")
 
 settings.register_profile("engram", deadline=None)  # the first call of a kernel compiles it
 settings.load_profile("engram")

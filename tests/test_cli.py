@@ -159,6 +159,8 @@ def test_show_prints_a_report_and_writes_its_page_again(
         ("study run toy --pieces 0", "pieces is 0; give at least 1"),
         ("study show nowhere", "no report at"),
         ("data path digitz", "digits"),
+        ("energy spikingformer_cifar_4_25", "did you mean 'spikingformer_cifar_4_2"),
+        ("energy resnet18 --samples 0", "samples is 0: it counts from 1"),
     ],
 )
 def test_a_mistake_is_one_line_and_code_2(
@@ -186,6 +188,25 @@ def test_data_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["data", "fetch", "digits"]) == 0
     located, fetched = capsys.readouterr().out.split()
     assert Path(located) == Path(fetched) == data.path("digits")
+
+
+def test_energy_prints_a_table_a_chart_and_the_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "energy spikingformer_cifar_4_256 --data digits --samples 2 --steps 2 --out here"
+    assert cli.main(words.split()) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any("head/matmul" in line for line in lines)
+    assert any("\u2588" in line and "µJ" in line for line in lines)
+    assert Path(lines[-1]) == Path("here/report.html")
+    assert Report.load("here").provenance.settings["steps"] == 2
+
+
+def test_energy_has_the_settings_as_flags(capsys: pytest.CaptureFixture[str]) -> None:
+    assert leave("energy", "--help") == 0
+    text = capsys.readouterr().out
+    for words in ("MODEL", "--data", "--checkpoint", "--sram-pj", "--allow", "--out DIR"):
+        assert words in text
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])

@@ -58,5 +58,5 @@ def test_every_study_and_command_is_on_some_page() -> None:
     record = (*policy.COMMANDS, *(f"solr {name}" for name in policy.SOLR_COMMANDS))
     for name in record:
         assert f"engram policy {name}" in text
-    for group in ("study list", "study run", "study show", "data list", "completion"):
+    for group in ("study list", "study run", "study show", "data list", "energy", "completion"):
         assert f"engram {group}" in text

@@ -2,7 +2,9 @@ from io import StringIO
 
 from rich.console import Console
 
-from engram.report import Published, Report, Scalar, Table
+from engram.report import Figure, Published, Report, Scalar, Table
+from engram.report.terminal import print_bars
+from engram.series import Series
 
 
 def shown(report: Report) -> str:
@@ -52,3 +54,28 @@ def test_an_empty_table_shows_its_headings() -> None:
     report = Report("toy")
     report.add(Table("Sizes", ["name", "n"], []))
     assert "name" in shown(report)
+
+
+def test_bars_are_as_long_as_their_values() -> None:
+    console = Console(file=StringIO(), width=120)
+    series = Series(
+        "energy", ["a [b]", "c", "d", "e"], [4.0, 2.0, None, 0.0], axis="part", unit="µJ"
+    )
+    print_bars(Figure("Energy [x]", ["energy"], "bar", caption="How much."), [series], console)
+    assert isinstance(console.file, StringIO)
+    title, *bars, caption = console.file.getvalue().splitlines()
+    assert title.strip() == "Energy [x]"
+    assert caption.strip() == "How much."
+    assert [line.count("█") for line in bars] == [40, 20, 0, 0]
+    assert [line.split("█")[0].strip() for line in bars[:2]] == ["a [b]", "c"]
+    assert "–" in bars[2]
+
+
+def test_bars_of_several_series_have_their_names() -> None:
+    console = Console(file=StringIO(), width=120)
+    drawn = [Series(name, [1, 2], [0, 0], axis="part") for name in ("first", "second")]
+    print_bars(Figure("Both", ["first", "second"], "bar"), drawn, console)
+    assert isinstance(console.file, StringIO)
+    text = console.file.getvalue()
+    assert "Both: first" in text
+    assert "Both: second" in text

@@ -29,6 +29,8 @@ from engram import __version__, studies
 from engram.cli import policy
 from engram.cli.output import print_path, print_rows
 from engram.report import Report
+from engram.report.terminal import print_bars
+from engram.studies.model_energy import ModelEnergy
 from engram.study import Study, execute, run_folder
 
 DESCRIPTION = "The toolkit for brain-inspired computing. `engram --version` prints the version."
@@ -69,8 +71,22 @@ class RunStudy:
         folder = self.out or run_folder(study)
         report = execute(study, folder, fresh=self.fresh)
         report.render(Console())
+        self.draw(report)
         print_path(folder / "report.html")
         return 0
+
+    def draw(self, report: Report) -> None:
+        """Draws nothing: the page has the figures."""
+
+
+@dataclass(frozen=True)
+class MeasureEnergy(RunStudy):
+    """Measures a model as a study does, and draws its bars in the terminal, too."""
+
+    def draw(self, report: Report) -> None:
+        """Print the bars of each figure."""
+        for figure in report.figures:
+            print_bars(figure, report.drawn_by(figure), Console())
 
 
 @dataclass(frozen=True)
@@ -231,15 +247,20 @@ def _commands(loaded: Mapping[str, type[Study]]) -> Any:
     record.append(_group("solr", "The record in Apache Solr.", solr))
     return _union(
         _group("study", "Questions, answered.", (*study, _leaf("show", ShowStudy))),
+        _leaf(
+            "energy",
+            _runner(ModelEnergy, MeasureEnergy),
+            "Count what a model computes on pictures, and what that takes.",
+        ),
         _group("data", "The catalogue of datasets.", datasets),
         _group("policy", "The nation's record: taken in, asked, related.", record),
         _leaf("completion", Completion),
     )
 
 
-def _runner(study: type[Study]) -> type[RunStudy]:
+def _runner(study: type[Study], command: type[RunStudy] = RunStudy) -> type[RunStudy]:
     settings = ("settings", Annotated[study, arg(name="")], field(kw_only=True))
-    return make_dataclass("RunStudy", [settings], bases=(RunStudy,), frozen=True)
+    return make_dataclass(command.__name__, [settings], bases=(command,), frozen=True)
 
 
 def _leaf(name: str, command: type, description: str | None = None) -> Any:

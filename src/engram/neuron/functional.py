@@ -162,7 +162,7 @@ def psn(
         charge = torch.addmm(
             -threshold.to(dtype).reshape(-1, 1),
             weight.to(dtype),
-            x.reshape(x.shape[0], x.shape[1:].numel()).to(dtype),
+            x.reshape(x.shape[0], math.prod(x.shape[1:])).to(dtype),
         )
     return surrogate(charge).to(x.dtype).reshape(weight.shape[0], *x.shape[1:])
 

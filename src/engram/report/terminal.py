@@ -3,13 +3,18 @@
 from collections.abc import Sequence
 
 from rich import box
+from rich.bar import Bar
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from engram.report.item import Scalar, Table
+from engram.report.item import Figure, Scalar, Table
 from engram.report.model import Report
 from engram.report.number import cell_text, column_text, is_numeric, scalar_text
+from engram.series import Series
+
+BAR_WIDTH = 40
+"""Characters of the longest bar."""
 
 
 def print_report(report: Report, console: Console) -> None:
@@ -31,6 +36,26 @@ def print_report(report: Report, console: Console) -> None:
         console.print(_table(table))
     for note in report.notes:
         console.print(f"· {escape(note)}")
+
+
+def print_bars(figure: Figure, drawn: Sequence[Series], console: Console) -> None:
+    """Print series as horizontal bars, one below the other, as `Report.render` does not.
+
+    Args:
+        figure: The figure they belong to, for its title and caption.
+        drawn: Its series; a bar for each value, from 0, and none for a gap.
+        console: Where to print.
+    """
+    for series in drawn:
+        most = max((value for value in series.values if value is not None), default=0.0)
+        grid = Grid(box=None, show_header=False, title_justify="left", caption_justify="left")
+        grid.title = escape(figure.title if len(drawn) == 1 else f"{figure.title}: {series.name}")
+        grid.caption = escape(figure.caption) or None
+        numbers = column_text(list(series.values))
+        for position, value, number in zip(series.index, series.values, numbers, strict=True):
+            bar = Bar(most or 1.0, 0, max(value or 0.0, 0.0), width=BAR_WIDTH)
+            grid.add_row(escape(str(position)), bar, f"{number} {escape(series.unit)}")
+        console.print(grid)
 
 
 def _scalars(scalars: Sequence[Scalar]) -> Grid:

@@ -25,6 +25,11 @@ STUDIES: dict[str, StudyEntry] = {
         "SequenceMemory",
         "How far do spiking neurons remember along real sequences?",
     ),
+    "spike-driven-residuals": StudyEntry(
+        "engram.studies.spike_driven_residuals",
+        "SpikeDrivenResiduals",
+        "Do residuals that add membranes instead of spikes save energy, and at what accuracy?",
+    ),
     "tax-language": StudyEntry(
         "engram.studies.tax_language",
         "TaxLanguage",

@@ -35,7 +35,7 @@ class Comparison:
         self.seed = seed
         self.what = what
         self.prefix = f"{task}: " if task else ""
-        self.right = {name: _right(runs, examples) for name, runs in outcomes.items()}
+        self.right = {name: correctness(runs, examples) for name, runs in outcomes.items()}
 
     @cached_property
     def accuracy(self) -> dict[str, Interval]:
@@ -166,7 +166,7 @@ def conclusion(reference: str, gains: Mapping[str, Interval]) -> str:
     return " ".join(said)
 
 
-def _right(runs: Sequence[dict[str, Any]], examples: int) -> np.ndarray:
+def correctness(runs: Sequence[dict[str, Any]], examples: int) -> np.ndarray:
     """100 where a run was right about an example, else 0, (run, example)."""
     right = np.full((len(runs), examples), 100.0)
     for row, run in zip(right, runs, strict=True):

@@ -10,6 +10,7 @@ from torch import nn
 from engram import data
 from engram.neuron import Neuron
 from engram.studies.network import SpikingNetwork
+from engram.studies.pictures import load_images
 from engram.train import Examples
 
 NeuronName = Literal["if", "lif", "plif", "psn", "masked", "sliding"]
@@ -38,30 +39,8 @@ def row_network(
 def read_images(
     spec: str, *, size: int | None, limit: int | None, validation: float, seed: int
 ) -> Images:
-    """Load images, thin out the training ones, split off a validation part, and standardise.
-
-    Args:
-        spec: What `engram.data.load` takes.
-        size: Side in pixels to scale and crop the user's own pictures to.
-        limit: Most training images to keep, each class in proportion; all when None.
-        validation: Share of those to split off.
-        seed: Seed of both choices.
-
-    Raises:
-        ValueError: If the dataset holds no images, or cannot be read or split.
-    """
-    entry = data.CATALOGUE.get(spec)
-    if entry and entry.kind != "image":
-        images = [name for name, other in data.CATALOGUE.items() if other.kind == "image"]
-        raise ValueError(
-            f"{spec} holds {entry.kind}, and this study reads the rows of images: "
-            f"choose {', '.join(images)}, imagefolder:DIR or parquet:DIR"
-        )
-    source = data.load(spec, size=size)
-    train = source.train
-    if limit is not None and limit < len(train):
-        _, train = data.split_off(train, limit / len(train), seed)
-    splits = (*data.split_off(train, validation, seed), source.test)
+    """Load images as `load_images` does, and standardise their rows by the training part."""
+    source, splits = load_images(spec, size=size, limit=limit, validation=validation, seed=seed)
     rows = [_rows(split) for split in splits]
     mean, deviation = rows[0].mean(), rows[0].std() or 1.0
     parts = [

@@ -1,0 +1,42 @@
+"""Energy: what a network computed, counted as it ran, and what that takes in joules."""
+
+from engram.energy.count import Count, count
+from engram.energy.joules import (
+    FP16,
+    FP32,
+    INT8,
+    Arithmetic,
+    EqualInformation,
+    Memory,
+    Quantised,
+    compute_j,
+    equal_information,
+    memory_j,
+    neurons_j,
+    operation_j,
+    paper_j,
+)
+from engram.energy.trace import Activation, Kind, Operand, Operation, Tracer
+
+__all__ = [
+    "FP16",
+    "FP32",
+    "INT8",
+    "Activation",
+    "Arithmetic",
+    "Count",
+    "EqualInformation",
+    "Kind",
+    "Memory",
+    "Operand",
+    "Operation",
+    "Quantised",
+    "Tracer",
+    "compute_j",
+    "count",
+    "equal_information",
+    "memory_j",
+    "neurons_j",
+    "operation_j",
+    "paper_j",
+]

@@ -1,0 +1,154 @@
+"""Batch norm in training, of channels-last memory, at the speed of memory.
+
+The mean and the variance of a batch come from one pass, exactly as accurate as from two: each block
+finds its own while the cache holds it, and the blocks are put together in float64.
+"""
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from engram.neuron.kernel.memory import new_like
+from engram.neuron.kernel.team import Entry, entry, launch
+
+BLOCK = 1 << 14
+"""Numbers a piece: 64 KiB in float32, well inside a second-level cache."""
+
+
+class Normed(NamedTuple):
+    """What a batch norm makes of a batch."""
+
+    y: Tensor
+    mean: Tensor
+    variance: Tensor
+
+
+def batch_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Normed:
+    """Batch norm by the statistics of the batch: (x − mean)/√(variance + ε) · weight + bias.
+
+    Args:
+        x: Float32 or float64 on the CPU, `(batch, channels, height, width)`, channels-last.
+        weight: `(channels,)`, in the dtype of x.
+        bias: Likewise.
+        eps: ε.
+
+    Returns:
+        The result, and the mean and the biased variance of each channel, through which no gradient
+        flows.
+    """
+    return Normed(*_BatchNorm.apply(x, weight, bias, eps))  # pyright: ignore[reportGeneralTypeIssues]
+
+
+class _BatchNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        mean, variance = moments(x)
+        scale = weight.double() / (variance + eps).sqrt()
+        y = affine(x, scale, bias - mean * scale)
+        ctx.save_for_backward(x, weight, mean, variance)
+        ctx.eps = eps
+        mean, variance = mean.to(x.dtype), variance.to(x.dtype)
+        ctx.mark_non_differentiable(mean, variance)
+        return y, mean, variance
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, mean, variance = ctx.saved_tensors
+        g = grads[0].contiguous(memory_format=torch.channels_last)
+        total, dot = products(x, g, mean)
+        g_x, g_weight = differentiate(
+            x, g, new_like(x), weight, mean, variance, total, dot, ctx.eps
+        )
+        return g_x, g_weight, total.to(weight.dtype), None
+
+
+def differentiate(
+    x: Tensor,
+    g: Tensor,
+    room: Tensor,
+    weight: Tensor,
+    mean: Tensor,
+    variance: Tensor,
+    total: Tensor,
+    dot: Tensor,
+    eps: float,
+) -> tuple[Tensor, Tensor]:
+    """Gradients of x and of the weight.
+
+    With ŝ = 1/√(variance + ε) and n pixels, dL/dx = w ŝ (g − Σg/n − (x − mean) ŝ² Σg(x − mean)/n).
+
+    Args:
+        x: Input of the norm.
+        g: Gradient of its output.
+        room: Where the gradient of x goes; may be g.
+        weight: Weight of the norm.
+        mean: Mean of each channel.
+        variance: Variance of each channel.
+        total: Σg over pixels.
+        dot: Σg(x − mean) over pixels.
+        eps: ε.
+    """
+    n = x.numel() / x.shape[1]
+    inverse = (variance + eps).rsqrt()
+    scale = weight * inverse
+    slope = -scale * inverse**2 * dot / n
+    combine(x, g, room, scale, slope, -scale * total / n - slope * mean)
+    return room, (dot * inverse).to(weight.dtype)
+
+
+def moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance of each channel, in float64."""
+    rows, channels, block, pieces = _pieces(x)
+    means, squares = x.new_empty(pieces, channels), x.new_empty(pieces, channels)
+    _launch("moments", x, means, squares)
+    counts = torch.full((pieces, 1), block, dtype=torch.float64)
+    counts[-1] = rows - (pieces - 1) * block
+    means = means.double()
+    mean = (counts * means).sum(0) / rows
+    return mean, (squares.double() + counts * (means - mean) ** 2).sum(0) / rows
+
+
+def affine(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """The result of x · scale + shift, both given by channel."""
+    y = new_like(x)
+    _launch("affine", x, y, scale.to(x.dtype), shift.to(x.dtype))
+    return y
+
+
+def products(x: Tensor, g: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+    """Σg and Σg(x − mean) of each channel, in float64."""
+    _, channels, _, pieces = _pieces(x)
+    sums, dots = x.new_empty(pieces, channels), x.new_empty(pieces, channels)
+    _launch("products", x, g, mean.to(x.dtype), sums, dots)
+    return sums.double().sum(0), dots.double().sum(0)
+
+
+def combine(x: Tensor, g: Tensor, y: Tensor, scale: Tensor, slope: Tensor, shift: Tensor) -> None:
+    """Writes g · scale + x · slope + shift into y, which may be g."""
+    _launch("combine", x, g, y, *(v.to(x.dtype) for v in (scale, slope, shift)))
+
+
+def _pieces(x: Tensor) -> tuple[int, int, int, int]:
+    """Rows, columns, rows a piece, pieces."""
+    channels = x.shape[1]
+    rows = x.numel() // channels
+    block = max(1, BLOCK // channels)
+    return rows, channels, block, -(-rows // block)
+
+
+def _launch(kernel: str, x: Tensor, *tensors: Tensor) -> None:
+    """Runs a kernel of `norm_cpu` on x and what follows it."""
+    rows, channels, block, pieces = _pieces(x)
+    addresses = (tensor.data_ptr() for tensor in (x, *tensors))
+    launch(_kernel(kernel, x.dtype), pieces, x.numel(), *addresses, rows, channels, block)
+
+
+@lru_cache
+def _kernel(name: str, dtype: torch.dtype) -> Entry:
+    from engram.neuron.kernel import native, norm_cpu  # Numba is loaded when first needed
+
+    return entry(getattr(norm_cpu, name)(native.REALS[dtype]))

@@ -1,0 +1,120 @@
+"""Batch norm and LIF as one node of autograd, which keeps the input and computes the rest again."""
+
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engram.neuron.kernel.lif import Settings, _form, _tau
+from engram.neuron.kernel.memory import new_like
+from engram.neuron.kernel.norm import differentiate, moments
+from engram.neuron.kernel.team import Entry, bits, entry, launch
+
+SCRATCH = 1 << 16
+"""Charges that the backward of one piece holds, in the second-level cache."""
+
+
+def norm_lif(
+    x: Tensor, weight: Tensor, bias: Tensor, eps: float, steps: int, settings: Settings
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Spikes of a LIF from rest whose current is the batch norm of x, by the batch's statistics.
+
+    Args:
+        x: Float32 or float64 on the CPU, `(time · batch, channels, height, width)`, channels-last.
+        weight: Weight of the norm, `(channels,)`, in the dtype of x.
+        bias: Its bias, likewise.
+        eps: Its ε.
+        steps: The steps of time.
+        settings: The LIF, whose leak is not learned.
+
+    Returns:
+        The spikes, shaped as x, and the mean and the biased variance of each channel, through which
+        no gradient flows.
+    """
+    return _NormLIF.apply(x, weight, bias, eps, steps, settings)  # pyright: ignore[reportReturnType]
+
+
+class _NormLIF(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        eps: float,
+        steps: int,
+        settings: Settings,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        mean, variance = moments(x)
+        scale, shift = _affine(weight, bias, mean, variance, eps)
+        spikes = new_like(x)
+        kernel, numbers = _forward_kernel(x.dtype, settings)
+        rows, channels, block = _rows(x, steps)
+        addresses = (tensor.data_ptr() for tensor in (x, spikes, scale, shift))
+        sizes = (steps, rows, channels, block)
+        launch(kernel, -(-rows // block), x.numel(), *addresses, *sizes, *numbers)
+        ctx.save_for_backward(x, weight, bias, mean, variance)
+        ctx.settings = (eps, steps, settings)
+        mean, variance = mean.to(x.dtype), variance.to(x.dtype)
+        ctx.mark_non_differentiable(mean, variance)
+        return spikes, mean, variance
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, bias, mean, variance = ctx.saved_tensors
+        eps, steps, settings = ctx.settings
+        g = grads[0].contiguous(memory_format=torch.channels_last)
+        scale, shift = _affine(weight, bias, mean, variance, eps)
+        rows, channels, block = _rows(x, steps)
+        pieces = -(-rows // block)
+        g_x, near = new_like(x), mean.to(x.dtype)
+        sums, dots = x.new_empty(pieces, channels), x.new_empty(pieces, channels)
+        kernel, numbers = _backward_kernel(x.dtype, settings)
+        tensors = (x, g, g_x, scale, shift, near, sums, dots)
+        addresses = (tensor.data_ptr() for tensor in tensors)
+        launch(kernel, pieces, x.numel(), *addresses, steps, rows, channels, block, *numbers)
+        total, dot = sums.double().sum(0), dots.double().sum(0)
+        _, g_weight = differentiate(x, g_x, g_x, weight, mean, variance, total, dot, eps)
+        return g_x, g_weight, total.to(bias.dtype), None, None, None
+
+
+def _affine(
+    weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor, eps: float
+) -> tuple[Tensor, Tensor]:
+    """The norm as x · scale + shift."""
+    scale = weight.double() / (variance + eps).sqrt()
+    return scale.to(weight.dtype), (bias - mean * scale).to(weight.dtype)
+
+
+def _rows(x: Tensor, steps: int) -> tuple[int, int, int]:
+    """Rows a step, columns, rows a piece."""
+    channels = x.shape[1]
+    return x.numel() // channels // steps, channels, max(1, SCRATCH // (steps * channels))
+
+
+@lru_cache(256)
+def _forward_kernel(real: torch.dtype, settings: Settings) -> tuple[Entry, tuple[int, ...]]:
+    """The kernel of these settings, and its last words: τ, threshold, reset potential."""
+    from engram.neuron.kernel import native, norm_lif_cpu  # Numba is loaded when first needed
+
+    form = _form(False, settings)
+    numbers = (_tau(form[0], settings), settings.threshold, settings.reset or 0.0)
+    return entry(norm_lif_cpu.forward(native.REALS[real], *form)), tuple(map(bits, numbers))
+
+
+@lru_cache(256)
+def _backward_kernel(real: torch.dtype, settings: Settings) -> tuple[Entry, tuple[int, ...]]:
+    """The kernel of these settings, and its last words, from τ to the surrogate's width."""
+    from engram.neuron.kernel import native, norm_lif_cpu
+
+    form = _form(False, settings)
+    address = norm_lif_cpu.backward(
+        native.REALS[real], *form, settings.detach_reset, settings.shape
+    )
+    leak = 1.0 / settings.tau
+    numbers = (
+        *(_tau(form[0], settings), settings.threshold, settings.reset or 0.0),
+        *(leak if settings.decay_input else 1.0, 1.0 - leak, settings.scale, settings.width),
+    )
+    return entry(address), tuple(map(bits, numbers))

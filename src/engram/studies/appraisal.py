@@ -1,0 +1,216 @@
+"""What a vision model computes on pictures, whether it is spike-driven, and what that takes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, final
+
+from torch import Tensor, nn
+
+from engram.energy import (
+    FP32,
+    Arithmetic,
+    Memory,
+    Quantised,
+    compute_j,
+    equal_information,
+    memory_j,
+    neurons_j,
+    operation_j,
+    paper_j,
+)
+from engram.report import Scalar, Table
+from engram.series import Series
+from engram.vision import CUSTOMARY, Finding, Verdict, verify
+
+MICRO = 1e6
+"""Microjoules a joule."""
+BARS = 16
+"""Most bars of a chart."""
+
+
+@final
+@dataclass(frozen=True)
+class Costs:
+    """What operations and moved bytes are charged with.
+
+    Args:
+        arithmetic: Multiplications and additions.
+        memory: Moved bytes.
+        quantised: Whole numbers, for the comparison at equal information.
+    """
+
+    arithmetic: Arithmetic = FP32
+    memory: Memory = field(default_factory=Memory)
+    quantised: Quantised = field(default_factory=Quantised)
+
+
+def appraise(
+    model: nn.Module,
+    batches: Iterable[Tensor],
+    *,
+    allow: Sequence[str] = CUSTOMARY,
+    costs: Costs | None = None,
+) -> dict[str, Any]:
+    """Run a model and tell what it computed, in what JSON can hold.
+
+    Args:
+        model: The model.
+        batches: What it takes.
+        allow: As in `verify`.
+        costs: What is charged; the defaults when None.
+
+    Returns:
+        `operations` and `energy_j` a sample, the `bits` of equal information, the `layers`, a row
+        each, the firing `rates` by layer of neurons, and the `verdict`.
+
+    Raises:
+        ValueError: As `verify` does.
+    """
+    costs = costs or Costs()
+    verdict = verify(model, batches, allow=allow, arithmetic=costs.arithmetic)
+    found, beside = verdict.count, equal_information(verdict.count, costs.quantised)
+    compute, neurons = compute_j(found, costs.arithmetic), neurons_j(found, costs.arithmetic)
+    moved, served = (memory_j(found, costs.memory, reuse=reuse) for reuse in (True, False))
+    return {
+        "operations": found.neurobench() | {"Nominal": found.nominal},
+        "energy_j": {
+            "compute": compute,
+            "paper": paper_j(found, costs.arithmetic),
+            "neurons": neurons,
+            "memory": compute + neurons + moved,
+            "events": compute + neurons + served,
+            "spiking": beside.spiking_j,
+            "quantised": beside.quantised_j,
+        },
+        "bits": beside.bits,
+        "steps": found.steps,
+        "layers": [
+            {
+                "name": one.name,
+                "kinds": one.kinds,
+                "rate": one.left.rate,
+                "dense": one.dense / found.samples,
+                "effective": one.effective / found.samples,
+                "adds": one.gate is not None,
+                "energy_j": operation_j(one, costs.arithmetic) / found.samples,
+            }
+            for one in found.synaptic
+        ],
+        "rates": {layer.path: layer.rate for layer in found.activations},
+        "verdict": plain_verdict(verdict),
+    }
+
+
+def plain_verdict(verdict: Verdict) -> dict[str, Any]:
+    """A verdict in what JSON can hold."""
+    return {
+        "spike_driven": bool(verdict),
+        "offences": [asdict(one) for one in verdict.offences],
+        "allowed": [asdict(one) for one in verdict.allowed],
+        "silent": list(verdict.silent),
+        "leaks": len(verdict.leaks),
+        "repeatable": verdict.repeatable,
+        "unseen": list(verdict.unseen),
+        "alone": verdict.alone,
+    }
+
+
+def scalars(found: Mapping[str, Any]) -> list[Scalar]:
+    """Operations and energy of a sample, one number each."""
+    operations, energy = found["operations"], found["energy_j"]
+    sparsity = operations["ActivationSparsity"]
+    named = {
+        "multiplications (Effective_MACs)": (operations["Effective_MACs"], "a sample"),
+        "additions (Effective_ACs)": (operations["Effective_ACs"], "a sample"),
+        "products if nothing were 0 (Dense)": (operations["Dense"], "a sample"),
+        "membrane updates": (operations["MembraneUpdates"], "a sample"),
+        "zeros among the activations": (None if sparsity is None else 100 * sparsity, "%"),
+        "zeros among the weights": (100 * operations["ConnectionSparsity"], "%"),
+        "footprint": (operations["Footprint"], "bytes"),
+        "energy, arithmetic alone": (MICRO * energy["compute"], "µJ"),
+        "energy with membranes and memory": (MICRO * energy["memory"], "µJ"),
+        "the same, spikes served one by one": (MICRO * energy["events"], "µJ"),
+        "energy by the papers' formula": (MICRO * energy["paper"], "µJ"),
+        "energy in whole numbers": (MICRO * energy["spiking"], "µJ"),
+        f"that of the {found['bits']}-bit network beside it": (MICRO * energy["quantised"], "µJ"),
+    }
+    return [Scalar(name, value, unit) for name, (value, unit) in named.items()]
+
+
+def layer_table(found: Mapping[str, Any]) -> Table:
+    """Every operation that ran: what it read, what it took."""
+    return Table(
+        "Operations of a sample",
+        ["operation", "reads", "nonzero (%)", "dense (M)", "MAC (M)", "AC (M)", "µJ"],
+        [
+            [
+                layer["name"],
+                layer["kinds"],
+                100 * layer["rate"],
+                layer["dense"] / 1e6,
+                None if layer["adds"] else layer["effective"] / 1e6,
+                layer["effective"] / 1e6 if layer["adds"] else None,
+                MICRO * layer["energy_j"],
+            ]
+            for layer in found["layers"]
+        ],
+        "In the order of the first run. Nonzero: of the left operand, the input of a layer. MAC "
+        "and AC: products without a zero factor, the padding and zero weights left out; a binary "
+        "operand makes them additions. Energy: arithmetic alone.",
+    )
+
+
+def verdict_table(found: Mapping[str, Any]) -> Table:
+    """The operations that read something else than spikes, excepted or not."""
+    verdict = found["verdict"]
+    findings = [Finding(**one) for one in (*verdict["offences"], *verdict["allowed"])]
+    return Table(
+        "What reads something else than spikes",
+        ["operation", "reads", "share of the energy (%)", "why", "excepted by"],
+        [
+            [one.operation, one.kinds, 100 * one.share, one.why, one.allowed_by or None]
+            for one in findings
+        ],
+        "Without an exception it is an offence.",
+    )
+
+
+def verdict_text(found: Mapping[str, Any]) -> str:
+    """The verdict in a sentence or two."""
+    verdict = found["verdict"]
+    offences, silent = verdict["offences"], verdict["silent"]
+    share = sum(one["share"] for one in offences)
+    said = ["Spike-driven." if verdict["spike_driven"] else "Not spike-driven."]
+    if offences:
+        said.append(
+            f"{len(offences)} operations, {share:.0%} of the energy, read something else than "
+            "spikes without an exception."
+        )
+    if verdict["leaks"]:
+        said.append(f"The output of {verdict['leaks']} samples depends on others in the batch.")
+    if not verdict["repeatable"]:
+        said.append("Equal calls gave unequal outputs: state is not reset.")
+    if verdict["unseen"]:
+        said.append(f"Operators out of sight: {', '.join(verdict['unseen'])}.")
+    if silent:
+        said.append(f"{len(silent)} operations read no spike at all and were not judged.")
+    return " ".join(said)
+
+
+def energy_series(found: Mapping[str, Any], name: str = "energy") -> Series:
+    """The energy of the arithmetic by part of the network, for a chart."""
+    parts = grouped([layer["name"].partition("/")[0] for layer in found["layers"]])
+    energy: dict[str, float] = {}
+    for part, layer in zip(parts, found["layers"], strict=True):
+        energy[part] = energy.get(part, 0.0) + MICRO * layer["energy_j"]
+    return Series(name, list(energy), list(energy.values()), axis="part", unit="µJ")
+
+
+def grouped(paths: Sequence[str]) -> list[str]:
+    """The paths cut to as many names as leave no more than `BARS` different ones, at least one."""
+    depth = max(path.count(".") for path in paths) + 1
+    while True:
+        cut = [".".join(path.split(".")[:depth]) for path in paths]
+        if len(set(cut)) <= BARS or depth == 1:
+            return cut
+        depth -= 1

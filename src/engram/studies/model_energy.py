@@ -1,0 +1,198 @@
+"""What does a model compute on pictures, is it spike-driven, and what does that take?
+
+The settings alone are imported quickly, for the command line; torch comes when the study runs.
+"""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
+
+from tyro.conf import Positional, arg
+
+from engram.report import Figure, Report
+from engram.study import Journal
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from engram.studies.pictures import Pictures
+
+
+@final
+@dataclass(frozen=True)
+class ModelEnergy:
+    """Count what a model computes on test pictures, judge whether it is spike-driven, charge it.
+
+    Args:
+        model: A preset of engram.vision, such as spikingformer_cifar_4_256, or MODULE:FUNCTION of
+            your own, which takes num_classes and in_channels.
+        data: A dataset of images: a name of the catalogue, imagefolder:DIR or parquet:DIR.
+        checkpoint: Weights of the model; random ones, their batch norms settled on training
+            pictures, when None.
+        size: Side in pixels that pictures are scaled to; as they are when None.
+        samples: Test pictures to run.
+        batch: Pictures a call.
+        steps: How many steps the model shows a picture; its own number when None.
+        allow: Operations that may read something else than spikes; when None, the customary ones:
+            the first convolution, the head, the second product of the attention.
+        arithmetic: What operations are charged by: 45 nm, Horowitz, ISSCC 2014.
+        sram_pj: Energy of a byte to or from SRAM, in picojoules.
+        dram_pj: Energy of a byte from DRAM, in picojoules.
+        seed: Seed of the weights.
+        device: Where to run, such as cpu or cuda; a CUDA device if there is one when None.
+    """
+
+    name: ClassVar[str] = "energy"
+    title: ClassVar[str] = "What a model computes"
+    question: ClassVar[str] = "What does a sample take, and does every weight read spikes?"
+
+    model: Annotated[Positional[str], arg(metavar="MODEL")]
+    data: str = "digits"
+    checkpoint: Path | None = None
+    size: int | None = None
+    samples: int = 64
+    batch: int = 16
+    steps: int | None = None
+    allow: tuple[str, ...] | None = None
+    arithmetic: Literal["fp32", "fp16", "int8"] = "fp32"
+    sram_pj: float = 2.5
+    dram_pj: float = 162.5
+    seed: int = 0
+    device: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("size", "samples", "batch", "steps"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} is {value}: it counts from 1")
+
+    def run(self, report: Report, journal: Journal) -> None:
+        """Run the model and report.
+
+        Raises:
+            ValueError: There is no such model, or the data, the checkpoint or the size do not fit.
+        """
+        from engram.studies import appraisal  # noqa: PLC0415  torch is slow to import
+        from engram.studies.pictures import read_pictures  # noqa: PLC0415
+
+        pictures = read_pictures(
+            self.data, size=self.size, limit=1000, validation=0.5, seed=self.seed
+        )
+        report.provenance.data.update(pictures.source.sha256)
+        journal.expect(1)
+        found = journal.once(self.model, partial(self._appraise, pictures))
+        report.note(f"{self.model}: {appraisal.verdict_text(found)}")
+        for note in self._describe(pictures):
+            report.note(note)
+        report.add(*appraisal.scalars(found))
+        report.add(appraisal.layer_table(found), appraisal.verdict_table(found))
+        report.add(
+            appraisal.energy_series(found),
+            Figure("Energy by part", ["energy"], "bar", caption="Arithmetic alone, a sample."),
+        )
+
+    def _appraise(self, pictures: "Pictures") -> dict[str, Any]:
+        from engram import energy  # noqa: PLC0415
+        from engram.studies import appraisal  # noqa: PLC0415
+        from engram.studies.pictures import as_batch  # noqa: PLC0415
+        from engram.train import batches, choose_device  # noqa: PLC0415
+        from engram.vision import CUSTOMARY  # noqa: PLC0415
+
+        arithmetic = {"fp32": energy.FP32, "fp16": energy.FP16, "int8": energy.INT8}
+        costs = appraisal.Costs(
+            arithmetic[self.arithmetic], energy.Memory(self.sram_pj, self.dram_pj)
+        )
+        model = self._build(pictures).to(choose_device(self.device))
+        shown = pictures.test.inputs[: self.samples]
+        return appraisal.appraise(
+            model,
+            batches(shown, self.batch, as_batch),
+            allow=CUSTOMARY if self.allow is None else self.allow,
+            costs=costs,
+        )
+
+    def _build(self, pictures: "Pictures") -> "nn.Module":
+        """The model, with its weights."""
+        import torch  # noqa: PLC0415
+
+        from engram.vision import load_checkpoint  # noqa: PLC0415
+
+        settings: dict[str, Any] = {
+            "num_classes": len(pictures.source.classes),
+            "in_channels": pictures.train.inputs.shape[1],
+        }
+        if self.steps is not None:
+            settings["steps"] = self.steps
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(self.seed)
+            model = find_model(self.model)(**settings)
+        if self.checkpoint is not None:
+            load_checkpoint(model, self.checkpoint)
+        else:
+            settle(model, pictures.train.inputs[: 2 * self.batch])
+        return model
+
+    def _describe(self, pictures: "Pictures") -> list[str]:
+        source = pictures.source
+        height, width = pictures.test.inputs.shape[-2:]
+        weights = (
+            f"The weights are those of {self.checkpoint.name}."
+            if self.checkpoint
+            else "The weights are random, the batch norms settled on training pictures: what "
+            "depends on firing says little of a trained model."
+        )
+        return [
+            weights,
+            f"Data: {source.name}, {min(self.samples, len(source.test))} test pictures of "
+            f"{height} × {width}. Licence: {source.licence}.",
+            *(f"Data: {note}." for note in source.notes),
+            f"Charged by 45 nm, {self.arithmetic} (Horowitz, ISSCC 2014); memory {self.sram_pj:g} "
+            f"pJ a byte of SRAM, {self.dram_pj:g} of DRAM. No chip was measured.",
+            "With memory: each weight comes once from DRAM, each activation goes to SRAM and "
+            "comes back, each membrane does at every step and takes a MAC. Served one by one, each "
+            "product fetches its weight and updates its sum as well. The network beside has the "
+            "same layers, its activations as many bits as T spikes need to be counted, "
+            "and both 8-bit weights (arXiv 2409.08290). Batch norm folds into the "
+            "convolutions and is not counted.",
+        ]
+
+
+def find_model(name: str) -> Any:
+    """The function that makes a model: a preset, or MODULE:FUNCTION.
+
+    Raises:
+        ValueError: There is no such preset, module or function.
+    """
+    from engram.vision import PRESETS  # noqa: PLC0415  torch is slow to import
+
+    module, colon, function = name.partition(":")
+    if not colon:
+        if name in PRESETS:
+            return PRESETS[name]
+        near = get_close_matches(name, PRESETS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(PRESETS)}"
+        raise ValueError(f"no preset is called {name!r}; {hint} Or give MODULE:FUNCTION")
+    try:
+        return getattr(import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"{name!r} names no function that can be imported: {error}") from error
+
+
+def settle(model: "nn.Module", pictures: Any) -> None:
+    """Gives the batch norms of a model the statistics of these pictures."""
+    import torch  # noqa: PLC0415
+    from torch.nn.modules.batchnorm import _BatchNorm  # noqa: PLC0415
+
+    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    before = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0
+    model.train()
+    with torch.no_grad():
+        model(pictures)
+    model.eval()
+    for norm, momentum in zip(norms, before, strict=True):
+        norm.momentum = momentum

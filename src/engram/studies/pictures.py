@@ -1,0 +1,106 @@
+"""Pictures as examples: read, thinned out, divided, standardised."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from engram import data
+from engram.train import Examples
+
+
+class Pictures(NamedTuple):
+    """A dataset as pictures `(n, channels, height, width)`, standardised by the training part.
+
+    Attributes:
+        source: The dataset.
+        train: Pictures to learn from.
+        validation: Pictures to choose the epoch by.
+        test: Pictures that are met once.
+    """
+
+    source: data.Dataset
+    train: Examples
+    validation: Examples
+    test: Examples
+
+
+def load_images(
+    spec: str, *, size: int | None, limit: int | None, validation: float, seed: int
+) -> tuple[data.Dataset, tuple[data.Split, data.Split, data.Split]]:
+    """Load images, thin out the training ones, and split off a validation part.
+
+    Args:
+        spec: What `engram.data.load` takes.
+        size: Side in pixels to scale and crop the user's own pictures to.
+        limit: Most training images to keep, each class in proportion; all when None.
+        validation: Share of those to split off.
+        seed: Seed of both choices.
+
+    Returns:
+        The dataset, and its training, validation and test part.
+
+    Raises:
+        ValueError: If the dataset holds no images, or cannot be read or split.
+    """
+    entry = data.CATALOGUE.get(spec)
+    if entry and entry.kind != "image":
+        images = [name for name, other in data.CATALOGUE.items() if other.kind == "image"]
+        raise ValueError(
+            f"{spec} holds {entry.kind}, and this study reads images: "
+            f"choose {', '.join(images)}, imagefolder:DIR or parquet:DIR"
+        )
+    source = data.load(spec, size=size)
+    train = source.train
+    if limit is not None and limit < len(train):
+        _, train = data.split_off(train, limit / len(train), seed)
+    return source, (*data.split_off(train, validation, seed), source.test)
+
+
+def read_pictures(
+    spec: str, *, size: int | None, limit: int | None, validation: float, seed: int
+) -> Pictures:
+    """Load images as `load_images` does, and standardise each channel by the training part.
+
+    Args:
+        spec: What `engram.data.load` takes.
+        size: Side in pixels that pictures are scaled to, the user's own also cropped; as they
+            are when None.
+        limit: As in `load_images`.
+        validation: As in `load_images`.
+        seed: As in `load_images`.
+
+    Raises:
+        ValueError: As in `load_images`.
+    """
+    own = spec not in data.CATALOGUE
+    source, splits = load_images(
+        spec, size=size if own else None, limit=limit, validation=validation, seed=seed
+    )
+    parts = [_pixels(split, size) for split in splits]
+    axes = (0, 2, 3)
+    mean, deviation = parts[0].mean(axes, keepdim=True), parts[0].std(axes, keepdim=True)
+    deviation[deviation == 0] = 1.0
+    return Pictures(
+        source,
+        *(
+            Examples((x - mean) / deviation, torch.from_numpy(split.labels))
+            for x, split in zip(parts, splits, strict=True)
+        ),
+    )
+
+
+def _pixels(split: data.Split, size: int | None) -> Tensor:
+    """The pictures of a split as `(n, channels, height, width)`."""
+    pixels = torch.from_numpy(np.stack(list(split.inputs))).float()
+    pixels = pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.movedim(-1, 1)
+    if size is None or pixels.shape[-2:] == (size, size):
+        return pixels.contiguous()
+    return F.interpolate(pixels, (size, size), mode="bilinear", antialias=True)
+
+
+def as_batch(inputs: Tensor, rows: Tensor) -> Tensor:
+    """Pick pictures: a `Collate` of the training engine."""
+    return inputs[rows]

@@ -1,0 +1,316 @@
+"""What the runs say: accuracy, verdicts, operations, energy, firing; the paper's claim beside."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from statistics import fmean
+from typing import Any, final
+
+import numpy as np
+
+from engram.report import Figure, Published, Report, Scalar, Table
+from engram.series import Series
+from engram.stats import Interval, crossed_bootstrap, t_interval
+from engram.studies.appraisal import MICRO
+from engram.studies.compare import correctness
+from engram.studies.spike_driven_residuals.network import NETWORKS
+
+Outcomes = Mapping[str, Sequence[dict[str, Any]]]
+"""For each network, what `train_network` found of each training."""
+
+CLAIM = Published(
+    60.34,
+    "arXiv 2304.11954: 7.463 mJ against 18.819 mJ, 8-512 on ImageNet",
+    "other pictures and far larger networks; see the notes",
+)
+"""The energy that Spikingformer saves against Spikformer."""
+WAYS = {
+    "paper": "the papers' formula",
+    "compute": "arithmetic that ran",
+    "memory": "with membranes and memory",
+}
+"""The ways to charge a network that are compared with the claim."""
+
+
+@final
+class Findings:
+    """What the networks came to.
+
+    Args:
+        outcomes: What was found, by network and training.
+        examples: Number of test images.
+        seed: Seed of the bootstrap.
+    """
+
+    def __init__(self, outcomes: Outcomes, examples: int, seed: int) -> None:
+        self.outcomes = outcomes
+        self.seed = seed
+        self.right = {name: correctness(runs, examples) for name, runs in outcomes.items()}
+
+    def report(self, report: Report) -> None:
+        """Report all of it."""
+        self.report_accuracy(report)
+        self.report_verdicts(report)
+        self.report_operations(report)
+        self.report_energy(report)
+        self.report_firing(report)
+        self.report_claim(report)
+
+    @cached_property
+    def accuracy(self) -> dict[str, Interval]:
+        """Test accuracy of each network in %, mean over the trainings."""
+        return {name: self._interval(matrix) for name, matrix in self.right.items()}
+
+    def report_accuracy(self, report: Report) -> None:
+        """Report how accurate the networks are, and how they differ from the first."""
+        rows = []
+        for name, runs in self.outcomes.items():
+            chosen = fmean(run["validation"][run["best_epoch"]] for run in runs)
+            label, adds, _ = NETWORKS[name]
+            rows.append(
+                [label, adds, runs[0]["parameters"], *self.accuracy[name][:3], 100 * chosen]
+            )
+        report.add(
+            Table(
+                "Accuracy",
+                [
+                    "network",
+                    "residuals add",
+                    "parameters",
+                    "test (%)",
+                    "low",
+                    "high",
+                    "validation (%)",
+                ],
+                rows,
+                "Mean over the trainings. The 95% interval resamples trainings and test images "
+                "both, and a few trainings say little of the spread between them.",
+            ),
+            Series(
+                "test accuracy",
+                self._labels,
+                [one.estimate for one in self.accuracy.values()],
+                axis="network",
+                unit="%",
+                low=[one.low for one in self.accuracy.values()],
+                high=[one.high for one in self.accuracy.values()],
+            ),
+            Figure("Test accuracy", ["test accuracy"], "interval", caption="95% intervals."),
+        )
+        first, *others = self.outcomes
+        gains = {name: self._interval(self.right[name] - self.right[first]) for name in others}
+        if gains:
+            report.add(
+                Table(
+                    f"Paired difference from {NETWORKS[first].label}",
+                    ["network", "difference (points)", "low", "high"],
+                    [[NETWORKS[name].label, *gain[:3]] for name, gain in gains.items()],
+                    "Test accuracy, on the same images.",
+                )
+            )
+
+    def report_verdicts(self, report: Report) -> None:
+        """Report which networks are spike-driven, and what speaks against the others."""
+        rows = []
+        for name, runs in self.outcomes.items():
+            verdicts = [run["verdict"] for run in runs]
+            offences = [one for verdict in verdicts for one in verdict["offences"]]
+            kinds = Counter(one["kinds"] for one in offences)
+            rows.append(
+                [
+                    NETWORKS[name].label,
+                    all(verdict["spike_driven"] for verdict in verdicts),
+                    len(offences) / len(runs),
+                    ", ".join(kinds) or None,
+                    100 * sum(one["share"] for one in offences) / len(runs),
+                    100 * fmean(sum(one["share"] for one in v["allowed"]) for v in verdicts),
+                    fmean(len(verdict["silent"]) for verdict in verdicts),
+                    any(verdict["leaks"] for verdict in verdicts),
+                ]
+            )
+        report.add(
+            Table(
+                "Is it spike-driven?",
+                [
+                    "network",
+                    "spike-driven",
+                    "offences",
+                    "which read",
+                    "share (%)",
+                    "excepted (%)",
+                    "silent",
+                    "batch leaks",
+                ],
+                rows,
+                "Judged by the values that every operation read over the counted images. "
+                "Shares are of the energy of the arithmetic. "
+                "Excepted: the first convolution, the head, the second product of the attention. "
+                "Silent operations read no spike at all and were not judged.",
+            )
+        )
+
+    def report_operations(self, report: Report) -> None:
+        """Report what a picture takes."""
+        columns: dict[str, Callable[[dict[str, Any]], float | None]] = {
+            "MAC (M)": lambda run: run["operations"]["Effective_MACs"] / 1e6,
+            "AC (M)": lambda run: run["operations"]["Effective_ACs"] / 1e6,
+            "dense (M)": lambda run: run["operations"]["Dense"] / 1e6,
+            "with padding (M)": lambda run: run["operations"]["Nominal"] / 1e6,
+            "membrane updates (k)": lambda run: run["operations"]["MembraneUpdates"] / 1e3,
+            "zeros in the activations (%)": _sparsity,
+        }
+        report.add(
+            Table(
+                "Operations of a picture",
+                ["network", *columns],
+                [
+                    [NETWORKS[name].label, *(_mean(read, runs) for read in columns.values())]
+                    for name, runs in self.outcomes.items()
+                ],
+                "Mean over the trainings. MAC and AC: products without a zero factor; a binary "
+                "operand makes them additions. Dense: as if nothing were zero.",
+            )
+        )
+
+    def report_energy(self, report: Report) -> None:
+        """Report what that takes, by every way to charge it."""
+        columns = {
+            "arithmetic": "compute",
+            "papers' formula": "paper",
+            "with memory": "memory",
+            "one by one": "events",
+            "whole numbers": "spiking",
+            "counting network": "quantised",
+        }
+        rows = []
+        for name, runs in self.outcomes.items():
+            spikes = runs[0]["steps"] > 1
+            rows.append(
+                [NETWORKS[name].label]
+                + [
+                    self._energy(name, way)
+                    if spikes or way not in ("spiking", "quantised")
+                    else None
+                    for way in columns.values()
+                ]
+            )
+        bits = max(run["bits"] for runs in self.outcomes.values() for run in runs)
+        report.add(
+            Table(
+                "Energy of a picture (µJ)",
+                ["network", *columns],
+                rows,
+                "45 nm, fp32 (Horowitz, ISSCC 2014), mean over the trainings; no chip was "
+                "measured. With memory: a MAC for each membrane update, weights once from DRAM, "
+                "activations and membranes through SRAM. One by one: each product also fetches its "
+                "weight and updates its sum. Whole numbers: 8-bit weights, arithmetic alone; "
+                f"beside it the same layers run once with {bits}-bit activations that count the "
+                "spikes (arXiv 2409.08290).",
+            ),
+            *(
+                Series(
+                    label,
+                    self._labels,
+                    [self._energy(name, way) for name in self.outcomes],
+                    axis="network",
+                    unit="µJ",
+                )
+                for way, label in WAYS.items()
+            ),
+            Figure("Energy of a picture", list(WAYS.values()), "bar", y_log=True),
+        )
+
+    def report_firing(self, report: Report) -> None:
+        """Report the firing rate of every layer of neurons."""
+        spiking = {name: runs for name, runs in self.outcomes.items() if runs[0]["rates"]}
+        rates = {
+            name: {layer: fmean(run["rates"][layer] for run in runs) for layer in runs[0]["rates"]}
+            for name, runs in spiking.items()
+        }
+        if not rates:
+            return
+        names = {name: f"{NETWORKS[name].label}: firing rate" for name in rates}
+        report.add(
+            Table(
+                "Firing rate by layer",
+                ["network", "layer", "spikes a neuron and step"],
+                [
+                    [NETWORKS[name].label, layer, rate]
+                    for name, of_layers in rates.items()
+                    for layer, rate in of_layers.items()
+                ],
+                "Mean over the trainings, on the counted images.",
+            ),
+            *(
+                Series(names[name], range(1, len(of) + 1), list(of.values()), axis="layer")
+                for name, of in rates.items()
+            ),
+            Figure("Firing rate", list(names.values()), y_label="spikes a neuron and step"),
+        )
+
+    def report_claim(self, report: Report) -> None:
+        """Report what Spikingformer saves against Spikformer, beside the paper's number."""
+        if not {"spikingformer", "spikformer"} <= self.outcomes.keys():
+            return
+        pairs = list(zip(self.outcomes["spikingformer"], self.outcomes["spikformer"], strict=False))
+        saved = {
+            way: [100 * (1 - a["energy_j"][way] / b["energy_j"][way]) for a, b in pairs]
+            for way in WAYS
+        }
+        for way, values in saved.items():
+            interval = t_interval(values) if len(values) > 1 else None
+            report.add(
+                Scalar(
+                    f"energy saved against Spikformer, {WAYS[way]}",
+                    fmean(values),
+                    "%",
+                    low=interval and interval.low,
+                    high=interval and interval.high,
+                    published=CLAIM if way == "paper" else None,
+                )
+            )
+        report.note(self._why({way: fmean(values) for way, values in saved.items()}))
+
+    def _why(self, saved: Mapping[str, float]) -> str:
+        """Why ours is not the paper's number."""
+        offending = fmean(
+            sum(one["share"] for one in run["verdict"]["offences"])
+            for run in self.outcomes["spikformer"]
+        )
+        stem = fmean(
+            sum(one["share"] for one in run["verdict"]["allowed"])
+            for run in self.outcomes["spikingformer"]
+        )
+        return (
+            f"The paper says that Spikingformer saves {CLAIM.value}% of Spikformer's energy; by "
+            f"its formula it saves {saved['paper']:.0f}% here, by the arithmetic that ran "
+            f"{saved['compute']:.0f}%, and with membranes and memory {saved['memory']:.0f}%. What "
+            "it saves is that weights read spikes and no counts: those layers are "
+            f"{100 * offending:.0f}% of Spikformer's arithmetic here. It cannot save the layers "
+            f"that read pictures and means, {100 * stem:.0f}% of its own. Both shares, and how "
+            "often neurons fire, depend on the size of network and pictures and on the training, "
+            "which are not the paper's. Its formula leaves out the memory, where a small network "
+            "run once a picture spends most on its weights, which both networks have alike."
+        )
+
+    @property
+    def _labels(self) -> list[str]:
+        return [NETWORKS[name].label for name in self.outcomes]
+
+    def _energy(self, name: str, way: str) -> float:
+        return fmean(MICRO * run["energy_j"][way] for run in self.outcomes[name])
+
+    def _interval(self, values: np.ndarray) -> Interval:
+        return crossed_bootstrap(values, np.random.default_rng(self.seed))
+
+
+def _sparsity(run: dict[str, Any]) -> float | None:
+    share = run["operations"]["ActivationSparsity"]
+    return None if share is None else 100 * share
+
+
+def _mean(
+    read: Callable[[dict[str, Any]], float | None], runs: Sequence[dict[str, Any]]
+) -> float | None:
+    values = [value for value in map(read, runs) if value is not None]
+    return fmean(values) if values else None

@@ -1,0 +1,99 @@
+"""The networks that are compared: alike in size, unlike in what their residuals add."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal, NamedTuple
+
+from engram.vision import (
+    Spikformer,
+    Spikingformer,
+    VisionModel,
+    ms_resnet18,
+    resnet18,
+    sew_resnet18,
+)
+
+NetworkName = Literal[
+    "spikingformer", "spikformer", "sew-add", "sew-and", "sew-iand", "ms-resnet", "ann"
+]
+
+
+class Shape(NamedTuple):
+    """What all networks share.
+
+    Attributes:
+        classes: Classes of the head.
+        channels: Channels of a picture.
+        dim: Channels of a token; a ResNet begins with an eighth, and ends with as many.
+        depth: Blocks of a transformer.
+        heads: Heads of its attention.
+        steps: T; the artificial network has one.
+    """
+
+    classes: int
+    channels: int
+    dim: int
+    depth: int
+    heads: int
+    steps: int
+
+
+class Network(NamedTuple):
+    """A network of the comparison: its label, what its residuals add, and how to make it."""
+
+    label: str
+    adds: str
+    make: Callable[[Shape], VisionModel]
+
+
+def transformer(family: type[Spikingformer] | type[Spikformer], shape: Shape) -> VisionModel:
+    """A spiking transformer whose tokenizer halves the picture twice, as for CIFAR."""
+    return family(
+        shape.depth,
+        shape.dim,
+        shape.heads,
+        steps=shape.steps,
+        num_classes=shape.classes,
+        in_channels=shape.channels,
+        pools=(3, 4) if family is Spikingformer else (2, 3),
+    )
+
+
+def spiking_resnet(make: Callable[..., VisionModel], shape: Shape) -> VisionModel:
+    """A spiking ResNet-18 for small pictures."""
+    return make(
+        num_classes=shape.classes,
+        steps=shape.steps,
+        in_channels=shape.channels,
+        width=shape.dim // 8,
+        small_images=True,
+    )
+
+
+def artificial(shape: Shape) -> VisionModel:
+    """The ResNet-18 that does not spike."""
+    return resnet18(
+        num_classes=shape.classes,
+        in_channels=shape.channels,
+        width=shape.dim // 8,
+        small_images=True,
+    )
+
+
+NETWORKS: dict[str, Network] = {
+    "spikingformer": Network("Spikingformer", "membranes", partial(transformer, Spikingformer)),
+    "spikformer": Network("Spikformer", "spikes", partial(transformer, Spikformer)),
+    "sew-add": Network("SEW-ResNet, ADD", "spikes", partial(spiking_resnet, sew_resnet18)),
+    "sew-and": Network(
+        "SEW-ResNet, AND",
+        "nothing: spikes gate spikes",
+        partial(spiking_resnet, partial(sew_resnet18, connection="AND")),
+    ),
+    "sew-iand": Network(
+        "SEW-ResNet, IAND",
+        "nothing: spikes gate spikes",
+        partial(spiking_resnet, partial(sew_resnet18, connection="IAND")),
+    ),
+    "ms-resnet": Network("MS-ResNet", "membranes", partial(spiking_resnet, ms_resnet18)),
+    "ann": Network("ResNet, no spikes", "real numbers", artificial),
+}

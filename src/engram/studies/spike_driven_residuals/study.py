@@ -1,0 +1,184 @@
+"""The settings of the comparison, its pieces of work, and what a reader must know of them."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, final, get_args
+
+import torch
+from torch.nn import functional as F
+from torch.optim import AdamW
+
+from engram.report import Report
+from engram.studies.appraisal import appraise
+from engram.studies.pictures import Pictures, as_batch, read_pictures
+from engram.studies.spike_driven_residuals.findings import Findings
+from engram.studies.spike_driven_residuals.network import NETWORKS, NetworkName, Shape
+from engram.study import Journal
+from engram.train import batches, fit, predict, threads
+
+BATCH = 64
+"""Pictures a call when nothing is learned."""
+
+
+@final
+@dataclass(frozen=True)
+class SpikeDrivenResiduals:
+    """Compare networks whose residuals add membranes, spikes or real numbers.
+
+    Args:
+        data: A dataset of images: a name of the catalogue, imagefolder:DIR or parquet:DIR.
+        size: Side in pixels that pictures are scaled to, a multiple of 4; as they are when None.
+        limit: Most training images to use, each class in proportion; all when None.
+        validation: Share of them that chooses the epoch instead of teaching.
+        networks: The networks to compare, in accuracy with the first.
+        dim: Channels of a token, a multiple of 8 and of the heads; the ResNets begin with an
+            eighth of it.
+        depth: Blocks of a transformer.
+        heads: Heads of its attention.
+        steps: T, how many steps a spiking network is shown a picture.
+        epochs: Passes over the training images.
+        batch: Images a training step.
+        lr: Learning rate of AdamW at the first step; it falls to 0 along half a cosine.
+        traced: Test images on which operations are counted.
+        seeds: Trainings of each network, from different weights.
+        seed: Seed of all randomness.
+        device: Where to train, such as cpu or cuda; a CUDA device if there is one when None.
+        threads: CPU threads of torch; another number may round otherwise.
+    """
+
+    name: ClassVar[str] = "spike-driven-residuals"
+    title: ClassVar[str] = "Residuals of membranes against residuals of spikes"
+    question: ClassVar[str] = (
+        "Do residuals that add membranes instead of spikes save energy, and at what accuracy?"
+    )
+
+    data: str = "digits"
+    size: int | None = None
+    limit: int | None = 5_000
+    validation: float = 0.2
+    networks: tuple[NetworkName, ...] = ("spikingformer", "spikformer", "sew-add", "ann")
+    dim: int = 64
+    depth: int = 2
+    heads: int = 4
+    steps: int = 4
+    epochs: int = 10
+    batch: int = 32
+    lr: float = 4e-3
+    traced: int = 128
+    seeds: int = 3
+    seed: int = 0
+    device: str | None = None
+    threads: int = 2
+
+    def __post_init__(self) -> None:
+        counted = ("size", "limit", "depth", "heads", "steps", "epochs", "traced", "seeds")
+        for field in (*counted, "threads"):
+            value = getattr(self, field)
+            if value is not None and value < 1:
+                raise ValueError(f"{field} is {value}: it counts from 1")
+        if self.dim < 8 or self.dim % 8 or self.dim % self.heads:
+            raise ValueError(
+                f"dim={self.dim} with heads={self.heads}: give a multiple of 8 and of the heads"
+            )
+        known = get_args(NetworkName)
+        chosen = self.networks
+        if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(known):
+            raise ValueError(
+                f"networks are {chosen}: name at least one of {', '.join(known)}, each once"
+            )
+
+    def run(self, report: Report, journal: Journal) -> None:
+        """Train each network, count what it computes, and report as each is done.
+
+        Raises:
+            ValueError: If the data are no images or cannot be read, or a setting does not fit them.
+        """
+        pictures = read_pictures(
+            self.data,
+            size=self.size,
+            limit=self.limit,
+            validation=self.validation,
+            seed=self.seed,
+        )
+        report.provenance.data.update(pictures.source.sha256)
+        for note in describe(self, pictures):
+            report.note(note)
+        journal.expect(len(self.networks) * self.seeds)
+        outcomes: dict[str, list[dict[str, Any]]] = {}
+        try:
+            with threads(self.threads):
+                for network in self.networks:
+                    outcomes[network] = [
+                        journal.once(
+                            f"{NETWORKS[network].label}, seed {seed}",
+                            partial(train_network, self, pictures, network, seed),
+                        )
+                        for seed in range(self.seed, self.seed + self.seeds)
+                    ]
+        finally:  # an interrupted run still reports the networks that are done
+            if outcomes:
+                Findings(outcomes, len(pictures.test.labels), self.seed).report(report)
+
+
+def train_network(
+    study: SpikeDrivenResiduals, pictures: Pictures, network: str, seed: int
+) -> dict[str, Any]:
+    """Train one network, test the weights that did best in validation, count what they compute.
+
+    Returns:
+        What JSON can hold: `parameters`, the rows of the `wrong` test pictures, the `validation`
+        accuracy by epoch, the `best_epoch`, `step_ms`, and what `appraise` tells.
+    """
+    shape = Shape(
+        classes=len(pictures.source.classes),
+        channels=pictures.train.inputs.shape[1],
+        dim=study.dim,
+        depth=study.depth,
+        heads=study.heads,
+        steps=study.steps,
+    )
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        net = NETWORKS[network].make(shape)
+    history = fit(
+        net,
+        pictures.train,
+        pictures.validation,
+        epochs=study.epochs,
+        batch=study.batch,
+        lr=study.lr,
+        seed=seed,
+        optimizer=partial(AdamW, weight_decay=0.01),
+        device=study.device,
+        loss=partial(F.cross_entropy, label_smoothing=0.1),
+        collate=as_batch,
+    )
+    test = pictures.test
+    answers = predict(net, test.inputs, batch=BATCH, collate=as_batch).argmax(1)
+    return {
+        "parameters": sum(weight.numel() for weight in net.parameters()),
+        "wrong": (answers != test.labels).nonzero().flatten().tolist(),
+        "validation": list(history.validation_accuracy.values),
+        "best_epoch": history.best_epoch,
+        "step_ms": 1e3 * history.step_s,
+    } | appraise(net, batches(test.inputs[: study.traced], BATCH, as_batch))
+
+
+def describe(study: SpikeDrivenResiduals, pictures: Pictures) -> list[str]:
+    """What a reader must know of the data and of how the numbers came about."""
+    source = pictures.source
+    used = len(pictures.train.labels) + len(pictures.validation.labels)
+    bitten = f", of which limit = {study.limit} kept {used}" if used < len(source.train) else ""
+    height, width = pictures.test.inputs.shape[-2:]
+    return [
+        f"Data: {source.name}, {height} × {width}. Licence: {source.licence}.",
+        *(f"Data: {note}." for note in source.notes),
+        f"There are {len(source.train)} training images{bitten}: {len(pictures.train.labels)} "
+        f"taught and {len(pictures.validation.labels)} chose the epoch, whose weights met the "
+        f"{len(source.test)} test images once. Operations are counted on "
+        f"{min(study.traced, len(source.test))} of those.",
+        f"Transformers: {study.depth} blocks of {study.dim} channels, {study.heads} heads; "
+        f"ResNets: 18 layers from {study.dim // 8} to {study.dim} channels; T = {study.steps}. All "
+        f"learn alike: AdamW, {study.epochs} epochs of batches of {study.batch}, label smoothing "
+        "0.1, no augmentation. Runs differ in initial weights and the order of the images.",
+    ]

@@ -1,0 +1,113 @@
+"""A model as ONNX: standard operators only, the steps unrolled."""
+
+import math
+from collections.abc import Callable
+from contextlib import nullcontext
+from os import PathLike
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engram.neuron import IF, LIF, Neuron, ParametricLIF, reference
+from engram.neuron.kernel.lif import lif_operator
+from engram.vision.layer import fold
+from engram.vision.network import VisionModel
+
+
+def export_onnx(model: VisionModel, path: str | PathLike[str], sample: Tensor) -> None:
+    """Writes a model for inference to an ONNX file, its batch norms folded.
+
+    The file takes `images` of the sample's shape, any number of them (or frames, where the sample
+    is frames), and gives `logits`. Needs `pip install "engram[onnx]"`.
+
+    Args:
+        model: The model; it stays as it is.
+        path: Where to.
+        sample: An input as in `VisionModel.forward`, of at least two images.
+
+    Raises:
+        ValueError: The onnx packages are missing, or the sample is a single image.
+    """
+    check_packages()
+    axis = sample.ndim - 4
+    if axis not in (0, 1) or sample.shape[axis] < 2:
+        raise ValueError(
+            f"export_onnx got a sample of shape {tuple(sample.shape)}: give it a batch of two or "
+            "more images, which leaves the size of the batch open"
+        )
+    folded = fold(model)
+    neurons = [module for module in folded.modules() if isinstance(module, Neuron)]
+    stepped = all(isinstance(neuron, (IF, LIF, ParametricLIF)) for neuron in neurons)
+    with torch.no_grad(), nullcontext() if stepped else reference():
+        torch.onnx.export(
+            folded,
+            (sample,),
+            path,
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes=({axis: torch.export.Dim.DYNAMIC},),
+            custom_translation_table={lif_operator._opoverload: lif_nodes()},
+            dynamo=True,
+            optimize=False,  # runtimes do that themselves
+            verbose=False,
+        )
+
+
+def check_packages() -> None:
+    """Raises ValueError unless the packages that write ONNX are installed."""
+    try:
+        import onnx  # noqa: F401, PLC0415
+        import onnxscript  # noqa: F401, PLC0415
+    except ImportError as error:
+        raise ValueError(
+            f"writing ONNX needs {error.name}, which is not installed: "
+            '`pip install "engram[onnx]"` brings it'
+        ) from error
+
+
+def lif_nodes() -> Callable[..., Any]:
+    """What writes `functional.lif` as nodes, fewer than tracing it would give, and sooner."""
+    from onnxscript import opset18  # noqa: PLC0415
+
+    op: Any = opset18  # what it makes are nodes, whatever its signatures say
+
+    def lif(
+        x: Any,
+        voltage: Any,
+        leak: Any,
+        tau: float,
+        threshold: float,
+        reset: float | None,
+        decay_input: bool,
+        detach_reset: bool,
+        shape: int,
+        scale: float,
+        width: float,
+    ) -> Any:
+        del detach_reset, shape, scale, width  # of the gradient
+
+        def number(value: float) -> Any:
+            return op.CastLike(op.Constant(value_float=value), x)
+
+        def decayed(drift: Any) -> Any:
+            return op.Mul(drift, leak) if leak is not None else op.Div(drift, number(tau))
+
+        rest, v_th = number(reset or 0.0), number(threshold)
+        v = rest if voltage is None else voltage
+        spikes = []
+        for t in range(x.shape[0]):
+            x_t = op.Gather(x, op.Constant(value_int=t), axis=0)
+            if leak is None and math.isinf(tau):
+                h = op.Add(v, x_t)
+            elif decay_input:
+                h = op.Add(v, decayed(op.Sub(x_t, op.Sub(v, rest))))
+            else:
+                h = op.Add(op.Sub(v, decayed(op.Sub(v, rest))), x_t)
+            fires = op.GreaterOrEqual(h, v_th)
+            s = op.CastLike(fires, x)
+            v = op.Sub(h, op.Mul(s, v_th)) if reset is None else op.Where(fires, rest, h)
+            spikes.append(op.Unsqueeze(s, op.Constant(value_ints=[0])))
+        return op.Concat(*spikes, axis=0), v
+
+    return lif

@@ -1,0 +1,227 @@
+"""The layers that every vision model is made of: convolution with batch norm, and its neurons."""
+
+import copy
+import inspect
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TypeVar, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from engram.neuron import IF, LIF, Neuron, Sigmoid
+from engram.neuron.kernel.lif import Settings
+from engram.neuron.kernel.shape import SHAPES, shape_of
+from engram.vision.norm import BatchNorm
+
+Model = TypeVar("Model", bound=nn.Module)
+
+NeuronFactory = Callable[..., Neuron]
+"""Makes the neurons of one layer: a class of `engram.neuron`, or a `functools.partial` of one."""
+
+paper_lif = partial(LIF, detach_reset=True, surrogate=Sigmoid(4.0))
+"""The LIF of Spikingformer and Spikformer: τ = 2, hard reset to 0, V_th = 1."""
+
+
+@final
+class ConvBN(nn.Module):
+    """Convolution, then batch norm: every step of every image is one sample of the norm.
+
+    The weights lie channels-last, so that the activations do, too.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Side of the square kernel; the padding keeps the size at stride 1.
+        stride: Step of the kernel.
+        groups: Groups of channels that do not mix.
+        bias: Whether the convolution has a bias of its own.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 1,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        bias: bool = False,
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=stride,
+            padding=kernel_size // 2,
+            groups=groups,
+            bias=bias,
+        ).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.bn: nn.Module = BatchNorm(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The normalised convolution of `(batch, …)` or `(time, batch, …)`, shaped alike."""
+        y = self.bn(self.conv(x if x.ndim == 4 else x.flatten(0, 1)))
+        return y if x.ndim == 4 else y.unflatten(0, x.shape[:2])
+
+    def fold(self) -> None:
+        """Puts the batch norm, with the statistics it has, into the convolution, for good."""
+        if isinstance(self.bn, nn.BatchNorm2d):
+            self.conv = fuse_conv_bn_eval(self.conv.eval(), self.bn.eval())
+            self.conv.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+            self.bn = nn.Identity()
+
+
+def fire(conv: ConvBN, neuron: nn.Module, x: Tensor) -> Tensor:
+    """`neuron(conv(x))`; in training, norm and neuron are one pass where a kernel serves.
+
+    Args:
+        conv: Convolution and batch norm.
+        neuron: Neurons.
+        x: Input `(time, batch, …)`.
+    """
+    settings = None if _hooked(conv, conv.bn, neuron) else kernel_settings(neuron)
+    if settings is None or not isinstance(conv.bn, BatchNorm):
+        return neuron(conv(x))
+    y = conv.conv(x.flatten(0, 1))
+    if conv.bn.serves(y):
+        return conv.bn.fire(y, x.shape[0], settings).unflatten(0, x.shape[:2])
+    return neuron(conv.bn(y).unflatten(0, x.shape[:2]))
+
+
+def kernel_settings(neuron: nn.Module) -> Settings | None:
+    """What the fused kernel needs of a LIF that starts from rest; None for other neurons."""
+    if not isinstance(neuron, IF | LIF) or neuron.carry or neuron.single_step:
+        return None
+    if type(neuron.surrogate) not in SHAPES:
+        return None
+    return Settings(
+        neuron.tau if isinstance(neuron, LIF) else math.inf,
+        neuron.threshold,
+        neuron.reset,
+        neuron.decay_input,
+        neuron.detach_reset,
+        *shape_of(neuron.surrogate),
+    )
+
+
+def _hooked(*modules: nn.Module) -> bool:
+    """Whether somebody watches what goes in or out of these."""
+    return any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in modules)
+
+
+@final
+class Chain(nn.Sequential):
+    """Layers along time, in order; a convolution and the neurons right after it fire as one."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The output of the last layer for `(time, batch, …)`."""
+        x, waiting = input, None
+        for layer in _flat(self):
+            if waiting is not None:
+                x = fire(waiting, layer, x) if isinstance(layer, Neuron) else layer(waiting(x))
+                waiting = None
+            elif isinstance(layer, ConvBN):
+                waiting = layer
+            else:
+                x = layer(x)
+        return x if waiting is None else waiting(x)
+
+
+def _flat(layers: nn.Sequential) -> Iterator[nn.Module]:
+    """The layers in order, those of inner sequences in their place."""
+    for layer in layers:
+        if isinstance(layer, nn.Sequential):
+            yield from _flat(layer)
+        else:
+            yield layer
+
+
+@final
+class MaxPool(nn.Module):
+    """Largest of each 3 × 3 square, every second one: half the height and half the width."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pools `(batch, …)` or `(time, batch, …)`."""
+        pooled = nn.functional.max_pool2d(x if x.ndim == 4 else x.flatten(0, 1), 3, 2, 1)
+        return pooled if x.ndim == 4 else pooled.unflatten(0, x.shape[:2])
+
+
+def make_neuron(neuron: NeuronFactory, threshold: float = 1.0) -> Neuron:
+    """The neurons of one layer, firing from `threshold` on; one that they learn starts there.
+
+    Args:
+        neuron: Makes them; called with the keyword `threshold` if it takes one.
+        threshold: V_th.
+    """
+    parameters = inspect.signature(neuron).parameters.values()
+    if any(p.name == "threshold" or p.kind is p.VAR_KEYWORD for p in parameters):
+        return neuron(threshold=threshold)
+    made = neuron()
+    learned = getattr(made, "threshold", None)
+    if isinstance(learned, nn.Parameter):
+        nn.init.constant_(learned, threshold)
+    return made
+
+
+def repeat_steps(x: Tensor, steps: int) -> Tensor:
+    """An activation `(batch, …)` shown at every step: `(time, batch, …)`, laid out as it was."""
+    return torch.cat([x] * steps).unflatten(0, (steps, x.shape[0]))
+
+
+def attend(
+    q: Float[Tensor, "time batch channels height width"],
+    k: Float[Tensor, "time batch channels height width"],
+    v: Float[Tensor, "time batch channels height width"],
+    *,
+    heads: int,
+    scale: float,
+) -> Float[Tensor, "time batch channels height width"]:
+    """Attention without softmax: scale · q(kᵀv) in each head, or scale · (qkᵀ)v if that is cheaper.
+
+    Of spikes, both products are integers, and the orders agree to the last bit.
+
+    Args:
+        q: Queries; a pixel is a token.
+        k: Keys.
+        v: Values.
+        heads: Heads, which share the channels.
+        scale: Factor of the result.
+    """
+    # (time, batch, head, channel, token): the transpose of how the equation is written
+    size = q.shape[3:]
+    q, k, v = (s.flatten(3).unflatten(2, (heads, -1)) for s in (q, k, v))
+    channels, tokens = q.shape[-2:]
+    mixed = (v @ k.mT) @ q if channels <= tokens else v @ (k.mT @ q)
+    return (scale * mixed).flatten(2, 3).unflatten(3, size)
+
+
+def check_heads(name: str, dim: int, heads: int) -> None:
+    """Raises ValueError unless the channels divide among the heads, and by 8."""
+    if dim < 8 or dim % 8:
+        raise ValueError(f"{name}(dim={dim}): the tokenizer widens from dim/8, a whole number")
+    if heads < 1 or dim % heads:
+        raise ValueError(
+            f"{name}(dim={dim}, heads={heads}): the heads share the channels equally; choose a "
+            f"number of heads that divides {dim}"
+        )
+
+
+def fold(model: Model) -> Model:
+    """A copy of a model for inference, each batch norm folded into the convolution before it.
+
+    The outputs are those of `model.eval()` up to rounding; a neuron that is charged to within
+    rounding of its threshold may fire in one and not in the other.
+
+    Args:
+        model: A trained model; it stays as it is.
+    """
+    folded = copy.deepcopy(model).eval()
+    for module in folded.modules():
+        if isinstance(module, ConvBN):
+            module.fold()
+    return folded

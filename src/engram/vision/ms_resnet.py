@@ -1,0 +1,181 @@
+"""MS-ResNet: residual blocks on membranes, whose convolutions read spikes."""
+
+import re
+from collections.abc import Sequence
+from functools import partial
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from engram.neuron import LIF, Rectangle
+from engram.vision.layer import ConvBN, NeuronFactory, make_neuron
+from engram.vision.network import Naming
+from engram.vision.resnet import ResNet, projection, residual_convolutions, start_norm, stem_of
+
+THRESHOLD = 0.5
+PAPER_NEURON = partial(
+    LIF, tau=4 / 3, decay_input=False, detach_reset=True, surrogate=Rectangle(1.0)
+)
+"""The neuron of the published networks: V decays to a quarter at each step."""
+
+DEPTHS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 104: (3, 8, 32, 8)}
+"""Blocks a stage, by the number of layers."""
+
+
+@final
+class MSBlock(nn.Module):
+    """F(x) + shortcut(x) on membranes, with neurons before each convolution of F.
+
+    Args:
+        convolutions: F without its neurons.
+        shortcut: Brings x to the shape of F(x); None where it has it.
+        neuron: Makes the neurons.
+    """
+
+    def __init__(
+        self,
+        convolutions: Sequence[ConvBN],
+        shortcut: nn.Module | None,
+        neuron: NeuronFactory,
+    ) -> None:
+        super().__init__()
+        self.neurons = nn.ModuleList(make_neuron(neuron, THRESHOLD) for _ in convolutions)
+        self.convs = nn.ModuleList(convolutions)
+        self.shortcut = shortcut
+        *inner, outer = convolutions
+        for conv in inner:
+            start_norm(conv, THRESHOLD)
+        start_norm(outer, 0.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One block, along time."""
+        y = x
+        for neuron, conv in zip(self.neurons, self.convs, strict=True):
+            y = conv(neuron(y))
+        return y + (x if self.shortcut is None else self.shortcut(x))
+
+
+@final
+class PooledProjection(nn.Module):
+    """A shortcut of the 104 layers: the mean of each square of `stride`, then 1 × 1 ConvBN."""
+
+    def __init__(self, projection: ConvBN, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.projection = projection
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The shortcut of `(time, batch, …)`."""
+        pooled = nn.functional.avg_pool2d(x.flatten(0, 1), self.stride, ceil_mode=True)
+        return self.projection(pooled.unflatten(0, x.shape[:2]))
+
+
+@final
+class DeepStem(nn.Module):
+    """The stem of the 104 layers: three 3 × 3 convolutions, the first with stride 2, and a norm."""
+
+    def __init__(self, in_channels: int, width: int) -> None:
+        super().__init__()
+        self.convs = nn.Sequential(
+            nn.Conv2d(in_channels, width, 3, stride=2, padding=1),
+            nn.Conv2d(width, width, 3, padding=1),
+        ).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.last = ConvBN(width, width, 3, bias=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The membranes of `(batch, …)` or `(time, batch, …)`."""
+        y = self.last(self.convs(x.flatten(0, x.ndim - 4)))
+        return y.unflatten(0, x.shape[:-3])
+
+
+def ms_resnet(
+    layers: int = 18,
+    num_classes: int = 1000,
+    steps: int = 6,
+    *,
+    neuron: NeuronFactory = PAPER_NEURON,
+    in_channels: int = 3,
+    width: int = 64,
+    small_images: bool = False,
+) -> ResNet:
+    """A residual network whose shortcuts carry membranes.
+
+    Args:
+        layers: 18, 34 or 104; the last has a deep stem and shortcuts that pool.
+        num_classes: Classes of the head; 0 for none.
+        steps: T, how many steps an image is shown.
+        neuron: Makes the neurons, with threshold 0.5.
+        in_channels: Channels of the input.
+        width: Width of the first stage.
+        small_images: 3 × 3 stem and first stage without stride, as usual for CIFAR.
+
+    Raises:
+        ValueError: There is no MS-ResNet of so many layers.
+
+    References:
+        Hu et al., "Advancing spiking neural networks towards deep residual learning", TNNLS 2024,
+        arXiv 2112.08954.
+    """
+    if layers not in DEPTHS:
+        raise ValueError(f"there is no MS-ResNet of {layers} layers: choose one of {list(DEPTHS)}")
+    deep = layers == 104
+
+    def block(channels: int, inner: int, stride: int) -> MSBlock:
+        shortcut = projection(channels, inner, 1 if deep else stride, always=stride > 1)
+        if shortcut is not None:
+            start_norm(shortcut, THRESHOLD)
+            if deep:
+                shortcut = PooledProjection(shortcut, stride)
+        return MSBlock(residual_convolutions(channels, inner, stride, False), shortcut, neuron)
+
+    if deep and not small_images:
+        stem = DeepStem(in_channels, width)
+        start_norm(stem.last, THRESHOLD)
+    else:
+        stem = stem_of(in_channels, width, small_images)
+        start_norm(stem, THRESHOLD)
+    return ResNet(
+        stem,
+        None,
+        block,
+        DEPTHS[layers],
+        width=width,
+        first_stride=1 if small_images else 2,
+        last=make_neuron(neuron, THRESHOLD),
+        num_classes=num_classes,
+        steps=steps,
+        in_channels=in_channels,
+        naming=Naming("ms-resnet", published_key),
+    )
+
+
+ms_resnet18 = partial(ms_resnet, 18)
+ms_resnet34 = partial(ms_resnet, 34)
+ms_resnet104 = partial(ms_resnet, 104)
+"""The paper's sizes for ImageNet; see `ms_resnet`."""
+
+
+_PUBLISHED = (
+    (r"^stem\.conv\.", "conv1.0."),
+    (r"^stem\.bn\.", "conv1.1.bn."),
+    (r"^stem\.convs\.", "conv1."),
+    (r"^stem\.last\.conv\.", "conv1.2."),
+    (r"^stem\.last\.bn\.", "conv1.3.bn."),
+    (r"^head\.", "fc."),
+    (r"\.shortcut\.projection\.conv\.", ".shortcut.1."),
+    (r"\.shortcut\.projection\.bn\.", ".shortcut.2.bn."),
+    (r"\.shortcut\.conv\.", ".shortcut.0."),
+    (r"\.shortcut\.bn\.", ".shortcut.1.bn."),
+    (r"\.convs\.0\.conv\.", ".residual_function.1."),
+    (r"\.convs\.0\.bn\.", ".residual_function.2.bn."),
+    (r"\.convs\.1\.conv\.", ".residual_function.4."),
+    (r"\.convs\.1\.bn\.", ".residual_function.5.bn."),
+)
+
+
+def published_key(key: str) -> str:
+    """The name of a weight in the code of the paper's authors."""
+    for ours, theirs in _PUBLISHED:
+        key = re.sub(ours, theirs, key)
+    return re.sub(r"^layers\.(\d+)\.", lambda m: f"conv{int(m[1]) + 2}_x.", key)

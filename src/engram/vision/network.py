@@ -1,0 +1,181 @@
+"""What every vision model is: a stem, stages along time, and a head on their mean."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from engram.vision.layer import repeat_steps
+
+
+class Naming(NamedTuple):
+    """How published checkpoints of a model name and shape its weights.
+
+    Attributes:
+        name: Which publication.
+        key: From our name of a weight to theirs.
+        axes: How many axes their weights have where these are not convolutions in two dimensions,
+            by the end of their name.
+        unused: What they hold and nothing reads: its shape by its name.
+    """
+
+    name: str
+    key: Callable[[str], str]
+    axes: Mapping[str, int] = {}
+    unused: Mapping[str, tuple[int, ...]] = {}
+
+
+class VisionModel(nn.Module, ABC):
+    """An image classifier that runs along time.
+
+    A subclass builds `stem` (a layer without time: an image, shown at every step, passes it once)
+    and its `stages`, then calls `reset_classifier`. Its `namings` are those of published
+    checkpoints; the first is how ours are saved for others.
+
+    Args:
+        steps: T, how many steps an image is shown; an artificial network has one.
+        in_channels: Channels of the input.
+        num_features: Channels of the features, which the head reads.
+        divisor: What height and width must be a multiple of.
+
+    Raises:
+        ValueError: steps < 1.
+    """
+
+    stem: nn.Module
+    head: nn.Module
+    num_classes: int
+    namings: Sequence[Naming] = ()
+
+    def __init__(
+        self, *, steps: int, in_channels: int, num_features: int, divisor: int = 1
+    ) -> None:
+        super().__init__()
+        if steps < 1:
+            raise ValueError(
+                f"{type(self).__name__}(steps={steps}): steps counts how often an image is shown, "
+                "at least once"
+            )
+        self.steps = steps
+        self.in_channels = in_channels
+        self.num_features = num_features
+        self.divisor = divisor
+
+    @abstractmethod
+    def stages(self) -> Sequence[nn.Module]:
+        """What follows the stem, in order; each maps `(time, batch, …)` to `(time, batch, …)`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits `(batch, classes)`.
+
+        Args:
+            x: Images `(batch, channels, height, width)`, shown at every step, or frames
+                `(time, batch, channels, height, width)`.
+
+        Raises:
+            ValueError: x is no such batch, or a neuron knows another number of steps.
+        """
+        return self.forward_head(self.forward_features(x))
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Features of each step, `(time, batch, num_features, height, width)`; see `forward`."""
+        x = self._enter(x)
+        for stage in self.stages():
+            x = stage(x)
+        return x
+
+    def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
+        """Logits of features, from their mean over space and time; that mean if `pre_logits`."""
+        mean = features.mean((3, 4)).mean(0)  # the head is linear: the mean of its outputs
+        return mean if pre_logits else self.head(mean)
+
+    def forward_intermediates(
+        self,
+        x: Tensor,
+        indices: int | Sequence[int] | None = None,
+        *,
+        stop_early: bool = False,
+        intermediates_only: bool = False,
+    ) -> list[Tensor] | tuple[Tensor, list[Tensor]]:
+        """Features after the stages that `indices` names, each `(time, batch, channels, …)`.
+
+        Args:
+            x: As in `forward`.
+            indices: Stages, negative ones from the end; a number is that many last ones, None all.
+            stop_early: Run no stage after the last that is named.
+            intermediates_only: Return the intermediates alone.
+
+        Returns:
+            The features after the last stage that ran, and the intermediates in order of stages.
+
+        Raises:
+            ValueError: There is no such stage.
+        """
+        stages = self.stages()
+        chosen = chosen_stages(indices, len(stages))
+        if stop_early:
+            stages = stages[: max(chosen) + 1]
+        x = self._enter(x)
+        intermediates = []
+        for number, stage in enumerate(stages):
+            x = stage(x)
+            if number in chosen:
+                intermediates.append(x)
+        return intermediates if intermediates_only else (x, intermediates)
+
+    def get_classifier(self) -> nn.Module:
+        """The head: a linear layer, or nothing where there are no classes."""
+        return self.head
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """A new head for another number of classes; 0 leaves the features' mean as the output."""
+        self.num_classes = num_classes
+        if num_classes == 0:
+            self.head = nn.Identity()
+            return
+        like = next(self.stem.parameters())
+        head = nn.Linear(self.num_features, num_classes, device=like.device, dtype=like.dtype)
+        nn.init.trunc_normal_(head.weight, std=0.02)
+        nn.init.zeros_(head.bias)
+        self.head = head
+
+    def _enter(self, x: Tensor) -> Tensor:
+        """The input past the stem, `(time, batch, …)`."""
+        name = type(self).__name__
+        if x.ndim not in (4, 5) or not x.is_floating_point():
+            raise ValueError(
+                f"{name} got a {x.dtype} input of shape {tuple(x.shape)}: give it images "
+                "(batch, channels, height, width) or frames (time, batch, channels, height, "
+                "width), floating point"
+            )
+        if x.shape[-3] != self.in_channels:
+            raise ValueError(
+                f"{name} got {x.shape[-3]} channels and was built for {self.in_channels}: build "
+                f"it with in_channels={x.shape[-3]}"
+            )
+        height, width = x.shape[-2:]
+        if height % self.divisor or width % self.divisor or not height * width:
+            raise ValueError(
+                f"{name} got images of {height} × {width}: it halves them until {self.divisor} "
+                f"pixels are one, so pad or crop them to multiples of {self.divisor}"
+            )
+        x = self.stem(x)
+        return x if x.ndim == 5 else repeat_steps(x, self.steps)
+
+
+def chosen_stages(indices: int | Sequence[int] | None, count: int) -> set[int]:
+    """The stages that `indices` names, counted from 0.
+
+    Raises:
+        ValueError: There is no such stage.
+    """
+    if indices is None:
+        indices = count
+    wanted = range(count - indices, count) if isinstance(indices, int) else indices
+    if not wanted or not all(-count <= index < count for index in wanted):
+        raise ValueError(
+            f"indices {indices!r}: there are {count} stages; name some of 0 … {count - 1}, or how "
+            "many of the last ones"
+        )
+    return {index % count for index in wanted}

@@ -1,0 +1,308 @@
+"""Spikformer: a spiking transformer whose residuals add spikes, so that its weights read counts."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import partial
+from typing import TypedDict, Unpack, final
+
+from torch import Tensor, nn
+
+from engram.vision.layer import (
+    ConvBN,
+    MaxPool,
+    NeuronFactory,
+    attend,
+    check_heads,
+    make_neuron,
+    paper_lif,
+)
+from engram.vision.network import Naming, VisionModel
+
+EVERY_STAGE, LAST_STAGES = (0, 1, 2, 3), (2, 3)
+"""Convolutions of the tokenizer after which height and width are halved: all, or the last two."""
+
+
+@final
+class Spikformer(VisionModel):
+    """Spikformer: x ← x + SSA(x), x ← x + MLP(x), both of which end with a neuron.
+
+    The sums are counts of spikes, 0 … 2·depth + 2, which the next weights multiply: the network is
+    not spike-driven.
+
+    Args:
+        depth: Transformer blocks.
+        dim: Channels of a token, a multiple of 8.
+        heads: Attention heads.
+        steps: T.
+        num_classes: Classes; 0 for the features alone.
+        in_channels: Channels of the input.
+        pools: Convolutions of the tokenizer, of 0 … 3, that a max pooling follows.
+        cml: Pool membranes before they fire rather than spikes.
+        biased: Whether q, k and v have biases, as in the models for CIFAR.
+        scale: Factor of the attention.
+        neuron: Makes the neurons of a layer: the paper's LIF, or any of `engram.neuron`.
+
+    Raises:
+        ValueError: A setting is out of range; and at the call, the image cannot be halved as
+            often, or the neurons know another number of steps.
+
+    References:
+        Zhou et al., "Spikformer", ICLR 2023, arXiv 2209.15425; CML: Zhou et al., arXiv 2305.05954.
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        dim: int,
+        heads: int,
+        *,
+        steps: int = 4,
+        num_classes: int = 1000,
+        in_channels: int = 3,
+        pools: Sequence[int] = EVERY_STAGE,
+        cml: bool = False,
+        biased: bool = False,
+        scale: float = 0.125,
+        neuron: NeuronFactory = paper_lif,
+    ) -> None:
+        super().__init__(
+            steps=steps, in_channels=in_channels, num_features=dim, divisor=2 ** len(pools)
+        )
+        check_heads("Spikformer", dim, heads)
+        self.depth, self.heads, self.pools, self.cml = depth, heads, tuple(pools), cml
+        widths = (dim // 8, dim // 4, dim // 2, dim)
+        self.stem = ConvBN(in_channels, widths[0], 3)
+        self.tokenizer = nn.Sequential(
+            *(
+                tokenizer_stage(
+                    None if stage == 0 else ConvBN(widths[stage - 1], widths[stage], 3),
+                    neuron,
+                    pool=stage in pools,
+                    cml=cml,
+                )
+                for stage in range(4)
+            ),
+            Position(dim, neuron),
+        )
+        self.blocks = nn.ModuleList(Block(dim, heads, neuron, biased, scale) for _ in range(depth))
+        self.reset_classifier(num_classes)
+        written = "cifar" if biased else "dvs" if in_channels == 2 else "imagenet"
+        written += ", cml" if biased and cml else ""
+        namings = published_namings(depth, dim)
+        self.namings = sorted(namings, key=lambda naming: naming.name != written)
+
+    def stages(self) -> Sequence[nn.Module]:
+        """The tokenizer, then the blocks."""
+        return [self.tokenizer, *self.blocks]
+
+
+def tokenizer_stage(
+    project: ConvBN | None, neuron: NeuronFactory, *, pool: bool, cml: bool
+) -> nn.Sequential:
+    """A convolution (the stem was the first), its neurons, and a pooling before or after these."""
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    if project is not None:
+        layers["project"] = project
+    if pool and cml:
+        layers["pool"] = MaxPool()
+    layers["neuron"] = make_neuron(neuron)
+    if pool and not cml:
+        layers["pool"] = MaxPool()
+    return nn.Sequential(layers)
+
+
+@final
+class Position(nn.Module):
+    """Relative position: the spikes of a convolution, added to the spikes it reads.
+
+    Args:
+        dim: Channels of a token.
+        neuron: Makes the neurons of a layer.
+    """
+
+    def __init__(self, dim: int, neuron: NeuronFactory) -> None:
+        super().__init__()
+        self.project = ConvBN(dim, dim, 3)
+        self.neuron = make_neuron(neuron)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Spikes `(time, batch, dim, height, width)` to counts of spikes."""
+        return x + self.neuron(self.project(x))
+
+
+@final
+class Attention(nn.Module):
+    """Spiking self-attention of counts: q, k and v as spikes, projection, neurons.
+
+    Args:
+        dim: Channels of a token.
+        heads: Attention heads.
+        neuron: Makes the neurons of a layer.
+        biased: Whether q, k and v have biases.
+        scale: Factor of the attention.
+    """
+
+    def __init__(
+        self, dim: int, heads: int, neuron: NeuronFactory, biased: bool, scale: float
+    ) -> None:
+        super().__init__()
+        self.heads, self.scale = heads, scale
+        self.q, self.k, self.v = (ConvBN(dim, dim, bias=biased) for _ in range(3))
+        self.q_neuron, self.k_neuron, self.v_neuron = (make_neuron(neuron) for _ in range(3))
+        self.attention_neuron = make_neuron(neuron, threshold=0.5)
+        self.project = ConvBN(dim, dim, bias=True)
+        self.neuron = make_neuron(neuron)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Counts `(time, batch, dim, height, width)` to the spikes that are added to them."""
+        q = self.q_neuron(self.q(x))
+        k = self.k_neuron(self.k(x))
+        v = self.v_neuron(self.v(x))
+        attended = attend(q, k, v, heads=self.heads, scale=self.scale)
+        return self.neuron(self.project(self.attention_neuron(attended)))
+
+
+@final
+class Block(nn.Module):
+    """x ← x + attention(x), x ← x + MLP(x), on counts of spikes.
+
+    Args:
+        dim: Channels of a token.
+        heads: Attention heads.
+        neuron: Makes the neurons of a layer.
+        biased: Whether q, k and v have biases.
+        scale: Factor of the attention.
+    """
+
+    def __init__(
+        self, dim: int, heads: int, neuron: NeuronFactory, biased: bool, scale: float
+    ) -> None:
+        super().__init__()
+        self.attention = Attention(dim, heads, neuron, biased, scale)
+        self.mlp = nn.Sequential(
+            OrderedDict(
+                conv1=ConvBN(dim, 4 * dim, bias=True),
+                neuron1=make_neuron(neuron),
+                conv2=ConvBN(4 * dim, dim, bias=True),
+                neuron2=make_neuron(neuron),
+            )
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Counts `(time, batch, dim, height, width)`, before and after."""
+        x = x + self.attention(x)
+        return x + self.mlp(x)
+
+
+def published_namings(depth: int, dim: int) -> list[Naming]:
+    """How the published models name their weights."""
+    norms = {
+        f"block.{block}.norm{norm}.{part}": (dim,)
+        for block in range(depth)
+        for norm in (1, 2)
+        for part in ("weight", "bias")
+    }
+    more = {"pos_embed": (1, 64, dim), "norm.weight": (dim,), "norm.bias": (dim,)}
+    linear: dict[str, int] = {"_linear.weight": 2}
+    attention = {f"{name}_conv.weight": 3 for name in ("q", "k", "v", "attn.proj")}
+    everywhere = attention | {f"fc{layer}_conv.weight": 3 for layer in (1, 2)}
+    cifar = partial(published_key, product="linear")
+    return [
+        Naming("cifar", cifar, linear, norms),
+        Naming("cifar, cml", partial(cifar, blocks=True), linear, norms),
+        Naming("imagenet", published_key, attention, norms),
+        Naming("dvs", published_key, everywhere, norms | more),
+    ]
+
+
+def published_key(key: str, *, product: str = "conv", blocks: bool = False) -> str:
+    """Our name of a weight as the official code has it.
+
+    Args:
+        key: Our name.
+        product: What it calls a matrix.
+        blocks: Whether it counts the tokenizer's stages as blocks.
+    """
+    stage = r"block{}_{}" if blocks else r"proj_{1}{0}"
+    key = re.sub(r"^tokenizer\.4\.(?:project\.)?(conv|bn|neuron)", r"patch_embed.rpe_\1", key)
+    key = re.sub(r"^stem\.", "tokenizer.0.", key)
+    key = re.sub(
+        r"^tokenizer\.(\d)\.(?:project\.)?(conv|bn|neuron)",
+        lambda part: "patch_embed." + stage.format(stage_number(int(part[1]), blocks), part[2]),
+        key,
+    )
+    for ours, theirs in (
+        (r"^blocks\.(\d+)\.attention\.neuron", r"block.\1.attn.proj_neuron"),
+        (r"^blocks\.(\d+)\.attention\.attention_", r"block.\1.attn.attn_"),
+        (r"^blocks\.(\d+)\.attention\.project\.", r"block.\1.attn.proj_"),
+        (r"^blocks\.(\d+)\.attention\.([qkv])[._]", r"block.\1.attn.\2_"),
+        (r"^blocks\.(\d+)\.mlp\.conv(\d)\.", r"block.\1.mlp.fc\2_"),
+        (r"^blocks\.(\d+)\.mlp\.neuron(\d)", r"block.\1.mlp.fc\2_neuron"),
+        (r"^(block\..*)_conv\.", rf"\1_{product}."),
+        (r"_neuron(\d?)\.", r"_lif\1."),
+    ):
+        key = re.sub(ours, theirs, key)
+    return key
+
+
+def stage_number(stage: int, blocks: bool) -> str:
+    """How the official code counts a stage: from 1 if as a block, else with no number first."""
+    return str(stage + 1) if blocks else str(stage or "")
+
+
+class Settings(TypedDict, total=False):
+    """What a preset leaves open; see `Spikformer`."""
+
+    steps: int
+    in_channels: int
+    heads: int
+    cml: bool
+    neuron: NeuronFactory
+
+
+def spikformer_cifar_4_256(num_classes: int = 10, **settings: Unpack[Settings]) -> Spikformer:
+    """4 blocks of 256 channels for images of 32 × 32; 8 heads."""
+    return _cifar(4, 256, 8, num_classes, settings)
+
+
+def spikformer_cifar_2_384(num_classes: int = 10, **settings: Unpack[Settings]) -> Spikformer:
+    """2 blocks of 384 channels for images of 32 × 32; 12 heads, 8 for 100 classes."""
+    return _cifar(2, 384, 8 if num_classes == 100 else 12, num_classes, settings)
+
+
+def spikformer_cifar_4_384(num_classes: int = 10, **settings: Unpack[Settings]) -> Spikformer:
+    """4 blocks of 384 channels for images of 32 × 32; 12 heads, 8 for 100 classes."""
+    return _cifar(4, 384, 8 if num_classes == 100 else 12, num_classes, settings)
+
+
+def spikformer_imagenet_8_384(num_classes: int = 1000, **settings: Unpack[Settings]) -> Spikformer:
+    """8 blocks of 384 channels for images of 224 × 224; 8 heads."""
+    return _imagenet(384, num_classes, settings)
+
+
+def spikformer_imagenet_8_512(num_classes: int = 1000, **settings: Unpack[Settings]) -> Spikformer:
+    """8 blocks of 512 channels for images of 224 × 224; 8 heads."""
+    return _imagenet(512, num_classes, settings)
+
+
+def spikformer_imagenet_8_768(num_classes: int = 1000, **settings: Unpack[Settings]) -> Spikformer:
+    """8 blocks of 768 channels for images of 224 × 224; 8 heads."""
+    return _imagenet(768, num_classes, settings)
+
+
+def spikformer_dvs_2_256(num_classes: int = 10, **settings: Unpack[Settings]) -> Spikformer:
+    """2 blocks of 256 channels for events as frames of 128 × 128; 16 heads; attention × 0.25."""
+    published = Settings(steps=16, in_channels=2, heads=16)
+    return Spikformer(2, 256, num_classes=num_classes, scale=0.25, **published | settings)
+
+
+def _cifar(depth: int, dim: int, heads: int, num_classes: int, settings: Settings) -> Spikformer:
+    published = Settings(heads=heads)
+    return Spikformer(
+        depth, dim, num_classes=num_classes, pools=LAST_STAGES, biased=True, **published | settings
+    )
+
+
+def _imagenet(dim: int, num_classes: int, settings: Settings) -> Spikformer:
+    return Spikformer(8, dim, num_classes=num_classes, **Settings(heads=8) | settings)

@@ -1,0 +1,208 @@
+"""Is a model spike-driven? Judged by what every operation read, never by what it is called."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from engram.energy import FP32, Arithmetic, Count, Kind, Operation, count, operation_j
+from engram.energy.count import sample_axis
+from engram.neuron import Neuron
+from engram.record import evaluating
+
+CUSTOMARY = ("stem*/convolution", "head/matmul", "*.attention/matmul.2")
+"""What papers except: the first convolution, the head, the second product of the attention."""
+TOLERANCE = 1e-5
+"""Difference of outputs, as a share of the largest, that is no rounding any more."""
+
+
+@final
+@dataclass(frozen=True)
+class Finding:
+    """An operation that reads something else than spikes.
+
+    Attributes:
+        operation: Its name: the module and the operator, numbered where a module runs several.
+        kinds: What it multiplies.
+        share: Its share of the compute energy.
+        why: What of its operands is no spike.
+        allowed_by: The entry of the allow-list that excepts it; empty for an offence.
+    """
+
+    operation: str
+    kinds: str
+    share: float
+    why: str
+    allowed_by: str = ""
+
+    def __str__(self) -> str:
+        excepted = f"; allowed by {self.allowed_by!r}" if self.allowed_by else ""
+        return (
+            f"{self.operation}: {self.kinds}, {self.share:.1%} of the energy: {self.why}{excepted}"
+        )
+
+
+@final
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a model is spike-driven, with everything that speaks against it.
+
+    True in a condition if it is: nothing but what the allow-list excepts reads values other than
+    0 and 1, equal calls give equal outputs, and no sample's output depends on the others.
+
+    Attributes:
+        offences: Operations that read something else than spikes.
+        allowed: Those that do, too, and that the allow-list excepts.
+        unused: Entries of the allow-list that excepted nothing.
+        silent: Operations that read no spike at all, of which the verdict says nothing.
+        alone: Samples of the first batch that were run alone; 0 if it has one sample only, and
+            then no leak would show.
+        leaks: The largest difference between a sample's output in its batch and alone, as a share
+            of the largest output, by place in the batch, where there is one.
+        repeatable: Whether the same batch gave the same output twice.
+        unseen: Operators from elsewhere, which may multiply out of sight.
+        count: What ran.
+    """
+
+    offences: tuple[Finding, ...]
+    allowed: tuple[Finding, ...]
+    unused: tuple[str, ...]
+    silent: tuple[str, ...]
+    alone: int
+    leaks: dict[int, float]
+    repeatable: bool
+    unseen: tuple[str, ...]
+    count: Count
+
+    def __bool__(self) -> bool:
+        return not (self.offences or self.leaks or self.unseen) and self.repeatable
+
+    def __str__(self) -> str:
+        lines = [f"{'Spike-driven' if self else 'Not spike-driven'}."]
+        lines += [f"Offends: {one}" for one in self.offences]
+        if not self.repeatable:
+            lines.append("The same batch gave another output the second time: state is not reset")
+        lines += [
+            f"Sample {place} has another output alone, by {difference:.1%}: the batch leaks"
+            for place, difference in self.leaks.items()
+        ]
+        lines += [f"Out of sight: {name}" for name in self.unseen]
+        lines += [f"Excepted: {one}" for one in self.allowed]
+        if not self.alone:
+            lines.append("Not tested for leaks: the first batch has one sample")
+        lines += [f"Silent, so not judged: {name}" for name in self.silent]
+        return "\n".join(lines)
+
+
+def verify(
+    model: nn.Module,
+    batches: Iterable[Tensor],
+    *,
+    allow: Sequence[str] = (),
+    neurons: tuple[type[nn.Module], ...] = (Neuron,),
+    arithmetic: Arithmetic = FP32,
+    batch_axis: int | None = None,
+    samples_alone: int = 4,
+) -> Verdict:
+    """Judge whether every synaptic operation reads spikes, over every batch.
+
+    An operand is a spike if all its values, in all the batches, are exactly 0 or 1, or if it is a
+    weight: what depends on no input. {0, 0.5} is no spike, although a constant factor could move
+    into the weights: here it did not, and a multiplier ran. Batch norm after a convolution is no
+    operation between neurons, since it folds into the weights, and an elementwise product of
+    spikes is a gate. What runs inside a neuron is its membrane's and not judged; the count has it.
+
+    Args:
+        model: The model; it is run in evaluation mode.
+        batches: What it takes, call by call.
+        allow: Names of operations or modules that may read other values, with wildcards, such as
+            `CUSTOMARY`; the verdict lists what they excepted.
+        neurons: Classes of modules that are neurons.
+        arithmetic: What the shares of the cost are taken by.
+        batch_axis: Axis of the samples; 1 for frames, else 0, when None.
+        samples_alone: Samples of the first batch that are run alone, to see whether others leak
+            into their output. What differs is confirmed in a batch of its copies, because rounding
+            depends on the size of a batch and may turn a spike.
+
+    Raises:
+        ValueError: There is no batch, a batch or an operand holds NaN or infinity, or an
+            operation multiplies out of sight.
+    """
+    kept = list(batches)
+    found = count(model, kept, neurons=neurons, batch_axis=batch_axis)
+    total = sum(operation_j(one, arithmetic) for one in found.synaptic)
+    findings = [
+        _finding(one, operation_j(one, arithmetic) / (total or 1.0), allow)
+        for one in found.synaptic
+        if why_not(one)
+    ]
+    used = {one.allowed_by for one in findings}
+    axis = sample_axis(kept[0], batch_axis)
+    alone = min(samples_alone, kept[0].shape[axis]) if kept[0].shape[axis] > 1 else 0
+    leaks, repeatable = _alone(model, kept[0], axis, alone)
+    return Verdict(
+        offences=tuple(one for one in findings if not one.allowed_by),
+        allowed=tuple(one for one in findings if one.allowed_by),
+        unused=tuple(pattern for pattern in allow if pattern not in used),
+        silent=tuple(
+            one.name
+            for one in found.synaptic
+            if any(side.silent and not side.weight for side in one.operands)
+        ),
+        alone=alone,
+        leaks=leaks,
+        repeatable=repeatable,
+        unseen=found.unseen,
+        count=found,
+    )
+
+
+def why_not(operation: Operation) -> str:
+    """What of an operation's operands is no spike, in words; empty where all are."""
+    said = []
+    for side, operand in zip(("left", "right"), operation.operands, strict=True):
+        if operand.weight or operand.kind is Kind.BINARY:
+            continue
+        if operand.kind is Kind.INTEGER:
+            text = f"whole numbers up to {operand.largest:.0f}"
+        elif operand.level is not None:
+            text = f"0 and {operand.level:.4g}, a factor that a fold into the weights would remove"
+        else:
+            text = "real numbers"
+        if operand.calls[Kind.BINARY]:
+            text += f", spikes in {operand.calls[Kind.BINARY]} of {sum(operand.calls)} calls"
+        said.append(f"the {side} operand has {text}")
+    return "; ".join(said)
+
+
+def _finding(operation: Operation, share: float, allow: Sequence[str]) -> Finding:
+    names = (operation.name, operation.path)
+    by = next((p for p in allow if any(fnmatchcase(name, p) for name in names)), "")
+    return Finding(operation.name, operation.kinds, share, why_not(operation), by)
+
+
+def _alone(
+    model: nn.Module, batch: Tensor, axis: int, samples: int
+) -> tuple[dict[int, float], bool]:
+    """The samples whose output differs alone, and whether equal calls give equal outputs."""
+    with evaluating(model) as device:
+        x = batch.to(device)
+        whole = model(x)
+        scale = float(whole.abs().max()) or 1.0
+
+        def difference(output: Tensor, place: int) -> float:
+            return float((output - whole[place]).abs().max()) / scale
+
+        if float((model(x) - whole).abs().max()) > TOLERANCE * scale:
+            return {}, False
+        leaks = {}
+        for place in range(samples):
+            one = x.narrow(axis, place, 1)
+            if difference(model(one)[0], place) > TOLERANCE:
+                # rounding depends on the size of a batch, and may turn a spike: not so among twins
+                twins = torch.cat([one] * x.shape[axis], axis)
+                leaks[place] = difference(model(twins)[place], place)
+    return {place: found for place, found in leaks.items() if found > TOLERANCE}, True

@@ -1,0 +1,243 @@
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from engram.energy import Kind, count
+from engram.neuron import LIF, PSN, Neuron, SlidingPSN, reference
+from tests.energy.networks import Calls, normal, spikes
+
+
+def only(model, x, **options):
+    (operation,) = count(model, [x], **options).operations
+    return operation
+
+
+@pytest.mark.parametrize(
+    ("x", "kind"),
+    [
+        (spikes(8, 5), Kind.BINARY),
+        (spikes(8, 5).bool().float() * 3, Kind.INTEGER),
+        (-spikes(8, 5), Kind.INTEGER),
+        (spikes(8, 5) / 2, Kind.REAL),
+        (normal(8, 5), Kind.REAL),
+        (torch.zeros(8, 5), Kind.BINARY),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_an_operand_is_judged_by_its_values(x, kind, dtype):
+    operation = only(nn.Linear(5, 3).to(dtype), x.to(dtype))
+    assert operation.left.kind is kind
+    assert operation.right.weight
+    assert operation.kinds == f"{kind} × weight"
+    assert (operation.gate is not None) == (kind is Kind.BINARY)
+    assert operation.left.silent == (not x.any())
+
+
+def test_one_batch_out_of_many_makes_an_operand_dearer():
+    model = nn.Conv2d(2, 3, 3)
+    batches = [spikes(2, 2, 6, 6, seed=seed) for seed in range(3)]
+    assert count(model, batches).operations[0].gate is not None
+    found = count(model, [*batches, spikes(2, 2, 6, 6) + spikes(2, 2, 6, 6)]).operations[0]
+    assert found.left.calls == [3, 1, 0]
+    assert found.left.kind is Kind.INTEGER
+    assert found.gate is None
+
+
+def test_two_levels_are_no_spikes_and_are_told():
+    operand = only(nn.Linear(5, 3), spikes(4, 5) / 2).left
+    assert (operand.kind, operand.level) == (Kind.REAL, 0.5)
+    three = torch.tensor([[0.0, 0.5, 1.0, 0.0, 0.5]])
+    assert only(nn.Linear(5, 3), three).left.level is None
+    changing = count(nn.Linear(5, 3), [spikes(4, 5) / 2, spikes(4, 5) / 4]).operations[0]
+    assert changing.left.level is None
+
+
+BATCH, ROWS, INNER, COLUMNS = 2, 3, 4, 5
+PRODUCT = BATCH * ROWS * INNER * COLUMNS
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda net, x: x @ net.weight,
+        lambda net, x: torch.matmul(x, net.weight),
+        lambda net, x: F.linear(x, net.weight.T),
+        lambda net, x: F.linear(x, net.weight.T, torch.ones(COLUMNS)),
+        lambda net, x: torch.einsum("bri,ic->brc", x, net.weight),
+        lambda net, x: torch.tensordot(x, net.weight, 1),
+        lambda net, x: torch.bmm(x, net.weight.expand(BATCH, INNER, COLUMNS)),
+        lambda net, x: torch.baddbmm(torch.ones(1), x, net.weight.expand(BATCH, INNER, COLUMNS)),
+        lambda net, x: torch.stack([torch.addmm(torch.ones(1), y, net.weight) for y in x]),
+        lambda net, x: torch.stack(
+            [torch.stack([torch.mv(net.weight.T, r) for r in y]) for y in x]
+        ),
+        lambda net, x: F.conv1d(x.mT, net.weight.T[:, :, None]),
+    ],
+)
+@pytest.mark.parametrize("inference", [False, True])
+def test_every_spelling_of_a_product_is_seen(function, inference):
+    net = Calls(function)
+    net.weight = nn.Parameter(normal(INNER, COLUMNS))
+    x = spikes(BATCH, ROWS, INNER, rate=0.5)
+    with torch.inference_mode(inference):
+        found = count(net, [x])
+    assert found.dense == PRODUCT / BATCH
+    assert found.acs == x.sum() * COLUMNS / BATCH
+    assert found.macs == 0
+
+
+ALLOWED = spikes(6, 6, rate=0.7).bool() | torch.eye(6, dtype=torch.bool)
+
+
+@pytest.mark.parametrize(
+    ("options", "attended"),
+    [
+        ({}, torch.ones(6, 6)),
+        ({"is_causal": True}, torch.ones(6, 6).tril()),
+        ({"attn_mask": ALLOWED, "scale": 0.3}, ALLOWED.float()),
+    ],
+)
+def test_attention_shows_its_two_products(options, attended):
+    net = Calls(lambda _, x: F.scaled_dot_product_attention(x, x, x, **options))
+    x = spikes(2, 3, 6, 4, rate=0.5)
+    first, second = count(net, [x]).operations
+    assert first.kinds == "binary × binary"  # not scaled before it is multiplied
+    assert second.kinds == "real × binary"
+    assert first.dense == second.dense == 2 * 3 * 6 * 6 * 4
+    assert second.effective == (attended @ x).sum()
+
+
+def test_multi_head_attention_is_seen_whatever_path_torch_takes():
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    batch, tokens, dim, hidden = 3, 5, 8, 16
+    found = count(layer, [normal(batch, tokens, dim)])
+    linear = tokens * (4 * dim * dim + 2 * dim * hidden)
+    assert found.dense == linear + 2 * tokens * tokens * dim
+
+
+def test_a_weight_is_what_depends_on_no_input():
+    def forward(net, x):
+        masked = net.layer.weight * (net.layer.weight > 0)
+        return F.linear(x, masked) @ (x.sum() * torch.eye(3))
+
+    first, second = count(Calls(forward, layer=nn.Linear(5, 3)), [spikes(4, 5)]).operations
+    assert first.kinds == "binary × weight"
+    assert second.kinds == "real × integer"
+
+
+def test_what_is_written_into_a_buffer_is_no_weight():
+    def forward(net, x):
+        out = torch.empty(2, 4, 5)
+        out[0] = x
+        out[1] = 2 * x
+        return net.layer(out)
+
+    operation = only(Calls(forward, layer=nn.Linear(5, 3)), spikes(4, 5))
+    assert operation.kinds == "integer × weight"
+
+
+def test_products_of_weights_alone_are_no_synaptic_operation():
+    def forward(net, x):
+        return F.linear(x, net.a.weight @ net.b.weight)
+
+    net = Calls(forward, a=nn.Linear(2, 3), b=nn.Linear(5, 2))
+    found = count(net, [spikes(4, 5)])
+    assert [one.prepared for one in found.operations] == [True, False]
+    assert found.dense == 5 * 3
+
+
+def test_a_place_is_the_module_and_the_order_within_a_call():
+    def forward(net, x):
+        for _ in range(3):
+            x = net.layer(x)
+        return x @ x.T @ x
+
+    net = Calls(forward, layer=nn.Linear(4, 4))
+    found = {one.name: one.calls for one in count(nn.Sequential(net), [normal(2, 4)]).operations}
+    assert found == {"0.layer/matmul": 3, "0/matmul": 1, "0/matmul.2": 1}
+
+
+def test_an_error_inside_leaves_no_trace():
+    def forward(net, x):
+        if x.sum() > 0:
+            raise RuntimeError("broken")
+        return net.layer(x)
+
+    net = Calls(forward, layer=nn.Linear(4, 4))
+    with pytest.raises(RuntimeError, match="broken"):
+        count(net, [torch.ones(2, 4)])
+    assert not net.layer._forward_hooks
+    assert not net._forward_pre_hooks
+    assert torch.backends.mha.get_fastpath_enabled()
+    assert count(net, [torch.zeros(2, 4)]).operations[0].name == "layer/matmul"
+
+
+def test_a_trace_changes_no_output():
+    net = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(64, 3))
+    x, seen = normal(2, 2, 6, 6), []
+    net.register_forward_hook(lambda _m, _x, out: seen.append(out))
+    count(net, [x])
+    with torch.no_grad():
+        assert torch.equal(net.eval()(x), seen[0])
+
+
+@pytest.mark.parametrize("make", [LIF, lambda: PSN(3), lambda: SlidingPSN(2)])
+@pytest.mark.parametrize("plainly", [False, True])
+def test_what_runs_inside_a_neuron_is_its_dynamics(make, plainly):
+    net = Calls(lambda net, x: net.layer(net.neuron(x)), layer=nn.Linear(4, 2), neuron=make())
+    x = normal(3, 5, 4)
+    if plainly:
+        with reference():
+            found = count(net, [x], neurons=(Neuron,), batch_axis=1)
+    else:
+        found = count(net, [x], neurons=(Neuron,), batch_axis=1)
+    assert [one.path for one in found.synaptic] == ["layer"]
+    (layer,) = found.activations
+    assert (layer.path, layer.elements) == ("neuron", x.numel())
+    assert layer.nonzero == found.synaptic[0].left.nonzero
+    assert all(one.path == "neuron" for one in found.dynamics)
+    assert bool(found.dynamics) == (make is not LIF)
+
+
+@pytest.mark.parametrize(
+    ("layer", "x"),
+    [
+        (nn.LSTM(4, 3), normal(5, 2, 4)),
+        (Calls(lambda _, x: torch.cdist(x, x)), normal(2, 5, 4)),
+        (Calls(lambda net, x: net.b(x, x), b=nn.Bilinear(4, 4, 3)), normal(2, 4)),
+    ],
+)
+def test_what_multiplies_out_of_sight_is_refused(layer, x):
+    with pytest.raises(ValueError, match=r"multiplies out of sight.*matrix products"):
+        count(layer, [x])
+
+
+def test_operators_from_elsewhere_are_named():
+    @torch.library.custom_op("engram_test::twice", mutates_args=())
+    def twice(x: torch.Tensor) -> torch.Tensor:
+        return 2 * x
+
+    assert count(Calls(lambda _, x: twice(x)), [normal(2, 3)]).unseen == ("engram_test::twice",)
+
+
+def test_what_an_operator_from_elsewhere_writes_is_no_weight():
+    @torch.library.custom_op("engram_test::fill", mutates_args=("out",))
+    def fill(x: torch.Tensor, out: torch.Tensor) -> None:
+        out.copy_(x)
+
+    def forward(net, x):
+        out = torch.empty(2, 4)
+        fill(x, out)
+        return net.layer(out)
+
+    assert only(Calls(forward, layer=nn.Linear(4, 3)), spikes(2, 4)).kinds == "binary × weight"
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_an_operand_that_is_not_finite_is_named(bad):
+    net = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    with torch.no_grad():
+        net[0].bias[0] = bad
+    with pytest.raises(ValueError, match=r"1/matmul cannot be judged: it reads NaN or infinity"):
+        count(net, [normal(2, 4)])
