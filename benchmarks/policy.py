@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import Any
 
 from engram import __version__
-from engram.policy import analyzer, segment
+from engram.policy import analyzer
 from engram.policy.document import Document
-from engram.policy.embedded import EmbeddedEngine
-from engram.policy.ingest import ingest
+from engram.policy.embedded import EmbeddedEngine, segment
+from engram.policy.ingestion.ingest import ingest
 from engram.policy.store import Store
 from engram.report.provenance import hardware
 

@@ -2,10 +2,10 @@ import json
 
 import pytest
 
-from engram.policy.ingest import ingest
+from engram.policy.ingestion.ingest import ingest
 from engram.policy.store import Manifest, Store, StoreError
 from tests.policy.corpus import SETTINGS, files
-from tests.policy.test_ingest import lay
+from tests.policy.ingestion.test_ingest import lay
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,11 @@
 """The nation's record as a policy instrument: store, search, count, and relate with honesty."""
 
 from engram.policy.document import CHAMBERS, DOC_TYPES, REASONS, Document, Rejected, Rejection
-from engram.policy.ingest import Ingestion, ingest
-from engram.policy.inputs import InputError
+from engram.policy.embedded import EmbeddedEngine
+from engram.policy.engine import Context, DocumentCounts, Engine, Passage, Tally
+from engram.policy.ingestion import Ingestion, InputError, ingest
 from engram.policy.loader import LOADERS
+from engram.policy.query import QueryError, parse
 from engram.policy.store import Store, StoreError
 
 __all__ = [
@@ -11,12 +13,20 @@ __all__ = [
     "DOC_TYPES",
     "LOADERS",
     "REASONS",
+    "Context",
     "Document",
+    "DocumentCounts",
+    "EmbeddedEngine",
+    "Engine",
     "Ingestion",
     "InputError",
+    "Passage",
+    "QueryError",
     "Rejected",
     "Rejection",
     "Store",
     "StoreError",
+    "Tally",
     "ingest",
+    "parse",
 ]

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from engram.policy import analyzer, segment
-from engram.policy.embedded import EmbeddedEngine
+from engram.policy import analyzer
+from engram.policy.embedded import EmbeddedEngine, segment
 from engram.policy.engine import Engine, searched
 from engram.policy.solr import Solr, SolrEngine, create_schema
 from engram.policy.solr.schema import encode

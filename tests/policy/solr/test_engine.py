@@ -14,9 +14,9 @@ from engram.policy.solr import engine as module
 from engram.policy.solr.schema import encode
 from engram.policy.solr.translate import Translation
 from tests.policy.brute import BruteForce
+from tests.policy.embedded.test_engine import INJECTIONS, rows
 from tests.policy.queries import documents, queries
 from tests.policy.solr.server import Server
-from tests.policy.test_embedded import INJECTIONS, rows
 
 pytestmark = [pytest.mark.solr, pytest.mark.xdist_group("solr")]
 

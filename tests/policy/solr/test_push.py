@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engram.policy.embedded import EmbeddedEngine
-from engram.policy.ingest import ingest
+from engram.policy.ingestion.ingest import ingest
 from engram.policy.solr import Solr, SolrEngine, SolrError, create_schema, push
 from engram.policy.solr.push import held
 from engram.policy.store import Store

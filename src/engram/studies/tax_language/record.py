@@ -11,10 +11,9 @@ import numpy as np
 from platformdirs import user_cache_path
 
 from engram import data
-from engram.policy import segment
-from engram.policy.embedded import EmbeddedEngine
+from engram.policy.embedded import EmbeddedEngine, segment
 from engram.policy.engine import Engine
-from engram.policy.ingest import ingest
+from engram.policy.ingestion.ingest import ingest
 from engram.policy.planted import Planting, planted_record
 from engram.policy.relate import read_indicators
 from engram.policy.store import Store

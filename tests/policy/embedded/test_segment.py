@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from engram.policy import analyzer, segment
+from engram.policy import analyzer
 from engram.policy.document import Document
+from engram.policy.embedded import segment
 from tests.policy.queries import documents
 
 

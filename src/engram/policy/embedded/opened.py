@@ -19,6 +19,16 @@ import numpy as np
 
 from engram.policy import analyzer
 from engram.policy.document import Document
+from engram.policy.embedded.segment import (
+    EPOCH,
+    FIELDS,
+    FORMAT,
+    MAGIC,
+    Backend,
+    blocks,
+    connect,
+    unpack,
+)
 from engram.policy.engine import Passage, searched
 from engram.policy.query.spans import (
     Found,
@@ -42,7 +52,6 @@ from engram.policy.query.tree import (
     key,
     leaves,
 )
-from engram.policy.segment import EPOCH, FIELDS, FORMAT, MAGIC, Backend, blocks, connect, unpack
 
 Words: TypeAlias = tuple[Term | Prefix, ...]
 """Words one after the other, of which only the last may be a prefix: what FTS5 looks up."""

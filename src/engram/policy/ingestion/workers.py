@@ -6,8 +6,8 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from engram.policy.build import Built, build
-from engram.policy.partition import Partition, carried
+from engram.policy.ingestion.build import Built, build
+from engram.policy.ingestion.partition import Partition, carried
 from engram.policy.store import StoreError
 
 if TYPE_CHECKING:

@@ -19,12 +19,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from engram.policy.build import ID_BYTES, Built, Write, build
-from engram.policy.inputs import Archive, Folder, Input, open_inputs, sha256_at
+from engram.policy.ingestion.build import ID_BYTES, Built, Write, build
+from engram.policy.ingestion.inputs import Archive, Folder, Input, open_inputs, sha256_at
+from engram.policy.ingestion.partition import Partition, Plan
+from engram.policy.ingestion.workers import Submit, worker_pool
 from engram.policy.loader import LOADERS
-from engram.policy.partition import Partition, Plan
 from engram.policy.store import PartitionEntry, SourceEntry, Store
-from engram.policy.workers import Submit, worker_pool
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -286,7 +286,7 @@ class _Ids:
 
 
 def _own_writer() -> Write:
-    from engram.policy import segment  # noqa: PLC0415 - loads the analyzer and SQLite
+    from engram.policy.embedded import segment  # noqa: PLC0415 - loads the analyzer and SQLite
 
     return segment.write
 

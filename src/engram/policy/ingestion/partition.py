@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from engram.policy.document import Rejected
-from engram.policy.inputs import (
+from engram.policy.ingestion.inputs import (
     DAMAGE,
     Archive,
     File,

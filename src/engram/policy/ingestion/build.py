@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from engram.policy.document import Document, Rejected, Rejection
+from engram.policy.ingestion.partition import Partition, materials
 from engram.policy.loader import LOADERS, Material
-from engram.policy.partition import Partition, materials
 from engram.policy.store import PartitionEntry, SegmentEntry, Shelf
 
 ID_BYTES = 16

@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from engram.policy.ingest import ingest
+from engram.policy.ingestion.ingest import ingest
 from engram.policy.store import Store, StoreError
 from tests.policy.corpus import EXPECTED_DOCUMENTS, EXPECTED_REJECTED, SETTINGS, files
-from tests.policy.test_ingest import holding, lay, timeless, tree
+from tests.policy.ingestion.test_ingest import holding, lay, timeless, tree
 
 FINE = SETTINGS | {"partition_size": 1_500}
 
@@ -20,7 +20,7 @@ FINE = SETTINGS | {"partition_size": 1_500}
 # ones, and so are written twice.
 _CHILD = """
 import sys
-from engram.policy.ingest import ingest
+from engram.policy.ingestion.ingest import ingest
 
 if __name__ == "__main__":
     _, record, store, workers = sys.argv
@@ -111,7 +111,7 @@ def _die(path, documents):
 
 _PEAK = """
 import sys
-from engram.policy.ingest import ingest
+from engram.policy.ingestion.ingest import ingest
 
 if __name__ == "__main__":
     ingest([sys.argv[1]], sys.argv[2], workers=1, partition_size=1 << 20)

@@ -3,10 +3,10 @@
 import fsspec
 import pytest
 
-from engram.policy.ingest import ingest
+from engram.policy.ingestion.ingest import ingest
 from engram.policy.store import Store, StoreError
 from tests.policy.corpus import EXPECTED_DOCUMENTS, SETTINGS, files
-from tests.policy.test_ingest import holding, lay, packed, tree
+from tests.policy.ingestion.test_ingest import holding, lay, packed, tree
 
 pytestmark = [
     pytest.mark.s3,

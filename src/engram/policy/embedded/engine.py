@@ -10,6 +10,8 @@ import numpy as np
 
 from engram.index import Hits
 from engram.policy.document import Document
+from engram.policy.embedded.opened import OpenSegment
+from engram.policy.embedded.segment import Backend, installed
 from engram.policy.engine import (
     Context,
     DocumentCounts,
@@ -21,10 +23,8 @@ from engram.policy.engine import (
     ordered,
     summarise,
 )
-from engram.policy.opened import OpenSegment
 from engram.policy.query import Node, parse, universe
 from engram.policy.query.spans import Integers, Mask, Spans, minimal
-from engram.policy.segment import Backend, installed
 
 _OPEN = 256
 """Most segments that are open at once."""

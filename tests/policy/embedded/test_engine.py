@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engram.policy import segment
 from engram.policy.document import Document
-from engram.policy.embedded import EmbeddedEngine
+from engram.policy.embedded import EmbeddedEngine, segment
 from engram.policy.engine import GROUPINGS, Tally
 from tests.policy.brute import BruteForce
 from tests.policy.queries import documents, queries
@@ -147,7 +146,7 @@ def test_no_segments_count_nothing() -> None:
 def test_a_missing_apsw_is_seen_and_changes_no_count(
     engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engram.policy.segment.find_spec", lambda name: None)
+    monkeypatch.setattr("engram.policy.embedded.segment.find_spec", lambda name: None)
     with pytest.warns(RuntimeWarning, match="pip install apsw"):
         plain = EmbeddedEngine(engine.paths)
     assert plain.backend == "sqlite3"
@@ -161,7 +160,7 @@ def test_more_segments_than_may_be_open(
 ) -> None:
     expected = rows(engine.tally("tax"))
     engine.close()
-    monkeypatch.setattr("engram.policy.embedded._OPEN", 1)
+    monkeypatch.setattr("engram.policy.embedded.engine._OPEN", 1)
     assert rows(engine.tally("tax")) == expected
 
 

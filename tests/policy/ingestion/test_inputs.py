@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engram.policy.inputs import (
+from engram.policy.ingestion.inputs import (
     Archive,
     Folder,
     InputError,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engram.policy.document import REASONS
-from engram.policy.ingest import ingest
+from engram.policy.ingestion.ingest import ingest
 from engram.policy.store import Store, StoreError
 from tests.policy.corpus import EXPECTED_DOCUMENTS, EXPECTED_REJECTED, SETTINGS, files
 
