@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from engram.policy.embedded import EmbeddedEngine
-from engram.policy.ingestion.ingest import ingest
-from engram.policy.solr import Solr, SolrEngine, SolrError, create_schema, push
+from engram.policy.ingestion import ingest
+from engram.policy.solr import Solr, SolrEngine, SolrError, push
 from engram.policy.solr.push import held
 from engram.policy.store import Store
 from tests.policy.queries import WORDS
@@ -119,10 +119,26 @@ def test_a_loss_that_solr_does_not_tell_is_found(
 
     monkeypatch.setattr(Solr, "post", forgetful)
     with (
-        Solr(solr_node.create("forgetful")) as solr,
+        Solr(solr_node.create("forgetful"), sleep=lambda _: None) as solr,
         pytest.raises(SolrError, match=r"holds \d+ documents of .* but the store 90 documents"),
     ):
         push(store, solr)
+
+
+def test_commits_that_solr_passes_over_are_tried_again(
+    solr_node: Server, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get, waits = Solr.get, []
+
+    def busy(self: Solr, path: str, **params: str) -> dict[str, object]:
+        if path == "/update" and len(waits) < 3:
+            return {}
+        return get(self, path, **params)
+
+    monkeypatch.setattr(Solr, "get", busy)
+    with Solr(solr_node.create("busy"), sleep=waits.append) as solr:
+        assert push(store, solr).documents == 90
+    assert waits == [0.25, 0.5, 1.0]
 
 
 def test_a_solr_that_analyses_otherwise_is_refused(
@@ -156,8 +172,8 @@ def test_a_solr_killed_in_the_middle_of_a_push(tmp_path: Path, store: Store) -> 
 
             with pytest.raises(SolrError, match="did not answer in 4 attempts"):
                 push(store, solr, progress=kill)
-            server.start()
-            create_schema(solr)
+        server.start()
+        with Solr(f"{server.url}/killed") as solr:  # it replays its log, and commits wait
             push(store, solr)
             found = held(solr)
         assert found == {e.sha256: (e.documents, e.tokens) for e in store.manifest.segments}

@@ -86,6 +86,14 @@ class Solr:
         """Close the connections."""
         self._http.close()
 
+    def wait(self, attempt: int) -> None:
+        """Wait before another attempt: the first time `backoff_s`, then twice as long each time.
+
+        Args:
+            attempt: How many attempts there were.
+        """
+        self._sleep(self._backoff_s * 2 ** (attempt - 1))
+
     def get(self, path: str, **params: str | int) -> dict[str, Any]:
         """Ask a handler of the collection.
 
@@ -178,7 +186,7 @@ class Solr:
         reason = ""
         for attempt in range(self._attempts):
             if attempt:
-                self._sleep(self._backoff_s * 2 ** (attempt - 1))
+                self.wait(attempt)
             try:
                 response = self._http.request(method, url, params=params, **content)
             except httpx.TransportError as error:

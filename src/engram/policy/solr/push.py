@@ -28,6 +28,9 @@ BATCH_CHARACTERS = 2 * 2**20
 SAMPLE = 20_000
 """Characters of the first text of a segment on which the two analyses are compared."""
 
+COMMITS = 7
+"""How often a commit is tried: with the usual waits over a quarter of a minute."""
+
 READ = 50
 """Documents that are read from a segment at once."""
 
@@ -102,8 +105,8 @@ def push(
                 sent += count
                 if progress:
                     progress(there + sent, total)
-    solr.get("/update", commit="true")
-    removed = _remove_all_but(solr, wanted) if prune else 0
+    found = _commit(solr, wanted)
+    removed = _remove(solr, found, wanted) if prune else 0
     _check(solr, wanted)
     return Pushed(total, tokens, sent, removed)
 
@@ -181,9 +184,26 @@ def _compare(solr: Solr, document: Document) -> None:
         )
 
 
-def _remove_all_but(solr: Solr, wanted: Mapping[str, Held]) -> int:
+def _commit(solr: Solr, wanted: Mapping[str, Held]) -> dict[str | None, Held]:
+    """Commit, until Solr shows what it has; return what that is.
+
+    A Solr that was killed replays its log when it starts, and silently passes over commits
+    meanwhile.
+    """
+    found: dict[str | None, Held] = {}
+    for attempt in range(COMMITS):
+        if attempt:
+            solr.wait(attempt)
+        solr.get("/update", commit="true")
+        found = held(solr)
+        if all(found.get(name) == entry for name, entry in wanted.items()):
+            break
+    return found
+
+
+def _remove(solr: Solr, found: Mapping[str | None, Held], wanted: Mapping[str, Held]) -> int:
     """Remove the documents of other segments, and of none; return how many they were."""
-    strange = {name: entry for name, entry in held(solr).items() if name not in wanted}
+    strange = {name: entry for name, entry in found.items() if name not in wanted}
     for name in strange:
         query = "{!term f=segment v=$segment}" if name else "{!bool must=$all must_not=$segment}"
         named = {"segment": name} if name else {"all": "*:*", "segment": "segment:*"}
