@@ -58,10 +58,11 @@ def test_neurobench_counts_the_same():
     torch.manual_seed(0)
     model = Pruned()
     batches = [normal(4, 2, 9, 8, seed=seed) for seed in range(2)]
-    ours = count(model, batches, neurons=(Neuron,)).neurobench()
+    found = count(model, batches, neurons=(Neuron,))
+    ours = found.neurobench()
     theirs = neurobench(model, batches)
     assert theirs["Effective_MACs"] > 0 < theirs["Effective_ACs"]
-    assert ours["MembraneUpdates"] == 3 * (4 + 6) * 5 * 4
+    assert found.membrane_updates == 3 * (4 + 6) * 5 * 4
     for name, value in theirs.items():
         # NeuroBench rounds the share of zero weights to four places
         assert ours[name] == pytest.approx(value, abs=5e-5 if name == "ConnectionSparsity" else 0)

@@ -73,6 +73,7 @@ PRODUCT = BATCH * ROWS * INNER * COLUMNS
             [torch.stack([torch.mv(net.weight.T, r) for r in y]) for y in x]
         ),
         lambda net, x: F.conv1d(x.mT, net.weight.T[:, :, None]),
+        lambda net, x: (x[..., None] * net.weight).sum(-2),
     ],
 )
 @pytest.mark.parametrize("inference", [False, True])
@@ -211,6 +212,24 @@ def test_what_runs_inside_a_neuron_is_its_dynamics(make, plainly):
 def test_what_multiplies_out_of_sight_is_refused(layer, x):
     with pytest.raises(ValueError, match=r"multiplies out of sight.*matrix products"):
         count(layer, [x])
+
+
+def test_an_elementwise_product_is_no_sum_of_products():
+    net = Calls(lambda net, x: net.layer(x * x) * net.layer.weight[0, 0], layer=nn.Linear(4, 3))
+    found = count(net, [spikes(2, 4)])
+    assert [one.name for one in found.operations] == ["layer/matmul"]
+    outer = count(Calls(lambda _, x: torch.einsum("bi,bj->bij", x, 2 * x)), [spikes(2, 4)])
+    assert [(one.name, one.kinds) for one in outer.operations] == [
+        ("the network/outer", "binary × integer")
+    ]
+    assert outer.dense == 4 * 4
+
+
+def test_sparse_weights_are_refused_with_a_remedy():
+    net = Calls(lambda net, x: torch.mm(net.weight, x))
+    net.weight = torch.eye(4).to_sparse()
+    with pytest.raises(ValueError, match=r"cannot be judged.*to_dense"):
+        count(net, [spikes(4, 2)])
 
 
 def test_operators_from_elsewhere_are_named():

@@ -59,6 +59,15 @@ def test_the_limit_keeps_each_class_in_proportion():
     assert len(test) == 360
 
 
+def test_some_test_pictures_are_chosen_at_random():
+    every = read_pictures("digits", size=None, limit=100, validation=0.5, seed=1)
+    some = read_pictures("digits", size=None, limit=100, validation=0.5, seed=1, tested=50)
+    assert some.test.inputs.shape[0] == 50
+    assert len(set(some.test.labels.tolist())) > 5
+    found = {tuple(x.flatten().tolist()) for x in every.test.inputs}
+    assert all(tuple(x.flatten().tolist()) in found for x in some.test.inputs)
+
+
 def test_a_batch_is_rows():
     x = torch.arange(6.0).reshape(3, 2)
     assert as_batch(x, torch.tensor([2, 0])).tolist() == [[4, 5], [0, 1]]

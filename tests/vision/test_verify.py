@@ -270,6 +270,28 @@ def test_a_batch_that_is_not_finite_is_named():
         verify(Plain(), [pictures(), x])
 
 
+def test_an_output_that_is_not_finite_is_named():
+    model = Plain()
+    with torch.no_grad():
+        model.head.bias[0] = float("nan")
+    with pytest.raises(ValueError, match="the model puts out NaN"):
+        verify(model, [pictures()])
+
+
+def test_a_convolution_by_hand_is_judged_like_one():
+    class ByHand(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            windows = nn.functional.unfold(nn.functional.avg_pool2d(x, 3, 1, 1), 3, padding=1)
+            kept = (windows[:, None] * torch.ones(4, 36, 1)).sum(2)
+            return (kept > 9).float().unflatten(2, (8, 8))
+
+    torch.manual_seed(0)
+    verdict = verify(awake(Plain(ByHand())), [pictures()], allow=CUSTOMARY)
+    assert [(one.operation, one.kinds) for one in verdict.offences] == [
+        ("between/outer", "real × weight")
+    ]
+
+
 def test_a_verdict_leaves_the_model_as_it_was():
     torch.manual_seed(0)
     model = Plain().train()

@@ -97,7 +97,6 @@ class Count:
             "ConnectionSparsity": self.connection_sparsity,
             "Footprint": self.footprint,
             "ParameterCount": self.parameters,
-            "MembraneUpdates": self.membrane_updates,
         }
 
 

@@ -129,7 +129,8 @@ class Operation:
 
     Attributes:
         path: The module that ran it, as `named_modules` names it.
-        operator: "convolution", "matmul", or "dynamics": a neuron's own matrix.
+        operator: "convolution", "matmul", "outer": a matrix product written out as an elementwise
+            one, or "dynamics": a neuron's own matrix.
         place: Which of its kind it is in one call of that module, from 1.
         left: What it read: the input of a layer.
         right: What it read it with: usually the weight.
@@ -250,6 +251,11 @@ class Tracer(TorchDispatchMode):
         """Run an operator, and count it if it sums products."""
         kwargs = kwargs or {}
         name = func._schema.name
+        if any(isinstance(x, Tensor) and x.layout is not torch.strided for x in args):
+            raise ValueError(
+                f"{self._place}: {name} reads a sparse or packed tensor, which cannot be judged in "
+                "place: count the network with dense weights (to_dense), where zeros are free"
+            )
         if name.startswith("aten::") and name not in RULES:
             with self:  # what is made of other operators arrives whole in inference mode
                 parts = func.decompose(*args, **kwargs)
@@ -267,8 +273,9 @@ class Tracer(TorchDispatchMode):
         if name.startswith(FUSED):
             with self:  # again by its parts, for the count alone
                 _attention(**_named(func, args, kwargs))
-        if name in RULES:
-            self._count(RULES[name](args, out))
+        part = RULES[name](args, out) if name in RULES else None
+        if part is not None and not (part.operator == OUTER and self._open[-1].within):
+            self._count(part)
         read = tree_leaves((args, kwargs))
         if any(self._is_derived(x) for x in read):
             self._derive(tree_leaves(out))
@@ -386,8 +393,8 @@ def _written(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any
     return written
 
 
-DYNAMICS = "dynamics"
-Rule = Callable[[Sequence[Any], Any], _Part]
+DYNAMICS, OUTER = "dynamics", "outer"
+Rule = Callable[[Sequence[Any], Any], _Part | None]
 
 
 def _convolution(args: Sequence[Any], out: Tensor) -> _Part:
@@ -413,6 +420,15 @@ def _product(first: int) -> Rule:
     return rule
 
 
+def _outer(args: Sequence[Any], out: Tensor) -> _Part | None:
+    """An elementwise product that is larger than its factors is a matrix product written out."""
+    left, right = args[:2]
+    if not isinstance(right, Tensor) or out.numel() <= max(left.numel(), right.numel()):
+        return None
+    products = Products(out.numel(), out.numel(), int(torch.count_nonzero(out)))
+    return _Part(OUTER, left, right, products)
+
+
 def _neurons(args: Sequence[Any], _out: Any) -> _Part:
     x, weight, _, steps, k, *_ = args
     products = band_products(steps, x.shape[0], x.shape[1:].numel(), k)
@@ -431,6 +447,7 @@ RULES: dict[str, Rule] = {
     "aten::addmv": _product(1),
     "aten::baddbmm": _product(1),
     "aten::addbmm": _product(1),
+    "aten::mul": _outer,
     "engram::psn": _neurons,
 }
 """The operators that sum products, and how to count each."""

@@ -33,7 +33,7 @@ class ModelEnergy:
         checkpoint: Weights of the model; random ones, their batch norms settled on training
             pictures, when None.
         size: Side in pixels that pictures are scaled to; as they are when None.
-        samples: Test pictures to run.
+        samples: Test pictures to run, chosen at random.
         batch: Pictures a call.
         steps: How many steps the model shows a picture; its own number when None.
         allow: Operations that may read something else than spikes; when None, the customary ones:
@@ -79,7 +79,12 @@ class ModelEnergy:
         from engram.studies.pictures import read_pictures  # noqa: PLC0415
 
         pictures = read_pictures(
-            self.data, size=self.size, limit=1000, validation=0.5, seed=self.seed
+            self.data,
+            size=self.size,
+            limit=1000,
+            validation=0.5,
+            seed=self.seed,
+            tested=self.samples,
         )
         report.provenance.data.update(pictures.source.sha256)
         journal.expect(1)
@@ -106,10 +111,9 @@ class ModelEnergy:
             arithmetic[self.arithmetic], energy.Memory(self.sram_pj, self.dram_pj)
         )
         model = self._build(pictures).to(choose_device(self.device))
-        shown = pictures.test.inputs[: self.samples]
         return appraisal.appraise(
             model,
-            batches(shown, self.batch, as_batch),
+            batches(pictures.test.inputs, self.batch, as_batch),
             allow=CUSTOMARY if self.allow is None else self.allow,
             costs=costs,
         )
@@ -146,7 +150,7 @@ class ModelEnergy:
         )
         return [
             weights,
-            f"Data: {source.name}, {min(self.samples, len(source.test))} test pictures of "
+            f"Data: {source.name}, {len(pictures.test.labels)} test pictures of "
             f"{height} × {width}. Licence: {source.licence}.",
             *(f"Data: {note}." for note in source.notes),
             f"Charged by 45 nm, {self.arithmetic} (Horowitz, ISSCC 2014); memory {self.sram_pj:g} "

@@ -60,7 +60,13 @@ def load_images(
 
 
 def read_pictures(
-    spec: str, *, size: int | None, limit: int | None, validation: float, seed: int
+    spec: str,
+    *,
+    size: int | None,
+    limit: int | None,
+    validation: float,
+    seed: int,
+    tested: int | None = None,
 ) -> Pictures:
     """Load images as `load_images` does, and standardise each channel by the training part.
 
@@ -71,14 +77,19 @@ def read_pictures(
         limit: As in `load_images`.
         validation: As in `load_images`.
         seed: As in `load_images`.
+        tested: Most test images to keep, chosen at random; all when None.
 
     Raises:
         ValueError: As in `load_images`.
     """
     own = spec not in data.CATALOGUE
-    source, splits = load_images(
+    source, (train, chosen, test) = load_images(
         spec, size=size if own else None, limit=limit, validation=validation, seed=seed
     )
+    if tested is not None:
+        rows = np.random.default_rng(seed).permutation(len(test))[:tested]
+        test = test.take(np.sort(rows))
+    splits = (train, chosen, test)
     parts = [_pixels(split, size) for split in splits]
     axes = (0, 2, 3)
     mean, deviation = parts[0].mean(axes, keepdim=True), parts[0].std(axes, keepdim=True)

@@ -76,16 +76,18 @@ class ConvBN(nn.Module):
             self.bn = nn.Identity()
 
 
-def fire(conv: ConvBN, neuron: nn.Module, x: Tensor) -> Tensor:
+def fire(conv: nn.Module, neuron: nn.Module, x: Tensor) -> Tensor:
     """`neuron(conv(x))`; in training, norm and neuron are one pass where a kernel serves.
 
     Args:
-        conv: Convolution and batch norm.
+        conv: Convolution and batch norm, which a kernel serves if it is a `ConvBN`.
         neuron: Neurons.
         x: Input `(time, batch, …)`.
     """
-    settings = None if _hooked(conv, conv.bn, neuron) else kernel_settings(neuron)
-    if settings is None or not isinstance(conv.bn, BatchNorm):
+    settings = kernel_settings(neuron)
+    if settings is None or not isinstance(conv, ConvBN) or not isinstance(conv.bn, BatchNorm):
+        return neuron(conv(x))
+    if _hooked(conv, conv.bn, neuron):
         return neuron(conv(x))
     y = conv.conv(x.flatten(0, 1))
     if conv.bn.serves(y):

@@ -7,7 +7,7 @@ from typing import Literal, final
 from torch import Tensor, nn
 
 from engram.neuron import IF
-from engram.vision.layer import ConvBN, NeuronFactory, make_neuron
+from engram.vision.layer import ConvBN, NeuronFactory, fire, make_neuron
 from engram.vision.network import Naming
 from engram.vision.resnet import (
     EXPANSION,
@@ -68,9 +68,9 @@ class SEWBlock(nn.Module):
         """One block, along time."""
         spikes = x
         for conv, neuron in zip(self.convs, self.neurons, strict=True):
-            spikes = neuron(conv(spikes))
+            spikes = fire(conv, neuron, spikes)
         if self.shortcut is not None and self.shortcut_neuron is not None:
-            x = self.shortcut_neuron(self.shortcut(x))
+            x = fire(self.shortcut, self.shortcut_neuron, x)
         return CONNECTIONS[self.connection](spikes, x)
 
     def extra_repr(self) -> str:

@@ -128,8 +128,8 @@ def verify(
             depends on the size of a batch and may turn a spike.
 
     Raises:
-        ValueError: There is no batch, a batch or an operand holds NaN or infinity, or an
-            operation multiplies out of sight.
+        ValueError: There is no batch, a batch, an operand or the output holds NaN or infinity, or
+            an operation multiplies out of sight.
     """
     kept = list(batches)
     found = count(model, kept, neurons=neurons, batch_axis=batch_axis)
@@ -191,6 +191,8 @@ def _alone(
     with evaluating(model) as device:
         x = batch.to(device)
         whole = model(x)
+        if not whole.isfinite().all():
+            raise ValueError("the model puts out NaN or infinity: look for a diverged weight")
         scale = float(whole.abs().max()) or 1.0
 
         def difference(output: Tensor, place: int) -> float:
@@ -205,4 +207,4 @@ def _alone(
                 # rounding depends on the size of a batch, and may turn a spike: not so among twins
                 twins = torch.cat([one] * x.shape[axis], axis)
                 leaks[place] = difference(model(twins)[place], place)
-    return {place: found for place, found in leaks.items() if found > TOLERANCE}, True
+    return {place: by for place, by in leaks.items() if by > TOLERANCE}, True

@@ -155,8 +155,8 @@ class Findings:
             "MAC (M)": lambda run: run["operations"]["Effective_MACs"] / 1e6,
             "AC (M)": lambda run: run["operations"]["Effective_ACs"] / 1e6,
             "dense (M)": lambda run: run["operations"]["Dense"] / 1e6,
-            "with padding (M)": lambda run: run["operations"]["Nominal"] / 1e6,
-            "membrane updates (k)": lambda run: run["operations"]["MembraneUpdates"] / 1e3,
+            "with padding (M)": lambda run: run["operations"]["nominal"] / 1e6,
+            "membrane updates (k)": lambda run: run["operations"]["updates"] / 1e3,
             "zeros in the activations (%)": _sparsity,
         }
         report.add(
