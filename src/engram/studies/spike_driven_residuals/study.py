@@ -68,7 +68,7 @@ class SpikeDrivenResiduals:
     seeds: int = 3
     seed: int = 0
     device: str | None = None
-    threads: int = 2
+    threads: int = 1
 
     def __post_init__(self) -> None:
         counted = ("size", "limit", "depth", "heads", "steps", "epochs", "traced", "seeds")
