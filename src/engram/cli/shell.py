@@ -118,14 +118,15 @@ class ShowStudy:
 
 @dataclass(frozen=True)
 class ListData:
-    """List the datasets of the catalogue and their licences."""
+    """List the datasets of the catalogue, and the files read beside them, with their licences."""
 
     def __call__(self) -> int:
         """Print a line for each dataset."""
         from engram import data  # noqa: PLC0415  not needed by the other commands
 
         print_rows(
-            (name, entry.description, entry.licence) for name, entry in data.CATALOGUE.items()
+            (name, entry.description, entry.licence)
+            for name, entry in (*data.CATALOGUE.items(), *data.SOURCES.items())
         )
         return 0
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from engram.policy.planted import Planting
 from engram.policy.relate import Findings
 from engram.report import Figure, Report, Scalar, Table
-from engram.studies.tax_language.language import MILLION, Counts, overdispersion, rates
+from engram.studies.tax_language.language import MILLION, Counts, rates
 
 TRAP = ("DECREASE", "federal receipts")
 """The pair whose correlation of levels misleads most."""
@@ -58,7 +58,7 @@ def report_rates(
         by_year: Counts of each term by year.
         by_congress: Counts of each term by Congress.
     """
-    spread = {term: overdispersion(counts) for term, counts in by_congress.items()}
+    spread = {term: counts.spread("congress") for term, counts in by_congress.items()}
     rows = []
     for term, counts in by_year.items():
         total, words = sum(counts.occurrences), sum(counts.tokens)
@@ -70,7 +70,7 @@ def report_rates(
                 MILLION * total / words,
                 total / documents,
                 100 * sum(counts.matching) / documents,
-                spread[term],
+                None if (found := spread[term]) is None else found.common,
             ]
         )
     columns = ["term", "occurrences", "per million words", "per document", "documents with it (%)",
@@ -81,18 +81,18 @@ def report_rates(
             columns,
             rows,
             "φ compares the documents of a Congress: 1 where they differ as chance at one rate "
-            "makes them. It widens the intervals of the rates.",
+            "makes them.",
         )
     )
     for by, counted in (("year", by_year), ("congress", by_congress)):
-        series = [rates(f"{term} by {by}", counted[term], by, spread[term]) for term in counted]
+        series = [rates(f"{term} by {by}", counted[term], by) for term in counted]
         report.add(*series)
         report.add(
             Figure(
                 f"Language of tax increase and decrease by {by}",
                 [one.name for one in series],
                 y_label="occurrences per million words",
-                caption="Bands: 95% of an over-dispersed Poisson count.",
+                caption="Bands: 95% of a quasi-Poisson count; words come in bursts.",
             )
         )
 

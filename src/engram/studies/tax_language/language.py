@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import chi2
 
 from engram.policy.engine import Engine, Tally
+from engram.policy.measure.interval import Dispersion, dispersion, quasi_poisson
 from engram.series import Series
 
-LEVEL = 0.95
-"""Confidence level of the rates' intervals."""
 MILLION = 1_000_000
 _TAXES = "{tax, taxes, taxation, duty, duties, tariff, excise}"
 
@@ -48,6 +46,21 @@ class Counts(NamedTuple):
     tokens: list[int]
     dispersion: list[float]
 
+    def spread(self, by: str) -> Dispersion | None:
+        """How much more the counts vary than independent ones would; None where that is unseen.
+
+        Args:
+            by: "year" or "congress".
+        """
+        columns = (self.matching, self.occurrences, self.documents, self.tokens)
+        matching, occurrences, documents, tokens = (
+            np.array(column, dtype=np.int64) for column in columns
+        )
+        squares = np.array(self.dispersion, dtype=np.float64)
+        groups = tuple(self.groups)
+        counted = Tally(by, groups, matching, occurrences, documents, tokens, squares)
+        return dispersion(counted, along=True)
+
 
 def count(engine: Engine, term: str, doc_type: str, by: str) -> dict[str, Any]:
     """Count a term in the documents of a type.
@@ -82,51 +95,25 @@ def as_counts(tally: Tally) -> Counts:
     )
 
 
-def overdispersion(counts: Counts) -> float:
-    """How much more documents of a group differ than chance at one rate makes them; at least 1.
-
-    φ = Σ_g (N_g / K_g Σ k² / n − K_g) / Σ_g (D_g − 1), over groups with occurrences.
-
-    Args:
-        counts: Counts in groups of several documents, such as Congresses.
-    """
-    k, d, n, s = (
-        np.array(column, dtype=np.float64)
-        for column in (counts.occurrences, counts.documents, counts.tokens, counts.dispersion)
-    )
-    several = (k > 0) & (d > 1)
-    if not several.any():
-        return 1.0
-    pearson = n[several] / k[several] * s[several] - k[several]
-    return max(1.0, float(pearson.sum() / (d[several] - 1).sum()))
-
-
-def rates(name: str, counts: Counts, axis: str, dispersion: float) -> Series:
-    """Occurrences a million words, with intervals of an over-dispersed Poisson count.
-
-    The interval is that of K / φ occurrences, exact for a Poisson count, times φ.
+def rates(name: str, counts: Counts, by: str) -> Series:
+    """Occurrences a million words, with the 95% intervals of a quasi-Poisson count.
 
     Args:
         name: Name of the series.
         counts: Counts by group.
-        axis: "year" or "congress".
-        dispersion: φ, at least 1.
-
-    References:
-        Garwood (1936), Fiducial limits for the Poisson distribution, Biometrika 28.
+        by: "year" or "congress".
     """
-    kept = [i for i, tokens in enumerate(counts.tokens) if tokens]
-    k = np.array(counts.occurrences, dtype=np.float64)[kept]
-    scale = MILLION / np.array(counts.tokens, dtype=np.float64)[kept]
-    half = dispersion / 2 * scale
-    low = np.where(k > 0, half * chi2.ppf((1 - LEVEL) / 2, np.maximum(2 * k / dispersion, 1e-9)), 0)
-    high = half * chi2.ppf((1 + LEVEL) / 2, 2 * k / dispersion + 2)
+    tokens = np.array(counts.tokens, dtype=np.float64)
+    kept = tokens > 0
+    k, scale = np.array(counts.occurrences, dtype=np.float64), MILLION / tokens[kept]
+    spread = counts.spread(by)
+    low, high = (None, None) if spread is None else quasi_poisson(k, spread)
     return Series(
         name,
-        [counts.groups[i] for i in kept],
-        k * scale,
-        axis=axis,
+        [group for group, words in zip(counts.groups, counts.tokens, strict=True) if words],
+        k[kept] * scale,
+        axis=by,
         unit="per million words",
-        low=low,
-        high=high,
+        low=None if low is None else low[kept] * scale,
+        high=None if high is None else high[kept] * scale,
     )

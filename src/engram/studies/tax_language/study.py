@@ -91,7 +91,7 @@ class TaxLanguage:
             )
         report_record(report, composition, self.doc_type)
         report_rates(report, by_year, by_congress)
-        terms = [rates(term, counts, "year", 1.0) for term, counts in by_year.items()]
+        terms = [rates(term, counts, "year") for term, counts in by_year.items()]
         findings = relate(
             terms,
             record.indicators,
