@@ -105,7 +105,11 @@ def test_a_dask_cluster_makes_the_same_store(record, tmp_path, form):
     ingest([source], tmp_path / "one", workers=1, **SETTINGS)
     with (
         LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+            # None would still ask for port 8787, which another worker of the suite may hold
+            n_workers=2,
+            threads_per_worker=1,
+            processes=False,
+            dashboard_address=":0",
         ) as cluster,
         Client(cluster) as client,
     ):
