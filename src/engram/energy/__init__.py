@@ -16,7 +16,8 @@ from engram.energy.joules import (
     operation_j,
     paper_j,
 )
-from engram.energy.trace import Activation, Kind, Operand, Operation, Tracer
+from engram.energy.operation import Activation, Kind, Operand, Operation
+from engram.energy.trace import Tracer
 
 __all__ = [
     "FP16",

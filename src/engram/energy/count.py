@@ -7,7 +7,8 @@ from typing import Any, final
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from engram.energy.trace import Activation, Operation, Tracer
+from engram.energy.operation import Activation, Operation
+from engram.energy.trace import Tracer
 from engram.record import evaluating
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, final
 
 from engram.energy.count import Count
-from engram.energy.trace import Kind, Operand, Operation
+from engram.energy.operation import Kind, Operand, Operation
 
 PICO = 1e-12
 
