@@ -1,7 +1,8 @@
 """Spiking neurons against their rivals, in one process, every cell interleaved.
 
-    python benchmarks/neuron.py             measures, and writes docs/results/neuron-HARDWARE.json
-    python benchmarks/neuron.py --page      writes docs/neuron-speed.md and its picture from that
+    python -m benchmarks.neuron                  measures, and writes docs/results/neuron-….json
+    python -m benchmarks.neuron --neurons lif    measures a part again; the file keeps the others
+    python -m benchmarks.neuron --page           writes docs/neuron-speed.md and its picture
 
 The file has the layout of pytest-benchmark, so that `pytest-benchmark compare` reads it. A cell is
 one neuron, direction, T, N and number of threads; all contenders of a cell take turns, round by
@@ -275,10 +276,12 @@ def main() -> None:
     machine = hardware()
     name = re.sub(r"\W+", "-", machine["processor"]).strip("-").lower()
     out = settings.out or RESULTS / f"neuron-{name}-{machine['cores']}-cores.json"
+    kept = [] if not out.exists() else json.loads(out.read_text())["benchmarks"]
+    kept = [one for one in kept if one["params"]["neuron"] not in settings.neurons]
     found = {
         "machine_info": machine | {"python_version": platform.python_version()},
         "commit_info": {"id": __version__, "dirty": False, "time": ""},
-        "benchmarks": measure(settings.neurons, settings.threads, settings.seconds),
+        "benchmarks": measure(settings.neurons, settings.threads, settings.seconds) + kept,
         "datetime": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": "5.0.0",
         "packages": versions() | rivals(),
