@@ -36,6 +36,10 @@ format: .venv/installed-dev
 bench: .venv/installed-test
 	$(BIN)/python -m benchmarks.neuron
 	$(BIN)/python -m benchmarks.neuron --page
+	$(BIN)/python -m benchmarks.vision
+	$(BIN)/python -m benchmarks.vision --page
+	$(BIN)/python -m benchmarks.policy
+	$(BIN)/python -m benchmarks.relate
 
 clean:
 	rm -rf .venv build dist .pytest_cache .ruff_cache .coverage
