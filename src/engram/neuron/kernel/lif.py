@@ -166,8 +166,8 @@ def _forward_kernel(
     """The kernel of these settings, and its last words: τ, threshold, reset potential."""
     from engram.neuron.kernel import lif_cpu, native  # Numba is loaded when first needed
 
-    form = _form(learned, settings)
-    numbers = (_tau(form[0], settings), settings.threshold, settings.reset or 0.0)
+    form = form_of(learned, settings)
+    numbers = (tau_of(form[0], settings), settings.threshold, settings.reset or 0.0)
     return entry(lif_cpu.forward(native.REALS[real], *form)), tuple(map(bits, numbers))
 
 
@@ -178,13 +178,13 @@ def _backward_kernel(
     """The kernel of these settings, and its last words, from τ to the surrogate's width."""
     from engram.neuron.kernel import lif_cpu, native
 
-    form = _form(learned, settings)
+    form = form_of(learned, settings)
     address = lif_cpu.backward(
         native.REALS[real], *form, learned, settings.detach_reset, settings.shape
     )
     leak = 1.0 / settings.tau
     numbers = (
-        *(_tau(form[0], settings), settings.threshold, settings.reset or 0.0),
+        *(tau_of(form[0], settings), settings.threshold, settings.reset or 0.0),
         *(leak if settings.decay_input else 1.0, 1.0 - leak, settings.scale, settings.width),
     )
     return entry(address), tuple(map(bits, numbers))
@@ -196,7 +196,7 @@ def _leak_words(leak: float, settings: Settings, words: tuple[int, ...]) -> tupl
     return (bits(leak), *words[1:3], dh_dx, bits(1.0 - leak), *words[5:])
 
 
-def _form(learned: bool, settings: Settings) -> tuple[int, bool, int]:
+def form_of(learned: bool, settings: Settings) -> tuple[int, bool, int]:
     """Which kernel: how it charges, whether the input decays, how it resets."""
     from engram.neuron.kernel import lif_cpu as cpu
 
@@ -212,7 +212,7 @@ def _form(learned: bool, settings: Settings) -> tuple[int, bool, int]:
     )
 
 
-def _tau(kind: int, settings: Settings) -> float:
+def tau_of(kind: int, settings: Settings) -> float:
     """What a kernel of this kind takes τ as."""
     from engram.neuron.kernel import lif_cpu
 

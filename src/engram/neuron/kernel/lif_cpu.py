@@ -23,7 +23,7 @@ SOFT, TO_ZERO, TO_VALUE = range(3)
 
 
 @njit(error_model="numpy")
-def _charge(kind: int, decays: bool, v: Any, x: Any, rest: Any, tau: Any) -> Any:
+def charge(kind: int, decays: bool, v: Any, x: Any, rest: Any, tau: Any) -> Any:
     """H[t] from V[t−1] and X[t]; `tau` is 1/τ where the leak multiplies."""
     if kind == INTEGRATE:
         return v + x
@@ -33,7 +33,7 @@ def _charge(kind: int, decays: bool, v: Any, x: Any, rest: Any, tau: Any) -> Any
 
 
 @njit(error_model="numpy")
-def _reset(reset: int, h: Any, spike: Any, threshold: Any, rest: Any, one: Any) -> Any:
+def reset_membrane(reset: int, h: Any, spike: Any, threshold: Any, rest: Any, one: Any) -> Any:
     """V[t] from H[t] and S[t]."""
     if reset == SOFT:
         return h - spike * threshold
@@ -70,10 +70,10 @@ def forward(real: type[np.floating], kind: int, decays: bool, reset: int) -> int
             for t in range(steps):
                 xt, st = x[t * n + lo : t * n + hi], s[t * n + lo : t * n + hi]
                 for i in range(hi - lo):
-                    h = _charge(kind, decays, v[i], xt[i], rest, tau)
+                    h = charge(kind, decays, v[i], xt[i], rest, tau)
                     spike = one if h >= threshold else zero
                     st[i] = spike
-                    v[i] = _reset(reset, h, spike, threshold, rest, one)
+                    v[i] = reset_membrane(reset, h, spike, threshold, rest, one)
             piece = take(words)
 
     return compile_kernel(kernel)
@@ -126,10 +126,10 @@ def backward(
                 if learned:
                     begun[t * block : t * block + m] = v[:m]
                 for i in range(m):
-                    h = _charge(kind, decays, v[i], xt[i], rest, tau)
+                    h = charge(kind, decays, v[i], xt[i], rest, tau)
                     spike = one if h >= threshold else zero
                     ht[i] = h
-                    v[i] = _reset(reset, h, spike, threshold, rest, one)
+                    v[i] = reset_membrane(reset, h, spike, threshold, rest, one)
             if w[6] != 0:
                 gv[:m] = g_after[lo:hi]
             else:

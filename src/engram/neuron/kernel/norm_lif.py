@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engram.neuron.kernel.lif import Settings, _form, _tau
+from engram.neuron.kernel.lif import Settings, form_of, tau_of
 from engram.neuron.kernel.memory import new_like
 from engram.neuron.kernel.norm import differentiate, moments
 from engram.neuron.kernel.team import Entry, bits, entry, launch
@@ -98,8 +98,8 @@ def _forward_kernel(real: torch.dtype, settings: Settings) -> tuple[Entry, tuple
     """The kernel of these settings, and its last words: τ, threshold, reset potential."""
     from engram.neuron.kernel import native, norm_lif_cpu  # Numba is loaded when first needed
 
-    form = _form(False, settings)
-    numbers = (_tau(form[0], settings), settings.threshold, settings.reset or 0.0)
+    form = form_of(False, settings)
+    numbers = (tau_of(form[0], settings), settings.threshold, settings.reset or 0.0)
     return entry(norm_lif_cpu.forward(native.REALS[real], *form)), tuple(map(bits, numbers))
 
 
@@ -108,13 +108,13 @@ def _backward_kernel(real: torch.dtype, settings: Settings) -> tuple[Entry, tupl
     """The kernel of these settings, and its last words, from τ to the surrogate's width."""
     from engram.neuron.kernel import native, norm_lif_cpu
 
-    form = _form(False, settings)
+    form = form_of(False, settings)
     address = norm_lif_cpu.backward(
         native.REALS[real], *form, settings.detach_reset, settings.shape
     )
     leak = 1.0 / settings.tau
     numbers = (
-        *(_tau(form[0], settings), settings.threshold, settings.reset or 0.0),
+        *(tau_of(form[0], settings), settings.threshold, settings.reset or 0.0),
         *(leak if settings.decay_input else 1.0, 1.0 - leak, settings.scale, settings.width),
     )
     return entry(address), tuple(map(bits, numbers))

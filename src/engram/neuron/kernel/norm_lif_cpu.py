@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import carray
 
-from engram.neuron.kernel.lif_cpu import SOFT, _charge, _reset
+from engram.neuron.kernel.lif_cpu import SOFT, charge, reset_membrane
 from engram.neuron.kernel.native import array_at, compile_kernel, number_at, slope, take
 
 
@@ -47,10 +47,10 @@ def forward(real: type[np.floating], kind: int, decays: bool, reset: int) -> int
                     a, b = x[at : at + c], s[at : at + c]
                     v = membrane[(r - lo) * c : (r - lo) * c + c]
                     for i in range(c):
-                        h = _charge(kind, decays, v[i], a[i] * scale[i] + shift[i], rest, tau)
+                        h = charge(kind, decays, v[i], a[i] * scale[i] + shift[i], rest, tau)
                         spike = one if h >= threshold else zero
                         b[i] = spike
-                        v[i] = _reset(reset, h, spike, threshold, rest, one)
+                        v[i] = reset_membrane(reset, h, spike, threshold, rest, one)
             piece = take(words)
 
     return compile_kernel(kernel)
@@ -95,10 +95,10 @@ def backward(
                     a, v = x[at : at + c], membrane[here : here + c]
                     held = charged[t * size + here : t * size + here + c]
                     for i in range(c):
-                        h = _charge(kind, decays, v[i], a[i] * scale[i] + shift[i], rest, tau)
+                        h = charge(kind, decays, v[i], a[i] * scale[i] + shift[i], rest, tau)
                         spike = one if h >= threshold else zero
                         held[i] = h
-                        v[i] = _reset(reset, h, spike, threshold, rest, one)
+                        v[i] = reset_membrane(reset, h, spike, threshold, rest, one)
             membrane[:] = zero  # from here on its gradient
             total, dot = sums[piece * c : piece * c + c], dots[piece * c : piece * c + c]
             total[:] = zero
