@@ -6,9 +6,10 @@
 
 The file has the layout of pytest-benchmark, so that `pytest-benchmark compare` reads it. A cell is
 one neuron, direction, T, N and number of threads; all contenders of a cell take turns, round by
-round, and a copy of the input into memory that is there already takes its turn too: the floor. A
-turn is a call that warms the caches and a call that is timed. The allocator keeps freed memory, as
-jemalloc and tcmalloc do: with that of glibc, the page faults of fresh memory hide what is measured.
+round, and so do two floors: a copy of the input into memory that is there already and, for the
+parallel neurons, the dense matrix products alone. A turn is a call that warms the caches and a call
+that is timed. The allocator keeps freed memory, as jemalloc and tcmalloc do: with that of glibc,
+the page faults of fresh memory hide what is measured.
 """
 
 import argparse
@@ -112,6 +113,14 @@ def forward_backward(contender: Contender, x: Tensor, g: Tensor) -> None:
 DIRECTIONS = {"forward": forward, "forward+backward": forward_backward}
 
 
+def products(direction: str, x: Tensor, g: Tensor, weight: Tensor, room: Tensor) -> None:
+    """The products of a dense parallel neuron alone, by BLAS, into memory that is there."""
+    torch.mm(weight, x, out=room)
+    if direction != "forward":
+        torch.mm(weight.t(), g, out=room)
+        torch.mm(g, x.t(), out=torch.empty_like(weight))
+
+
 def interleave(calls: dict[str, Callable[[], None]], seconds: float) -> dict[str, list[float]]:
     """Times of each call, in rounds in which each takes one turn, for about so long in all."""
     for call in calls.values():
@@ -165,6 +174,8 @@ def measure_cell(
     room, run = torch.empty_like(x), DIRECTIONS[direction]
     calls = {name: partial(run, other, x, g) for name, other in contenders(kind, T).items()}
     calls["memcpy"] = lambda: room.copy_(x)
+    if kind != "lif":
+        calls["products"] = partial(products, direction, x, g, torch.randn(T, T), room)
     return interleave(calls, seconds)
 
 

@@ -59,8 +59,10 @@ Made by `python -m benchmarks.neuron` (which measures) and `python -m benchmarks
 (which writes this page). All contenders run in one process and take turns, round by round; a turn \
 is a call that warms the caches and a call that is timed; medians. The allocator keeps freed \
 memory, for all alike. "Copy" is a copy of the input into memory that is there already: reading \
-the input and writing the spikes once cannot be faster. Settings are equal: LIF with τ = 2 and \
-hard reset, k = min(T, 32), ATan, float32. snnTorch has no parallel neuron.
+the input and writing the spikes once cannot be faster. "Products" are the dense matrix products \
+of a parallel neuron alone, by torch's BLAS: one forward, three with the backward. \
+Settings are equal: LIF with τ = 2 and hard reset, k = min(T, 32), ATan, float32. snnTorch has no \
+parallel neuron.
 
 ![How many times faster than SpikingJelly](neuron-speed.svg)
 
