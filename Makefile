@@ -10,6 +10,8 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
 
 run: .venv/installed-run
 	$(BIN)/engram study run parallel-neurons
+	$(BIN)/engram energy spikingformer_cifar_4_256 --data digits
+	$(BIN)/engram study run tax-language
 
 test: .venv/installed-test
 	$(BIN)/python -m pytest -n auto --dist loadgroup --cov
