@@ -12,6 +12,7 @@ import argparse
 import json
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -227,7 +228,7 @@ def main() -> None:
         "about": "shares in percent with 95% Wilson intervals; every test has its level at 5%",
         "command": "python -m benchmarks.relate",
         "engram": __version__,
-        "versions": versions(),
+        "versions": versions() | {name: version(name) for name in ("statsmodels", "arch")},
         "hardware": hardware(),
     }
     for name in args.only or PARTS:
