@@ -27,7 +27,7 @@ FORMAT = 1
 
 _MANIFEST = "manifest.json"
 _LOCK = ".lock"
-_FOLDERS = ("segments", "quarantine", "ids", "drafts")
+_FOLDERS = ("segments", "quarantine", "ids", "unread", "drafts")
 
 
 class StoreError(ValueError):
@@ -257,6 +257,12 @@ class Store:
                 for line in self.shelf.read(f"quarantine/{key}.jsonl").splitlines():
                     yield json.loads(line)
 
+    def unread(self, source: SourceEntry) -> Iterator[dict[str, str]]:
+        """The files of an input that are not read: the name and the reason of each."""
+        if source.unread:
+            for line in self.shelf.read(f"unread/{source.sha256}.jsonl").splitlines():
+                yield json.loads(line)
+
     def save(self) -> None:
         """Write the manifest; from then on the store holds what it names."""
         self.shelf.write(_MANIFEST, self.manifest.to_json().encode())
@@ -268,6 +274,7 @@ class Store:
             "segments": {f"{segment.sha256}.sqlite" for segment in self.manifest.segments},
             "quarantine": {f"{key}.jsonl" for key in partitions},
             "ids": {f"{key}.ids" for key in partitions},
+            "unread": {f"{source.sha256}.jsonl" for source in self.manifest.sources},
             "drafts": set(),
         }
         for folder in _FOLDERS:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engram.policy.ingestion.archive import Archive
 from engram.policy.ingestion.inputs import (
-    Archive,
+
     Folder,
     InputError,
     Piece,

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
-from engram.policy.document import Document, Rejected, Rejection
+from engram.policy.document import Document, Rejected, Rejection, check_day
 from engram.policy.ingestion.partition import Partition, materials
 from engram.policy.loader import LOADERS, Material
 from engram.policy.store import PartitionEntry, SegmentEntry, Shelf
@@ -130,6 +130,7 @@ class _Gate:
                     self.reject(item)
                     continue
                 try:
+                    check_day(item.date)
                     size = _size(item, self.limit)
                     digest = id_hash(item.id)
                     if digest in seen or digest in self.exclude:

@@ -6,6 +6,7 @@ stopped.
 """
 
 import hashlib
+import json
 import platform
 import sqlite3
 import tempfile
@@ -19,11 +20,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from engram.policy.ingestion.archive import Archive
 from engram.policy.ingestion.build import ID_BYTES, Built, Write, build
-from engram.policy.ingestion.inputs import Archive, Folder, Input, open_inputs, sha256_at
-from engram.policy.ingestion.partition import Partition, Plan
+from engram.policy.ingestion.inputs import Folder, Input, open_inputs, sha256_at
+from engram.policy.ingestion.partition import Partition, Plan, kind_of_name
 from engram.policy.ingestion.workers import Submit, worker_pool
-from engram.policy.loader import LOADERS
+from engram.policy.loader import LOADERS, TableFormat
 from engram.policy.store import PartitionEntry, SourceEntry, Store
 
 if TYPE_CHECKING:
@@ -40,6 +42,30 @@ Progress = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True, slots=True)
+class SourceOutcome:
+    """What became of the files of one input.
+
+    Args:
+        location: its path or URL, as given.
+        status: "read" if anything is new, "already there" if all that is read is in the store,
+            "nothing readable" if no loader reads any of its files, "empty" if it has none.
+        files: how many files and members the loaders read, superseded ones included.
+        beside: how many are read together with others, as tables of speakers are.
+        superseded: how many have a better form beside them, which is read instead.
+        unread: how many are not read, by reason.
+        kinds: how many are not read, by the ending of their names.
+    """
+
+    location: str
+    status: str
+    files: int
+    beside: int
+    superseded: int
+    unread: dict[str, int]
+    kinds: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Ingestion:
     """What one run added to a store.
 
@@ -50,6 +76,7 @@ class Ingestion:
         skipped: how many were already there.
         sources_skipped: the inputs that were already there as a whole.
         text_bytes: how many bytes of text the accepted documents have.
+        sources: what became of the files of each input, archives in folders included.
     """
 
     documents: dict[str, int]
@@ -58,6 +85,7 @@ class Ingestion:
     skipped: int
     sources_skipped: tuple[str, ...]
     text_bytes: int
+    sources: tuple[SourceOutcome, ...] = ()
 
 
 def ingest(
@@ -68,6 +96,7 @@ def ingest(
     loaders: Iterable[str] | None = None,
     partition_size: int = PARTITION_SIZE,
     limit: int = RECORD_LIMIT,
+    table: TableFormat | None = None,
     progress: Progress | None = None,
     write: Write | None = None,
 ) -> Ingestion:
@@ -84,6 +113,7 @@ def ingest(
         loaders: the names of the loaders to use, from `LOADERS`; None for all.
         partition_size: bytes of input a partition.
         limit: the longest record in bytes; longer ones are rejected.
+        table: how tables and texts of one's own are read; without it no loader reads them.
         progress: told how far it is.
         write: writes a segment; None for this package's own.
 
@@ -101,7 +131,7 @@ def ingest(
     only = tuple(LOADERS) if loaders is None else tuple(loaders)
     if not only or not set(only) <= set(LOADERS):
         raise ValueError(f"loaders are {only}; give some of {', '.join(LOADERS)}")
-    make = Plan(partition_size, limit, only)
+    make = Plan(partition_size, limit, only, table)
     opened = [source for name in inputs for source in open_inputs(str(name), make.beside)]
     target = Store(store, create=True)
     with target.lock():
@@ -110,7 +140,7 @@ def ingest(
             run = _Run(target, ids, submit, width, progress or _silent, write or _own_writer())
             for source in opened:
                 with closing(source):
-                    run.read(source, Plan(partition_size, limit, only))
+                    run.read(source, Plan(partition_size, limit, only, table))
     return run.summary()
 
 
@@ -136,6 +166,7 @@ class _Run:
         self._added: list[PartitionEntry] = []
         self._skipped = 0
         self._sources_skipped: list[str] = []
+        self._outcomes: list[SourceOutcome] = []
 
     def read(self, source: Input, plan: Plan) -> None:
         """Bring one input into the store."""
@@ -144,11 +175,14 @@ class _Run:
             "limit": plan.limit,
             "loaders": list(plan.only),
         }
+        if plan.table is not None:
+            settings["table"] = plan.table.to_bytes().decode()
         sha256 = sha256_at(source.location) if isinstance(source, Archive) else None
         if sha256 and self._has(sha256, settings):
             self._sources_skipped.append(source.location)
+            self._outcomes.append(self._recorded(source.location, sha256, settings))
             return
-        total, done, keys = plan.size(source), 0, []
+        total, done, keys, before = plan.size(source), 0, [], len(self._added)
         self._progress(source.location, 0, total)
         for partition, built in self._built(source, plan):
             if built.key:
@@ -156,6 +190,7 @@ class _Run:
             done += partition.size
             self._progress(source.location, done, total)
         self._close(source, plan, settings, sha256, keys, total)
+        self._outcomes.append(_outcome(source.location, plan, len(self._added) > before))
 
     def summary(self) -> Ingestion:
         """What was added."""
@@ -171,6 +206,7 @@ class _Run:
             self._skipped,
             tuple(self._sources_skipped),
             sum(entry.segment.text_bytes for entry in self._added if entry.segment),
+            tuple(self._outcomes),
         )
 
     def _has(self, sha256: str, settings: dict[str, Any]) -> bool:
@@ -178,6 +214,21 @@ class _Run:
             entry.sha256 == sha256 and entry.settings == settings
             for entry in self._store.manifest.sources
         )
+
+    def _recorded(self, location: str, sha256: str, settings: dict[str, Any]) -> SourceOutcome:
+        """What the store says of an input that it holds as a whole."""
+        entry = next(
+            entry
+            for entry in self._store.manifest.sources
+            if entry.sha256 == sha256 and entry.settings == settings
+        )
+        reasons: Counter[str] = Counter()
+        kinds: Counter[str] = Counter()
+        for one in self._store.unread(entry):
+            reasons[one["reason"]] += 1
+            kinds[kind_of_name(one["name"])] += 1
+        status = "already there" if entry.files else "nothing readable" if kinds else "empty"
+        return SourceOutcome(location, status, entry.files, 0, 0, {**reasons}, {**kinds})
 
     def _built(self, source: Input, plan: Plan) -> Iterator[tuple[Partition, Built]]:
         """Each partition and what was made of it, in order, with a bounded number under way."""
@@ -219,11 +270,14 @@ class _Run:
         size: int,
     ) -> None:
         """Record that an input has been read to its end."""
-        tree = sha256 or hashlib.sha256("\n".join(keys).encode()).hexdigest()
         unread = dict(plan.unread)
+        listed = [json.dumps({"name": one.name, "reason": one.reason}) for one in plan.left_out]
+        tree = sha256 or hashlib.sha256("\n".join((*keys, *listed)).encode()).hexdigest()
         if not plan.files and isinstance(source, Folder) and not unread:
             return  # a folder of archives
         if not self._has(tree, settings):
+            if listed:
+                self._store.shelf.write(f"unread/{tree}.jsonl", "\n".join(listed).encode())
             self._store.manifest.sources.append(
                 SourceEntry(source.location, tree, settings, size, plan.files, unread, keys)
             )
@@ -283,6 +337,18 @@ class _Ids:
                 twice.append(one)
         table.execute("COMMIT")
         return twice
+
+
+def _outcome(location: str, plan: Plan, fresh: bool) -> SourceOutcome:
+    """What became of the files of an input that has been read."""
+    reasons = Counter(one.reason for one in plan.left_out)
+    kinds = Counter(kind_of_name(one.name) for one in plan.left_out)
+    if plan.files:
+        status = "read" if fresh else "already there"
+    else:
+        status = "nothing readable" if plan.left_out else "empty"
+    counts = (plan.files, plan.beside_others, plan.superseded)
+    return SourceOutcome(location, status, *counts, dict(reasons), dict(kinds))
 
 
 def _own_writer() -> Write:

@@ -3,27 +3,36 @@
 from engram.policy.loader import (
     american_memory,
     annual_messages,
+    billstatus,
     congressional_record_html,
     congressional_record_json,
+    congressional_record_xml,
     govtrack,
     hein,
     presidential,
     statutes,
+    table,
 )
 from engram.policy.loader.material import Item, Loader, Material
+from engram.policy.loader.table import TABLES, TableFormat
 
 LOADERS: dict[str, Loader] = {
-    module.LOADER.name: module.LOADER
-    for module in (
-        congressional_record_json,
-        congressional_record_html,
-        govtrack,
-        hein,
-        presidential,
-        annual_messages,
-        american_memory,
-        statutes,
+    loader.name: loader
+    for loader in (
+        congressional_record_json.LOADER,
+        congressional_record_html.LOADER,
+        congressional_record_xml.LOADER,
+        govtrack.LOADER,
+        billstatus.LOADER,
+        hein.LOADER,
+        presidential.LOADER,
+        annual_messages.LOADER,
+        american_memory.LOADER,
+        statutes.LOADER,
+        table.LOADER,
+        table.LINES,
     )
 }
+"""The loaders by name; the last two read only by a `TableFormat`."""
 
-__all__ = ["LOADERS", "Item", "Loader", "Material"]
+__all__ = ["LOADERS", "TABLES", "Item", "Loader", "Material", "TableFormat"]
