@@ -190,7 +190,9 @@ class _Run:
             done += partition.size
             self._progress(source.location, done, total)
         self._close(source, plan, settings, sha256, keys, total)
-        self._outcomes.append(_outcome(source.location, plan, len(self._added) > before))
+        outcome = _outcome(source.location, plan, len(self._added) > before)
+        if outcome.status != "empty" or isinstance(source, Archive) or not source.archives:
+            self._outcomes.append(outcome)
 
     def summary(self) -> Ingestion:
         """What was added."""

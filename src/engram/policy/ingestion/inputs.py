@@ -55,7 +55,8 @@ class Folder:
     """A folder, or one file of it, whose files can be read anywhere and in any order.
 
     Links to folders are followed, and each folder is read once. What is no regular file, such as a
-    named pipe, is never opened.
+    named pipe, is never opened. `archives` says how many archives it holds, which are inputs of
+    their own.
 
     Args:
         location: a path or URL.
@@ -65,6 +66,7 @@ class Folder:
     def __init__(self, location: str, only: str | None = None) -> None:
         self.location = location
         self.left_out: list[LeftOut] = []
+        self.archives = 0
         self._only = only
         self._fs, self._root = open_location(location)
         self._local = isinstance(self._fs, LocalFileSystem)
@@ -168,7 +170,9 @@ def open_inputs(location: str, beside: Any) -> list[Input]:
             below = sorted(info["name"] for info in fs.ls(root, detail=True))
             packed = [path for path in below if is_archive(path) and _is_file(fs, path)]
             urls = [fs.unstrip_protocol(path) if "://" in location else path for path in packed]
-            return [Folder(location), *(Archive(url, beside) for url in urls)]
+            folder = Folder(location)
+            folder.archives = len(urls)
+            return [folder, *(Archive(url, beside) for url in urls)]
         if not fs.exists(root):
             raise FileNotFoundError(root)
         if isinstance(fs, LocalFileSystem) and (kind := kind_of(root)[0]) != "file":
