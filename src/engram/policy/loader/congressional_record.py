@@ -129,8 +129,11 @@ def _documents(found: Found, mods: bytes) -> Iterator[Document]:
 
 def _untitled(text: str, title: str) -> str:
     """The text without the title above it, which the document holds already."""
-    words = r"\s+".join(map(re.escape, title.split()))
-    return re.sub(rf"\A\s*{words}(?=\s|\Z)", "", text, flags=re.IGNORECASE) if words else text
+    words = title.casefold().split()
+    parts = text.split(maxsplit=len(words))
+    if [part.casefold() for part in parts[: len(words)]] != words:
+        return text
+    return parts[-1] if len(parts) > len(words) else ""
 
 
 def title_of(granule: str, mods: bytes) -> str:

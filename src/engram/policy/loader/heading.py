@@ -32,9 +32,9 @@ _CAPITALS = (
     rf"(?:{_LETTER})(?:{_LETTER}|[{_MARK}\-‐‑–])*"
 )
 _MIXED = rf"{_UPPER}{_LOWER}(?:{_LETTER}|[{_MARK}\-])*"
-_INITIAL = rf"{_UPPER}\."
+_INITIAL = rf"(?:{_UPPER}\.)+"
 _PARTICLE = (
-    r"(?i:de|la|las|los|del|della|di|da|dos|du|des|el|le|van|von|vander|der|den|ter|y|mc|mac|"
+    r"(?i:de|la|las|los|del|della|di|da|dos|du|des|el|le|van|von|vander|der|den|ter|ten|zu|af|y|mc|mac|"
     r"st\.?|ste\.?|san|santa)"
 )
 _NAME = (
@@ -62,7 +62,7 @@ _OFFICE_NAMES = (
     r"MAJORITY\sLEADER|MINORITY\sLEADER|MODERATOR|MARSHAL|USHER"
 )
 _OFFICE = re.compile(
-    rf"(?P<name>(?:(?:The|THE)\s)?(?:{_MODIFIER}\s){{0,3}}(?:{_OFFICE_NAMES})"
+    rf"(?P<name>(?:(?:The|THE)\s)?(?:{_MODIFIER}\s){{0,3}}(?:{_OFFICE_NAMES})\b"
     r"(?:[\s-](?i:pro\s?tempore|pro\s?tem\b\.?|elect|designate|ad\sinterim))?"
     r"(?:\s(?i:of\sthe\s(?:Senate|House(?:\sof\sRepresentatives)?|United\sStates)))?"
     # These stand for nobody else, so that they may be printed in small letters.
@@ -89,6 +89,7 @@ _SHOUTED = re.compile(_UPPER + _UPPER)
 _SPACE = re.compile(r"\s+")
 
 
+_USUAL = 250
 HEAD = 1_500
 """As far as a list of those who changed their votes may go."""
 
@@ -130,7 +131,12 @@ def opening(paragraph: str) -> Opening:
     """
     if not _FIRST.match(paragraph):
         return _TEXT
-    text = unicodedata.normalize("NFC", _SPACE.sub(" ", paragraph[:HEAD])).strip()
+    opened = _opening(paragraph[:_USUAL])
+    return _opening(paragraph[:HEAD]) if opened is _UNRESOLVED else opened
+
+
+def _opening(head: str) -> Opening:
+    text = unicodedata.normalize("NFC", _SPACE.sub(" ", head)).strip()
     if text[:1] in "([":
         return _bracketed(text)
     return _office(text) or _person(text)

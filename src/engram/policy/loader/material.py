@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 
 from engram.policy.document import Document, Rejected, Rejection
 
@@ -92,13 +93,14 @@ _CODES = frozenset(_POSTAL.values())
 _ABBREVIATED = re.compile(r"[A-Z]\.\s?[A-Z]\.")
 
 
-def state(name: object) -> str | None:
+@lru_cache(maxsize=1000)
+def state(name: str | None) -> str | None:
     """A state of the Union as its two letters, from whatever a source gives; as it is if unknown.
 
     Args:
         name: "CT", "Connecticut", "CONNECTICUT", "the State of Connecticut", "N.Y.".
     """
-    text = " ".join(str(name or "").split())
+    text = " ".join((name or "").split())
     plain = re.sub(r"^(?:the )?(?:state|commonwealth|territory) of ", "", text.casefold())
     plain = plain.removeprefix("the ").removesuffix(" territory")
     short = text.replace(".", "").replace(" ", "")

@@ -9,20 +9,25 @@ from engram.policy.loader.heading import HEAD, Paragraph, opening
 BULLET = re.compile(r"<bullet>|\[bullet\]|&bull;|[•●]", re.IGNORECASE)
 """Marks a statement that nobody spoke on the floor; a mark of the printer, not a word."""
 
+_BULLETS = ("ullet", "BULLET", "•", "●", "&bull")
+_SPACES = tuple(f"\n{' ' * width}\n" for width in range(1, 5))
 _MARKED = "\x1e"  # stands for a bullet while a page is parted
 # Page breaks, clock times, and the codes that the typesetting left.
 _BREAK = re.compile(r"\n*\[\[Page [^\]]*\]\]\n*")
 _CLOCK = re.compile(r"^ *\{time\} *\d{4}[ ]*$", re.MULTILINE)
-# Paragraphs are indented by two spaces; what is indented further is printed matter within a turn.
+_RULE = re.compile(r"^ *[_-]{6,} *$", re.MULTILINE)
+_BLANK = re.compile(r"\n +(?=\n)")
+# These begin with a newline, which the search can leap to. Paragraphs are indented by two spaces,
+# or stand below a blank line; what is indented further is printed matter within a turn.
 _PARAGRAPH = re.compile(
-    rf"^(?P<indent> {{0,4}})(?P<mark>{_MARKED}\s*)?(?=[^\W\d_]|[(\[])", re.MULTILINE
+    rf"\n(?:(?= )|(?={_MARKED})|(?<=\n\n)) {{0,4}}(?:{_MARKED}\s*)?(?=[^\W\d_]|[(\[])"
 )
 _ENDS = re.compile(
-    r"^[ ]*(?P<rule>[_-]{4,}|={6,})[ ]*$"
-    r"|(?:\A|(?<=\n\n))[ ]{8,}(?P<title>[^a-z\s][^a-z\n]*[A-Z]{3}[^a-z\n]*)$"
-    r"|^[ ]{6}(?P<sponsor>By\s(?:Mr|Mrs|Ms|Miss)\.\s)"
-    r"|^[ ]{10,}(?P<measure>(?:S|H\.R|S\.\sRes|H\.\sRes|S\.J|H\.J)\.\s\d+$)",
-    re.MULTILINE,
+    r"\n(?=[ ]{6}|[_=-]{4})(?:"
+    r"[ ]*(?:[_-]{4,}|={6,})[ ]*(?=\n|\Z)"
+    r"|(?<=\n\n)[ ]{8,}[^a-z\s][^a-z\n]*[A-Z]{3}[^a-z\n]*(?=\n|\Z)"
+    r"|[ ]{6}By\s(?:Mr|Mrs|Ms|Miss)\.\s"
+    r"|[ ]{10,}(?:S|H\.R|S\.\sRes|H\.\sRes|S\.J|H\.J)\.\s\d+(?=\n|\Z))"
 )
 _REPORTER = re.compile(
     r"""There\s(?:was|being)\sno\sobjection
@@ -39,6 +44,8 @@ _REPORTER = re.compile(
     """,
     re.VERBOSE,
 )
+_ASKS = re.compile(r"\n {0,4}(?:Q|QUESTION|Question)\s?[.:]\s")
+_CLOSING = re.compile(r"[)\]]\.?[ ]*(?:\n|\Z)")
 _QUESTION = re.compile(r"(?:Q|QUESTION|Question)\s?[.:](?=\s)")
 _ANSWER = re.compile(r"(?:A|ANSWER|Answer)\s?[.:](?=\s)")
 
@@ -113,9 +120,8 @@ def part(runs: Iterable[Part]) -> Page:
             close()
             speaker = run.speaker or None
         text = _plain(run.text)
-        asks = bool(re.search(r"^ {0,4}(?:Q|QUESTION|Question)\s?[.:]\s", text, re.MULTILINE))
         start = 0
-        for mark in _marks(text, asks):
+        for mark in _marks(text):
             said.append(_unmarked(text[start : mark.start]))
             start = mark.start
             if mark.kind is Paragraph.TEXT:  # a remark in brackets: the speaker goes on after it
@@ -143,9 +149,9 @@ class _Mark:
     speaker: str | None = None
 
 
-def _marks(text: str, asks: bool) -> Iterator[_Mark]:
+def _marks(text: str) -> Iterator[_Mark]:
     found = [
-        *_openings(text, asks),
+        *_openings(text, asks=bool(_ASKS.search(text))),
         *(_Mark(end.start(), end.end(), Paragraph.REPORTER) for end in _ENDS.finditer(text)),
     ]
     return iter(sorted(found, key=lambda mark: mark.start))
@@ -154,8 +160,6 @@ def _marks(text: str, asks: bool) -> Iterator[_Mark]:
 def _openings(text: str, asks: bool) -> Iterator[_Mark]:
     for found in _PARAGRAPH.finditer(text):
         start, begin = found.span()
-        if not found["indent"] and not found["mark"] and _goes_on(text, start):
-            continue
         head = text[begin : begin + HEAD]
         if asks and (_QUESTION.match(head) or _ANSWER.match(head)):
             yield _Mark(start, start, Paragraph.UNRESOLVED, "")
@@ -169,23 +173,26 @@ def _openings(text: str, asks: bool) -> Iterator[_Mark]:
         elif opened.kind is Paragraph.UNRESOLVED:
             yield _Mark(start, start, Paragraph.UNRESOLVED, "")
         elif opened.kind is Paragraph.REPORTER:
-            closing = re.compile(r"[)\]]\.?[ ]*(?:\n|\Z)").search(text, begin, begin + 1200)
+            closing = _CLOSING.search(text, begin, begin + HEAD)
             if text[begin] in "([" and closing:
                 yield _Mark(start, closing.end(), Paragraph.TEXT)
             else:
                 yield _Mark(start, start, Paragraph.REPORTER)
 
 
-def _goes_on(text: str, start: int) -> bool:
-    """Whether the line before one holds text, so that it is not the first of a paragraph."""
-    return bool(text[text.rfind("\n", 0, max(0, start - 1)) + 1 : start].strip())
-
-
 def _plain(text: str) -> str:
-    text = text.replace("\xa0", " ").expandtabs(8)
-    return BULLET.sub(_MARKED, _CLOCK.sub("", _BREAK.sub("\n", text)))
+    """The text below a blank line, without layout, and with bullets as marks."""
+    text = f"\n\n{text.replace(chr(0xA0), ' ').expandtabs(8)}"
+    if "[[Page" in text:
+        text = _BREAK.sub("\n", text)
+    if "{time}" in text:
+        text = _CLOCK.sub("", text)
+    if any(sign in text for sign in _BULLETS):
+        text = BULLET.sub(_MARKED, text)
+    return _BLANK.sub("\n", text) if any(space in text for space in _SPACES) else text
 
 
 def _unmarked(text: str) -> str:
     """The text without bullets and rules."""
-    return re.sub(r"^ *[_-]{6,} *$", "", text.replace(_MARKED, ""), flags=re.MULTILINE)
+    text = text.replace(_MARKED, "")
+    return _RULE.sub("", text) if "______" in text or "------" in text else text
