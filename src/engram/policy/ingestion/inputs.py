@@ -192,10 +192,6 @@ def _is_file(fs: Any, path: str) -> bool:
     return not isinstance(fs, LocalFileSystem) or kind_of(path)[0] == "file"
 
 
-def _is_file(fs: Any, path: str) -> bool:
-    return not isinstance(fs, LocalFileSystem) or kind_of(path)[0] == "file"
-
-
 def sha256_at(location: str) -> str:
     """The SHA-256 of the file at a path or URL."""
     digest = hashlib.sha256()

@@ -69,10 +69,8 @@ def _document(data: bytes) -> Document:
 
 def _text(element: ElementTree.Element | None, *tags: str) -> str | None:
     """The text of the first of these children that has any."""
-    for tag in tags if element is not None else ():
-        if text := (element.findtext(tag) or "").strip():
-            return text
-    return None
+    texts = ((element.findtext(tag) or "").strip() for tag in tags) if element is not None else ()
+    return next(filter(None, texts), None)
 
 
 def _summaries(bill: ElementTree.Element) -> Iterator[str]:
