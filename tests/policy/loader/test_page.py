@@ -93,6 +93,8 @@ def test_a_remark_in_brackets_does_not_end_a_turn():
         "  The amendment (No. 1245), as modified, was agreed to.\n",
         "                          ____________________\n",
         "\n                        PETITIONS AND MEMORIALS\n",
+        "\n\n                   amendment offered by Mr. traficant\n",
+        "  Accordingly the House resolved itself into the Committee of the Whole.\n",
         "  Mr. DOYLE changed his vote from ``no'' to ``aye.''\n",
     ],
 )
@@ -100,6 +102,11 @@ def test_a_turn_ends_where_the_printer_or_the_reporter_goes_on(end):
     page = part([Part(f"  Mr. ABLE. One.\n{end}\n  Two three.\n")])
     assert [turn.text for turn in page.turns] == ["Mr. ABLE. One."]
     assert "Two three." in page.rest
+
+
+def test_a_subtitle_of_what_is_read_into_the_record_does_not_end_a_turn():
+    page = part([Part("  Mr. ABLE. I read:\n\n              The Tax\n\n       It rises.\n")])
+    assert [turn.text.split()[-1] for turn in page.turns] == ["rises."]
 
 
 def test_questions_and_answers_are_not_the_speech_of_who_spoke_before():

@@ -26,7 +26,7 @@ _CHAMBERS = {"House": "house", "Senate": "senate", "Extensions of Remarks": "ext
 _BODY = re.compile(r"<pre>(.*?)(?:</pre>|$)", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"</?(?:a|INF|SUP|SUB|em|strong|p|br|b|i|u|font|span)\b[^>]*>", re.IGNORECASE)
 _HEADER = re.compile(
-    r"^\[(?:Congressional Record Volume|Pages?) [^\]]*\]"
+    r"^\[(?:Congressional Record(?: Volume|:)|Pages?) [^\]]*\]"
     r"|^From the Congressional Record Online [^\n]*",
     re.MULTILINE,
 )

@@ -26,6 +26,7 @@ _ENDS = re.compile(
     r"\n(?=[ ]{6}|[_=-]{4})(?:"
     r"[ ]*(?:[_-]{4,}|={6,})[ ]*(?=\n|\Z)"
     r"|(?<=\n\n)[ ]{8,}[^a-z\s][^a-z\n]*[A-Z]{3}[^a-z\n]*(?=\n|\Z)"
+    r"|(?<=\n\n\n)[ ]{8,}\S[^\n]*(?=\n|\Z)"
     r"|[ ]{6}By\s(?:Mr|Mrs|Ms|Miss)\.\s"
     r"|[ ]{10,}(?:S|H\.R|S\.\sRes|H\.\sRes|S\.J|H\.J)\.\s\d+(?=\n|\Z))"
 )
@@ -40,7 +41,7 @@ _REPORTER = re.compile(
             (?:read|reported|proceeded|called|designated|resumed|continued|will\sreport\sas|made)
       | The\s(?:text|amendments?|material|bill|resolution|letter|article|roll)\b[^.]{0,120}\s
             (?:is|are|was)\sas\sfollows
-      | A\srecorded\svote\swas | Thereupon,\s | Accordingly\s\(?at\s | So\s\(two-thirds
+      | A\srecorded\svote\swas | Thereupon,\s | Accordingly,?\s(?:\(?at|the\s(?:House|Senate|Committee))\b | So\s\(two-thirds
     """,
     re.VERBOSE,
 )
