@@ -259,9 +259,13 @@ class Store:
 
     def unread(self, source: SourceEntry) -> Iterator[dict[str, str]]:
         """The files of an input that are not read: the name and the reason of each."""
-        if source.unread:
-            for line in self.shelf.read(f"unread/{source.sha256}.jsonl").splitlines():
+        name = f"{source.sha256}.jsonl"
+        if name in self.shelf.names("unread"):
+            for line in self.shelf.read(f"unread/{name}").splitlines():
                 yield json.loads(line)
+            return
+        for name, count in source.unread.items():  # as earlier versions kept them
+            yield {"name": name, "reason": f"not recorded ({count})"}
 
     def save(self) -> None:
         """Write the manifest; from then on the store holds what it names."""

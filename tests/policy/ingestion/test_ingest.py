@@ -141,6 +141,13 @@ def test_an_input_that_gives_nothing_says_why(tmp_path):
     assert (one.location, one.status) == (str(archives / "a.zip"), "read")
 
 
+def test_an_empty_file_is_quarantined_and_not_passed_over(tmp_path):
+    record = lay(tmp_path / "record", {"1800-01-01-x.txt": b""})
+    for source in (record, packed(record, tmp_path / "record.zip")):
+        found = ingest([source], tmp_path / f"store-{source.name}", workers=1)
+        assert (found.rejected, found.sources[0].status) == ({"missing-field": 1}, "read")
+
+
 def test_a_table_is_read_by_a_mapping_and_again_by_another(tmp_path):
     record = lay(
         tmp_path / "record",

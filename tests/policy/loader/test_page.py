@@ -2,11 +2,13 @@
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engram.policy.loader import LOADERS, Material
 from engram.policy.loader.page import Part, part
 
 TRIAL = """
@@ -151,3 +153,28 @@ def test_each_word_has_one_owner(paragraphs):
     for turn in page.turns:
         mine += words(turn.text)
     assert mine == words(text.replace("<bullet>", ""))
+
+
+PAGES = Path(__file__).parent / "pages"
+"""Pages of the Record, a federal work; that of 2020 is cut."""
+
+
+@pytest.mark.parametrize("path", sorted(PAGES.glob("*.htm")), ids=lambda path: path.stem)
+def test_a_page_gives_the_words_that_a_scan_of_its_lines_gives(path):
+    said, speaker, text = Counter(), "", path.read_text().partition("<pre>")[2]
+    text = re.sub(r"\n*\[\[Page[^\]]*\]\]\n*", "\n", text.partition("</pre>")[0])
+    for line in text.splitlines()[5:]:
+        if found := re.match(r"  ((?:The|Mr\.) [\w ]*[A-Z]{3}[\w ]*)(?: \(during.*\))?\. ", line):
+            speaker = found[1]
+        elif re.match(r"  (?:The legislative clerk|There was|\[Ms)| {20}", line):
+            speaker = ""
+        said[speaker] += len(line.split())
+    loaded = Counter()
+    for item in LOADERS["congressional-record-html"].read(
+        Material(path.name, path.name, path.read_bytes())
+    ):
+        loaded[item.speaker or ""] += len(item.text.split())
+    assert {name: count for name, count in loaded.items() if name} == {
+        name: count for name, count in said.items() if name
+    }
+    assert len(said) > 1

@@ -72,7 +72,8 @@ def build(
     key, found, rejected = materials(partition, limit)
     if key in known:
         return Built(key, None, b"")
-    if not rejected and not any(material.data for material in found):
+    inside = all(piece.cut for piece in partition.pieces)  # ranges in which no line begins
+    if inside and not rejected and not any(material.data for material in found):
         return Built("", None, b"")
     gate = _Gate(partition.loader, limit, exclude)
     for rejection in rejected:

@@ -190,7 +190,8 @@ class _Run:
             done += partition.size
             self._progress(source.location, done, total)
         self._close(source, plan, settings, sha256, keys, total)
-        outcome = _outcome(source.location, plan, len(self._added) > before)
+        fresh = len(self._added) > before
+        outcome = _outcome(source.location, plan, "read" if fresh or not keys else "already there")
         if outcome.status != "empty" or isinstance(source, Archive) or not source.archives:
             self._outcomes.append(outcome)
 
@@ -341,13 +342,11 @@ class _Ids:
         return twice
 
 
-def _outcome(location: str, plan: Plan, fresh: bool) -> SourceOutcome:
-    """What became of the files of an input that has been read."""
+def _outcome(location: str, plan: Plan, status: str) -> SourceOutcome:
+    """What became of the files of an input that has been gone through."""
     reasons = Counter(one.reason for one in plan.left_out)
     kinds = Counter(kind_of_name(one.name) for one in plan.left_out)
-    if plan.files:
-        status = "read" if fresh else "already there"
-    else:
+    if not plan.files:
         status = "nothing readable" if plan.left_out else "empty"
     counts = (plan.files, plan.beside_others, plan.superseded)
     return SourceOutcome(location, status, *counts, dict(reasons), dict(kinds))

@@ -47,11 +47,11 @@ def _page(material: Material) -> Found:
 def _parts(content: list[dict[str, Any]]) -> Iterator[Part]:
     """The items as runs of text: who speaks in a speech is known even if its text does not say."""
     for item in content:
-        text = item.get("text")
+        text = item.get("text") or ""
         if not isinstance(text, str):
             raise Rejection(
                 "malformed-record",
-                f"an item has no text: {str(item)[:80]}",
+                f"an item's text is {str(text)[:80]!r}, not a text",
             )
         kind, said_by = item.get("kind"), str(item.get("speaker") or "")
         if kind == "metacharacters":

@@ -41,7 +41,8 @@ _REPORTER = re.compile(
             (?:read|reported|proceeded|called|designated|resumed|continued|will\sreport\sas|made)
       | The\s(?:text|amendments?|material|bill|resolution|letter|article|roll)\b[^.]{0,120}\s
             (?:is|are|was)\sas\sfollows
-      | A\srecorded\svote\swas | Thereupon,\s | Accordingly,?\s(?:\(?at|the\s(?:House|Senate|Committee))\b | So\s\(two-thirds
+      | A\srecorded\svote\swas | Thereupon,\s | So\s\(two-thirds
+      | Accordingly,?\s(?:\(?at|the\s(?:House|Senate|Committee))\b
     """,
     re.VERBOSE,
 )
