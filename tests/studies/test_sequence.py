@@ -9,13 +9,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import signal
 
 from engram import data
 from engram.report import Report
 from engram.studies import members
 from engram.studies.network import Padded, firing_rates, pad
-from engram.studies.sequence import SequenceMemory, augment, body, frames, reading, study, task
+from engram.studies.sequence import SequenceMemory, augment, body, reading, study, task
 from engram.study import execute
 
 TINY = SequenceMemory(
@@ -180,17 +179,13 @@ def test_pad_keeps_every_step_and_adds_zeros():
     assert batch.x[:, :, 0].T.tolist() == [[1, 1, 1, 1], [1, 0, 0, 0]]
 
 
-@given(
-    st.integers(1, 9),
-    st.lists(st.integers(1, 40), min_size=1, max_size=3),
-    st.integers(0, 2**32 - 1),
-)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=3), st.integers(0, 2**32 - 1))
 @settings(max_examples=40, deadline=None)
-def test_frames_count_every_event_once_where_and_when_it_was(T, sizes, seed):
-    rng = np.random.default_rng(seed)
+def test_frames_count_every_event_once_where_and_when_it_was(sizes, seed):
+    T, rng = reading.FRAMES, np.random.default_rng(seed)
     recordings = [recording(rng, n, (5, 7)) for n in sizes]
     rows = torch.randperm(len(sizes), generator=torch.Generator().manual_seed(seed % 1000))
-    counts = frames.event_frames(recordings, rows, T=T, sensor=(5, 7))
+    counts = reading.collate_events(recordings, rows, sensor=(5, 7))
     expected = torch.zeros(T, len(sizes), 2, 5, 7)
     for column, row in enumerate(rows.tolist()):
         events = recordings[row]
@@ -199,29 +194,6 @@ def test_frames_count_every_event_once_where_and_when_it_was(T, sizes, seed):
             expected[(t - first) * T // span, column, p, y, x] += 1
     assert counts.sum().item() == sum(sizes)
     assert torch.equal(counts, expected)
-
-
-def test_spectra_are_those_of_scipy():
-    wave = np.random.default_rng(1).normal(size=1000)
-    _, _, theirs = signal.spectrogram(
-        wave, window="hann", nperseg=256, noverlap=156, detrend=False, scaling="density", fs=1.0,
-        mode="complex",
-    )  # fmt: skip
-    hann = signal.get_window("hann", 256)
-    scaled = np.abs(theirs) ** 2  # of the density, so its windows are normalised alike
-    np.testing.assert_allclose(frames.power_spectra(wave, 256, 100), scaled.T, rtol=1e-9)
-    direct = np.abs(np.exp(-2j * np.pi * 7 * np.arange(256) / 256) @ (hann * wave[:256])) ** 2
-    assert frames.power_spectra(wave, 256, 100)[0, 7] == pytest.approx(direct / (hann**2).sum())
-
-
-def test_a_tone_sounds_in_the_band_of_its_pitch():
-    rate, pitch = 8000.0, 1000.0
-    spectrum = frames.log_mel(np.sin(2 * np.pi * pitch * np.arange(800) / rate), rate)
-    assert spectrum.shape == (1 + (800 - 256) // 128, frames.BANDS)
-    loudest = spectrum[0].argmax()
-    mel = np.linspace(0, 2595 * np.log10(1 + 4000 / 700), frames.BANDS + 2)[1 + loudest]
-    assert 700 * (10 ** (mel / 2595) - 1) == pytest.approx(pitch, rel=0.06)
-    assert len(frames.log_mel(np.zeros(10), rate)) == 1  # shorter than a window
 
 
 def test_a_permutation_keeps_every_pixel_and_moves_all_images_alike():

@@ -154,7 +154,8 @@ def _find(name: str, entry: Entry, folder: str | Path | None) -> Path | None:
     if found:
         return found
     cache = _cache(name)
-    return cache if all((cache / file.name).exists() for file in entry.files) else None
+    complete = cache.exists() and all((cache / file.name).exists() for file in entry.files)
+    return cache if complete else None
 
 
 def _named_folder() -> Path | None:
@@ -177,6 +178,8 @@ def _cache(name: str) -> Path:
 
 def _download(name: str, entry: Entry, progress: ProgressCallback | None) -> Path:
     folder = _cache(name)
+    if not entry.files:
+        raise DataError(f"{name} is not on this computer: {_remedy(name, entry)}")
     try:
         for file in entry.files:
             download(file, folder, progress)
@@ -188,6 +191,11 @@ def _download(name: str, entry: Entry, progress: ProgressCallback | None) -> Pat
 
 
 def _remedy(name: str, entry: Entry) -> str:
+    if not entry.files:
+        return (
+            f"get {entry.origin}; put it into {_cache(name)}, or set ENGRAM_DATA to a folder that "
+            f"holds {' or '.join(entry.places)}"
+        )
     files = ", ".join(file.name for file in entry.files)
     return (
         f"put {files} into {_cache(name)}, or set ENGRAM_DATA to a folder that holds "
