@@ -14,6 +14,7 @@ from engram.train import (
     cosine,
     fit,
     predict,
+    rehearse,
     threads,
     time_first,
 )
@@ -243,6 +244,29 @@ def test_no_examples_are_refused():
     empty = Examples(TRAIN.inputs[:0], TRAIN.labels[:0])
     with pytest.raises(ValueError, match="0 training"):
         fit(Readout(), empty, VALIDATION, epochs=1, batch=1, lr=0.1, seed=0)
+
+
+@pytest.mark.parametrize("n", [8, 16, 9])
+def test_a_rehearsal_finds_what_training_would_fail_at(n):
+    def make():
+        return nn.Sequential(Readout(), nn.BatchNorm1d(2))
+
+    examples, settings = separable(n, 1), {"epochs": 1, "batch": 8, "lr": 0.1, "device": "cpu"}
+    if n % 8 == 1:  # a last batch of one example has no variance
+        with pytest.raises(ValueError, match="more than 1 value per channel"):
+            fit(make(), examples, VALIDATION, seed=0, **settings)
+        with pytest.raises(ValueError, match=r"the network cannot be trained .*more than 1 value"):
+            rehearse("the network", make, examples, VALIDATION, **settings)
+    else:
+        fit(make(), examples, VALIDATION, seed=0, **settings)
+        before = torch.get_rng_state()
+        rehearse("the network", make, examples, VALIDATION, **settings)
+        assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_device_that_is_not_here_is_named():
+    with pytest.raises(ValueError, match="device='nowhere' cannot be used here"):
+        choose_device("nowhere")
 
 
 def test_the_device_is_the_named_one_or_the_best_there_is():

@@ -53,7 +53,7 @@ class Journal:
 
     Args:
         path: The file; None keeps nothing, for a run in memory.
-        identity: What the run is; a journal of another identity is refused.
+        identity: What the run is; a journal that holds pieces of another identity is refused.
         console: Where the progress bar goes; None or a console that is no terminal shows none.
         fresh: Whether to discard what the file holds, whatever its identity.
 
@@ -169,12 +169,12 @@ class Journal:
             raise ValueError(
                 f"the journal {file.name} is damaged ({error}); discard it with fresh (--fresh)"
             ) from error
-        if entries and entries[0] != {"run": identity}:
+        if len(entries) > 1 and entries[0] != {"run": identity}:
             raise ValueError(
                 f"{Path(file.name).parent} holds a run of other settings or another version; "
                 "choose another folder, or discard that run with fresh (--fresh)"
             )
-        if entries and "complete" not in entries[-1]:
+        if len(entries) > 1 and "complete" not in entries[-1]:
             self._recalled = {entry["key"]: entry for entry in entries[1:]}
             return
         file.truncate(0)

@@ -98,8 +98,17 @@ def cosine(progress: float) -> float:
 
 
 def choose_device(device: str | None = None) -> torch.device:
-    """The device of that name; when None, the first CUDA device, else the CPU."""
-    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    """The device of that name; when None, the first CUDA device, else the CPU.
+
+    Raises:
+        ValueError: There is no such device here.
+    """
+    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=chosen).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise ValueError(f"device={device!r} cannot be used here ({reason}): try cpu") from error
 
 
 @contextmanager
@@ -203,6 +212,54 @@ def fit(
         best_epoch,
         median(seconds),
     )
+
+
+def rehearse(
+    name: str,
+    make: Callable[[], nn.Module],
+    train: Examples,
+    validation: Examples,
+    *,
+    epochs: int,
+    batch: int,
+    lr: float,
+    device: str | None = None,
+    collate: Collate = time_first,
+) -> None:
+    """Run a new model on batches as large as those of `fit`, and take no step.
+
+    What `fit` would refuse, or fail at, for its settings and the shapes of the data is refused
+    here, before hours of other work. The state of torch's generators is left as it was.
+
+    Args:
+        name: What to call the model in an error.
+        make: Makes a model as `fit` takes it; it is thrown away.
+        train: As in `fit`.
+        validation: As in `fit`.
+        epochs: As in `fit`.
+        batch: As in `fit`.
+        lr: As in `fit`.
+        device: As in `fit`.
+        collate: As in `fit`.
+
+    Raises:
+        ValueError: The model cannot be made, or the settings and the data do not fit it.
+    """
+    _check(train, validation, epochs=epochs, batch=batch, lr=lr, keep_from=0)
+    place = choose_device(device)
+    n = len(train.labels)
+    cuda = [place] if place.type == "cuda" else []
+    with torch.random.fork_rng(cuda):
+        try:
+            model = make().to(place).train()
+            for size in sorted({min(batch, n), n % batch or min(batch, n)}):
+                outputs = model(collate(train.inputs, torch.arange(size)).to(place))
+                outputs.float().sum().backward()
+        except (ValueError, RuntimeError, IndexError, TypeError) as error:
+            reason = str(error).partition("\n")[0]
+            raise ValueError(
+                f"{name} cannot be trained with these settings on these data: {reason}"
+            ) from error
 
 
 def _epoch(

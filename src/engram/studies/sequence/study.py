@@ -18,7 +18,7 @@ from engram.studies.sequence.findings import report_overview, report_task
 from engram.studies.sequence.reading import Options, Sequences
 from engram.studies.sequence.task import TASKS, Recipe, Task, TaskName, read_task
 from engram.study import Journal
-from engram.train import threads
+from engram.train import choose_device, rehearse, threads
 
 NeuronName = Literal[
     "lif", "plif", "psn", "masked", "sliding", "dilated", "prf", "pmsn", "fixed-point"
@@ -103,19 +103,20 @@ class SequenceMemory:
         Raises:
             ValueError: If the data cannot be read, or a setting does not fit them.
         """
+        choose_device(self.device)
         journal.expect(self.seeds * sum(len(self.neurons_of(task)) for task in self.tasks))
         comparisons: dict[str, Comparison] = {}
         try:
             with threads(self.threads):
+                read = {task: self._read(task) for task in self.tasks}
                 for task in self.tasks:
-                    self._run_task(task, report, journal, comparisons)
+                    self._run_task(task, read.pop(task), report, journal, comparisons)
         finally:  # an interrupted run still reports the tasks and neurons that are done
             if comparisons:
                 report_overview(report, comparisons)
 
-    def _run_task(
-        self, name: str, report: Report, journal: Journal, comparisons: dict[str, Comparison]
-    ) -> None:
+    def _read(self, name: str) -> Sequences:
+        """Read a task, and see that each neuron's network can be trained on it."""
         task = TASKS[name]
         recipe = self.recipe(task)
         sequences = read_task(
@@ -125,6 +126,30 @@ class SequenceMemory:
             seed=self.seed,
             options=Options(self.full, self.seed if self.permuted else None),
         )
+        for neuron in self.neurons_of(name):
+            rehearse(
+                f"{task.label}, {MEMBERS[neuron].label}",
+                partial(make_network, self, task, sequences, neuron),
+                sequences.train,
+                sequences.validation,
+                epochs=recipe.epochs,
+                batch=recipe.batch,
+                lr=recipe.descent(neuron)[1],
+                device=self.device,
+                collate=sequences.collate,
+            )
+        return sequences
+
+    def _run_task(
+        self,
+        name: str,
+        sequences: Sequences,
+        report: Report,
+        journal: Journal,
+        comparisons: dict[str, Comparison],
+    ) -> None:
+        task = TASKS[name]
+        recipe = self.recipe(task)
         report.provenance.data.update(sequences.source.sha256)
         for note in describe(task, recipe, sequences, self):
             report.note(note)
@@ -150,6 +175,15 @@ class SequenceMemory:
                 report_task(report, task, comparisons[name])
 
 
+def make_network(
+    study: SequenceMemory, task: Task, sequences: Sequences, neuron: str
+) -> SpikingNetwork:
+    """The task's network with that neuron, its weights drawn from torch's generator."""
+    body = task.body(sequences.shape, study.recipe(task).width)
+    classes = len(sequences.source.classes)
+    return build(body, classes, neuron, sequences.T, min(study.k, sequences.T))
+
+
 def train_network(
     study: SequenceMemory, task: Task, sequences: Sequences, neuron: str, seed: int
 ) -> dict[str, Any]:
@@ -157,8 +191,7 @@ def train_network(
     recipe, classes = study.recipe(task), len(sequences.source.classes)
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        body = task.body(sequences.shape, recipe.width)
-        net = build(body, classes, neuron, sequences.T, min(study.k, sequences.T))
+        net = make_network(study, task, sequences, neuron)
     optimizer, lr = recipe.descent(neuron)
     return train_and_test(
         net,
