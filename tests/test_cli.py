@@ -12,8 +12,8 @@ import pytest
 
 import engram
 from engram import cli, studies
+from engram.journal import Journal
 from engram.report import Report, Scalar, Table
-from engram.study import Journal
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 import pytest
 import torch
 
+from engram.journal import Journal
 from engram.studies.model_energy import ModelEnergy
 from engram.studies.parallel_neurons import ParallelNeurons
 from engram.studies.sequence import SequenceMemory
 from engram.studies.spike_driven_residuals import SpikeDrivenResiduals
-from engram.study import Journal, execute
+from engram.study import execute
 
 
 @pytest.fixture

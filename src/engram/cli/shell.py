@@ -28,6 +28,7 @@ from tyro.conf import (
 from engram import __version__, studies
 from engram.cli import policy
 from engram.cli.output import print_path, print_rows
+from engram.progress import bars
 from engram.report import Report
 from engram.report.terminal import print_bars
 from engram.studies.model_energy import ModelEnergy
@@ -145,7 +146,7 @@ class FetchData:
         """Fetch the dataset and print where it is."""
         from engram import data  # noqa: PLC0415  not needed by the other commands
 
-        with data.progress_bar() as progress:
+        with bars() as progress:
             path = data.fetch(self.name, progress=progress)
         print_path(path)
         return 0

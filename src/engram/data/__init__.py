@@ -3,7 +3,6 @@
 from engram.data.aedat import Recording, read_aedat
 from engram.data.catalogue import CATALOGUE, Entry, RemoteFile
 from engram.data.dataset import DataError, Dataset, Split, split_off
-from engram.data.download import progress_bar
 from engram.data.frames import event_frames
 from engram.data.loading import fetch, load, path
 from engram.data.reading import sha256_of
@@ -23,7 +22,6 @@ __all__ = [
     "fetch",
     "load",
     "path",
-    "progress_bar",
     "read_aedat",
     "sha256_of",
     "split_off",

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
 
 from tyro.conf import Positional, arg
 
+from engram.journal import Journal
 from engram.report import Figure, Report
-from engram.study import Journal
 
 if TYPE_CHECKING:
     from torch import nn

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, final, get_args
 
 import torch
 
+from engram.journal import Journal
 from engram.report import Report
 from engram.studies.compare import Comparison
 from engram.studies.members import MEMBERS, Place
@@ -19,7 +20,6 @@ from engram.studies.parallel_neurons.network import (
     row_network,
 )
 from engram.studies.parallel_neurons.timing import report_timings, time_neurons, timing_points
-from engram.study import Journal
 from engram.train import choose_device, rehearse, threads
 
 

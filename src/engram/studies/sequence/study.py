@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from engram.journal import Journal
 from engram.report import Report
 from engram.studies.compare import Comparison
 from engram.studies.members import MEMBERS, Place
@@ -17,7 +18,6 @@ from engram.studies.sequence.body import Body
 from engram.studies.sequence.findings import report_overview, report_task
 from engram.studies.sequence.reading import Options, Sequences
 from engram.studies.sequence.task import TASKS, Recipe, Task, TaskName, read_task
-from engram.study import Journal
 from engram.train import choose_device, rehearse, threads
 
 NeuronName = Literal[

@@ -9,12 +9,12 @@ import torch
 from torch.nn import functional as F
 from torch.optim import AdamW
 
+from engram.journal import Journal
 from engram.report import Report
 from engram.studies.appraisal import appraise
 from engram.studies.pictures import Pictures, as_batch, read_pictures
 from engram.studies.spike_driven_residuals.findings import Findings
 from engram.studies.spike_driven_residuals.network import NETWORKS, NetworkName, Shape
-from engram.study import Journal
 from engram.train import batches, fit, predict, rehearse, threads
 from engram.vision import VisionModel
 
