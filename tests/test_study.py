@@ -16,7 +16,7 @@ from rich.console import Console
 
 from engram.journal import Journal
 from engram.progress import Step
-from engram.report import Report, Scalar
+from engram.report import Report, Scalar, load_report
 from engram.study import execute, run_folder
 
 
@@ -80,7 +80,7 @@ def test_a_run_answers_and_says_where_the_answer_comes_from(tmp_path: Path, quie
     report = execute(Toy(seed=3), tmp_path, quiet)
     expected = sum(np.random.default_rng((3, piece)).normal() for piece in range(6))
     assert report.scalars[0].value == pytest.approx(expected)
-    source = Report.load(tmp_path).provenance
+    source = load_report(tmp_path).provenance
     assert source.status == "complete"
     assert source.settings == {"seed": 3, "pieces": 6, "pause_s": 0.0, "mode": "fast", "log": None}
     assert source.versions["numpy"] == np.__version__
@@ -119,7 +119,7 @@ def test_an_interrupt_leaves_a_partial_report_that_says_what_it_lacks(
     monkeypatch.setattr(Stopped, "error", KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
         execute(Stopped(), tmp_path, quiet)
-    source = Report.load(tmp_path).provenance
+    source = load_report(tmp_path).provenance
     assert (source.status, source.missing) == ("partial", "4 of 6 pieces of work")
     assert str(tmp_path / "report.html") in said(quiet)
     assert "4 of 6 pieces of work" in (tmp_path / "report.html").read_text()

@@ -13,7 +13,7 @@ from rich.console import Console
 from engram import __version__
 from engram.journal import Journal, plain
 from engram.progress import Progress, bars
-from engram.report import Provenance, Report
+from engram.report import Provenance, Report, save_report
 from engram.report.provenance import hardware, versions
 
 
@@ -128,4 +128,4 @@ def _save(report: Report, folder: Path, duration_s: float, missing: str = "") ->
     source.versions, source.hardware = versions(), hardware()
     source.duration_s = duration_s
     source.status, source.missing = ("partial" if missing else "complete"), missing
-    return report.save(folder)
+    return save_report(report, folder)

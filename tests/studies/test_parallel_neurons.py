@@ -9,7 +9,7 @@ from PIL import Image
 
 from engram import data
 from engram.neuron import MaskedPSN
-from engram.report import Report
+from engram.report import Report, load_report
 from engram.studies import members
 from engram.studies import network as shared
 from engram.studies.members import Place
@@ -109,7 +109,7 @@ def test_a_killed_run_resumes_to_the_same_report(error, finished, tmp_path, monk
         execute(TINY, tmp_path)
     assert trained == [("lif", 0), ("lif", 1), ("masked", 0)]
     if error is KeyboardInterrupt:
-        partial = Report.load(tmp_path)
+        partial = load_report(tmp_path)
         assert partial.provenance.status == "partial"
         assert [row[0] for row in table(partial, "Accuracy and firing").rows] == ["LIF"]
     trained.clear()

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engram import data
-from engram.report import Report
+from engram.report import Report, load_report
 from engram.studies import members
 from engram.studies.network import Padded, firing_rates, pad
 from engram.studies.sequence import SequenceMemory, augment, body, reading, study, task
@@ -98,7 +98,7 @@ def test_the_report_covers_every_task_and_resumes_to_itself(tmp_path, monkeypatc
     monkeypatch.setattr(study, "train_network", killed_at_the_ninth)
     with pytest.raises(KeyboardInterrupt):
         execute(settings, tmp_path / "killed")
-    partial_report = Report.load(tmp_path / "killed")
+    partial_report = load_report(tmp_path / "killed")
     overview = table(partial_report, "Test accuracy on every task (%)")
     assert overview.columns == ("neuron", "sequential MNIST", "spoken digits")
     monkeypatch.setattr(study, "train_network", train)
