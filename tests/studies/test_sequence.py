@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engram import data
+from engram.neuron import presets
 from engram.report import Report, load_report
-from engram.studies import members
-from engram.studies.network import Padded, firing_rates, pad
-from engram.studies.sequence import SequenceMemory, augment, body, reading, study, task
+from engram.studies.comparison.network import firing_rates
+from engram.studies.sequence import SequenceMemory, body, reading, study, task
 from engram.study import execute
+from engram.train import Padded, pad
 
 TINY = SequenceMemory(
     neurons=("lif", "psn", "sliding"), limit=40, epochs=1, seeds=2, k=3, device="cpu", threads=1
@@ -138,7 +139,7 @@ def test_the_full_recipe_runs(tmp_path, monkeypatch):
 @pytest.mark.parametrize("neuron", get_args(study.NeuronName))
 def test_every_neuron_reads_every_task_that_has_its_length(name, neuron):
     of = task.TASKS[name]
-    if of.ragged and members.MEMBERS[neuron].fixed_length:
+    if of.ragged and presets.PRESETS[neuron].fixed_length:
         pytest.skip("knows one length")
     sequences = read(name)
     net = network(name, neuron, sequences).train()
@@ -249,37 +250,6 @@ def test_the_full_recipe_takes_sgd_where_the_paper_did():
     (sgd, lr), (adam, small) = full.descent("psn"), full.descent("sliding")
     assert (sgd.func, sgd.keywords, lr) == (torch.optim.SGD, {"momentum": 0.9}, 0.1)
     assert (adam.func, small) == (torch.optim.AdamW, 1e-3)
-
-
-def test_augmented_pictures_hold_what_their_labels_say(monkeypatch):
-    monkeypatch.setattr(augment, "ERASE", 0.0)
-    pictures = torch.arange(8.0)[None, :, None, None].expand(32, 8, 3, 32)
-    augmented = augment.Augmentation(8, np.random.default_rng(0))
-    mixed_by = Counter()
-    for _ in range(200):
-        x, shares = augmented(pictures.clone() + 10, torch.arange(8))
-        torch.testing.assert_close(shares.sum(1), torch.ones(8))
-        held = x.mean((0, 2, 3))
-        expected = shares @ (torch.arange(8.0) + 10)
-        torch.testing.assert_close(held, expected, rtol=1e-4, atol=1e-3)
-        mixed_by["box" if bool((x == x.round()).all()) else "sum"] += 1
-    assert 50 < mixed_by["box"] < 150
-
-
-def test_half_of_the_pictures_are_flipped_and_a_tenth_erased(monkeypatch):
-    plain = augment.Augmentation(2, np.random.default_rng(0))
-    monkeypatch.setattr(plain, "_mixup", lambda x: (x, 1.0))
-    monkeypatch.setattr(plain, "_cutmix", lambda x: (x, 1.0))
-    ramp = torch.arange(1.0, 33)[:, None, None, None].expand(32, 2000, 1, 32).clone()
-    x, _ = plain(ramp.clone(), torch.zeros(2000, dtype=torch.long))
-    erased = (x == 0).any(0).any(1).any(1)
-    assert 0.07 < erased.float().mean() < 0.13
-    share = (x[:, erased] == 0).float().mean((0, 2, 3))
-    assert share.min() > 0.01
-    assert share.max() < 0.36
-    flipped = (x[:, ~erased] == ramp.flip(0)[:, ~erased]).all(0).all(1).all(1)
-    assert 0.46 < flipped.float().mean() < 0.54
-    assert torch.equal(x[:, ~erased][:, ~flipped], ramp[:, ~erased][:, ~flipped])
 
 
 @pytest.mark.parametrize(

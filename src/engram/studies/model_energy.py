@@ -19,7 +19,7 @@ from engram.report import Figure, Report
 if TYPE_CHECKING:
     from torch import nn
 
-    from engram.studies.pictures import Pictures
+    from engram.train.pictures import Pictures
 
 
 @final
@@ -83,9 +83,9 @@ class ModelEnergy:
         find_model(self.model)
         if self.checkpoint is not None and not self.checkpoint.is_file():
             raise ValueError(f"checkpoint {self.checkpoint} is not a file: name a file of weights")
+        from engram.device import choose_device  # noqa: PLC0415
         from engram.studies import appraisal  # noqa: PLC0415  torch is slow to import
-        from engram.studies.pictures import read_pictures  # noqa: PLC0415
-        from engram.train import choose_device  # noqa: PLC0415
+        from engram.train.pictures import read_pictures  # noqa: PLC0415
 
         choose_device(self.device)
         pictures = read_pictures(
@@ -99,6 +99,7 @@ class ModelEnergy:
         report.provenance.data.update(pictures.source.sha256)
         journal.expect(1)
         found = journal.once(self.model, partial(self._appraise, pictures))
+        report.answer(appraisal.answer_text(self.model, found))
         report.note(f"{self.model}: {appraisal.verdict_text(found)}")
         for note in self._describe(pictures):
             report.note(note)
@@ -111,9 +112,10 @@ class ModelEnergy:
 
     def _appraise(self, pictures: "Pictures") -> dict[str, Any]:
         from engram import energy  # noqa: PLC0415
+        from engram.device import choose_device  # noqa: PLC0415
         from engram.studies import appraisal  # noqa: PLC0415
-        from engram.studies.pictures import as_batch  # noqa: PLC0415
-        from engram.train import batches, choose_device  # noqa: PLC0415
+        from engram.train import batches  # noqa: PLC0415
+        from engram.train.pictures import as_batch  # noqa: PLC0415
         from engram.vision import CUSTOMARY  # noqa: PLC0415
 
         arithmetic = {"fp32": energy.FP32, "fp16": energy.FP16, "int8": energy.INT8}

@@ -7,11 +7,13 @@ from typing import Any, ClassVar, final, get_args
 
 import torch
 
+from engram.device import choose_device, threads
 from engram.journal import Journal
+from engram.neuron.presets import PRESETS, Place
 from engram.report import Report
-from engram.studies.compare import Comparison
-from engram.studies.members import MEMBERS, Place
-from engram.studies.network import SpikingNetwork, train_and_test
+from engram.studies.comparison.network import SpikingNetwork, train_and_test
+from engram.studies.comparison.neurons import Comparison
+from engram.studies.comparison.runs import compare
 from engram.studies.parallel_neurons.findings import report_learning
 from engram.studies.parallel_neurons.network import (
     Images,
@@ -20,7 +22,7 @@ from engram.studies.parallel_neurons.network import (
     row_network,
 )
 from engram.studies.parallel_neurons.timing import report_timings, time_neurons, timing_points
-from engram.train import choose_device, rehearse, threads
+from engram.train import rehearse
 
 
 @final
@@ -111,7 +113,7 @@ class ParallelNeurons:
         with threads(self.threads):
             for neuron in self.neurons:
                 rehearse(
-                    MEMBERS[neuron].label,
+                    PRESETS[neuron].label,
                     partial(make_network, self, images, neuron),
                     images.train,
                     images.validation,
@@ -120,21 +122,15 @@ class ParallelNeurons:
                     lr=self.lr,
                     device=self.device,
                 )
-            outcomes: dict[str, list[dict[str, Any]]] = {}
-            try:
-                for neuron in self.neurons:
-                    outcomes[neuron] = [
-                        journal.once(
-                            f"{MEMBERS[neuron].label}, seed {seed}",
-                            partial(train_network, self, images, neuron, seed),
-                        )
-                        for seed in range(self.seed, self.seed + self.seeds)
-                    ]
-            finally:  # an interrupted run still reports the neurons that are done
-                if outcomes:
-                    report_learning(
-                        report, Comparison(outcomes, len(images.test.labels), self.seed)
-                    )
+            compare(
+                journal,
+                {neuron: PRESETS[neuron].label for neuron in self.neurons},
+                range(self.seed, self.seed + self.seeds),
+                partial(train_network, self, images),
+                lambda outcomes: report_learning(
+                    report, Comparison(outcomes, len(images.test.labels), self.seed)
+                ),
+            )
             timings = {
                 (T, N): journal.once(f"timing at T = {T}, N = {N}", partial(self._time, T, N))
                 for T, N in points
@@ -150,7 +146,7 @@ class ParallelNeurons:
 def make_network(study: ParallelNeurons, images: Images, neuron: str) -> SpikingNetwork:
     """A network with that neuron, its weights drawn from torch's generator."""
     T, features = images.test.inputs.shape[1:]
-    make = partial(MEMBERS[neuron].make, Place(T, study.k or T))
+    make = partial(PRESETS[neuron].make, Place(T, study.k or T))
     return row_network(features, study.hidden, len(images.source.classes), make)
 
 

@@ -12,8 +12,7 @@ from torch import Tensor
 from engram import data
 from engram.data.frames import event_frames
 from engram.data.sound import log_mel
-from engram.studies.network import pad
-from engram.train import Collate, Examples, time_first
+from engram.train import Collate, Examples, pad, time_first
 
 FRAMES = 20
 """Spans of time that a recording of events is divided into."""

@@ -8,17 +8,19 @@ import numpy as np
 import torch
 from torch import nn
 
+from engram.device import choose_device, threads
 from engram.journal import Journal
+from engram.neuron.presets import PRESETS, Place
 from engram.report import Report
-from engram.studies.compare import Comparison
-from engram.studies.members import MEMBERS, Place
-from engram.studies.network import SpikingNetwork, train_and_test
-from engram.studies.sequence.augment import Augmentation
+from engram.studies.comparison.network import SpikingNetwork, train_and_test
+from engram.studies.comparison.neurons import Comparison
+from engram.studies.comparison.runs import Outcomes, compare
 from engram.studies.sequence.body import Body
 from engram.studies.sequence.findings import report_overview, report_task
 from engram.studies.sequence.reading import Options, Sequences
 from engram.studies.sequence.task import TASKS, Recipe, Task, TaskName, read_task
-from engram.train import choose_device, rehearse, threads
+from engram.train import rehearse
+from engram.train.augment import Augmentation
 
 NeuronName = Literal[
     "lif", "plif", "psn", "masked", "sliding", "dilated", "prf", "pmsn", "fixed-point"
@@ -88,7 +90,7 @@ class SequenceMemory:
     def neurons_of(self, task: str) -> list[str]:
         """The neurons that can learn a task."""
         ragged = TASKS[task].ragged
-        return [name for name in self.neurons if not (ragged and MEMBERS[name].fixed_length)]
+        return [name for name in self.neurons if not (ragged and PRESETS[name].fixed_length)]
 
     def recipe(self, task: Task) -> Recipe:
         """How much of a task is learned, and how."""
@@ -128,7 +130,7 @@ class SequenceMemory:
         )
         for neuron in self.neurons_of(name):
             rehearse(
-                f"{task.label}, {MEMBERS[neuron].label}",
+                f"{task.label}, {PRESETS[neuron].label}",
                 partial(make_network, self, task, sequences, neuron),
                 sequences.train,
                 sequences.validation,
@@ -153,26 +155,20 @@ class SequenceMemory:
         report.provenance.data.update(sequences.source.sha256)
         for note in describe(task, recipe, sequences, self):
             report.note(note)
-        outcomes: dict[str, list[dict[str, Any]]] = {}
-        try:
-            for neuron in self.neurons_of(name):
-                outcomes[neuron] = [
-                    journal.once(
-                        f"{task.label}, {MEMBERS[neuron].label}, seed {seed}",
-                        partial(train_network, self, task, sequences, neuron, seed),
-                    )
-                    for seed in range(self.seed, self.seed + self.seeds)
-                ]
-        finally:
-            if outcomes:
-                comparisons[name] = Comparison(
-                    outcomes,
-                    len(sequences.test.labels),
-                    self.seed,
-                    what=task.what,
-                    task=task.label,
-                )
-                report_task(report, task, comparisons[name])
+
+        def conclude(outcomes: Outcomes) -> None:
+            comparisons[name] = Comparison(
+                outcomes, len(sequences.test.labels), self.seed, what=task.what, task=task.label
+            )
+            report_task(report, task, comparisons[name])
+
+        compare(
+            journal,
+            {one: f"{task.label}, {PRESETS[one].label}" for one in self.neurons_of(name)},
+            range(self.seed, self.seed + self.seeds),
+            partial(train_network, self, task, sequences),
+            conclude,
+        )
 
 
 def make_network(
@@ -213,7 +209,7 @@ def build(body: Body, classes: int, neuron: str, T: int, k: int) -> SpikingNetwo
     """A network of these layers with that neuron after each."""
     readout = nn.Linear(body.channels[-1], classes)
     neurons = [
-        MEMBERS[neuron].make(Place(T, k, channels, layer))
+        PRESETS[neuron].make(Place(T, k, channels, layer))
         for layer, channels in enumerate(body.channels)
     ]
     return SpikingNetwork(body.layers, readout, neurons)

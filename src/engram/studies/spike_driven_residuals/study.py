@@ -9,13 +9,15 @@ import torch
 from torch.nn import functional as F
 from torch.optim import AdamW
 
+from engram.device import threads
 from engram.journal import Journal
 from engram.report import Report
 from engram.studies.appraisal import appraise
-from engram.studies.pictures import Pictures, as_batch, read_pictures
+from engram.studies.comparison.runs import compare
 from engram.studies.spike_driven_residuals.findings import Findings
 from engram.studies.spike_driven_residuals.network import NETWORKS, NetworkName, Shape
-from engram.train import batches, fit, predict, rehearse, threads
+from engram.train import batches, fit, predict, rehearse
+from engram.train.pictures import Pictures, as_batch, read_pictures
 from engram.vision import VisionModel
 
 BATCH = 64
@@ -108,32 +110,28 @@ class SpikeDrivenResiduals:
         for note in describe(self, pictures):
             report.note(note)
         journal.expect(len(self.networks) * self.seeds)
-        outcomes: dict[str, list[dict[str, Any]]] = {}
-        try:
-            with threads(self.threads):
-                for network in self.networks:
-                    rehearse(
-                        NETWORKS[network].label,
-                        partial(make_network, self, pictures, network),
-                        pictures.train,
-                        pictures.validation,
-                        epochs=self.epochs,
-                        batch=self.batch,
-                        lr=self.lr,
-                        device=self.device,
-                        collate=as_batch,
-                    )
-                for network in self.networks:
-                    outcomes[network] = [
-                        journal.once(
-                            f"{NETWORKS[network].label}, seed {seed}",
-                            partial(train_network, self, pictures, network, seed),
-                        )
-                        for seed in range(self.seed, self.seed + self.seeds)
-                    ]
-        finally:  # an interrupted run still reports the networks that are done
-            if outcomes:
-                Findings(outcomes, len(pictures.test.labels), self.seed).report(report)
+        with threads(self.threads):
+            for network in self.networks:
+                rehearse(
+                    NETWORKS[network].label,
+                    partial(make_network, self, pictures, network),
+                    pictures.train,
+                    pictures.validation,
+                    epochs=self.epochs,
+                    batch=self.batch,
+                    lr=self.lr,
+                    device=self.device,
+                    collate=as_batch,
+                )
+            compare(
+                journal,
+                {network: NETWORKS[network].label for network in self.networks},
+                range(self.seed, self.seed + self.seeds),
+                partial(train_network, self, pictures),
+                lambda outcomes: Findings(outcomes, len(pictures.test.labels), self.seed).report(
+                    report
+                ),
+            )
 
 
 def make_network(study: SpikeDrivenResiduals, pictures: Pictures, network: str) -> VisionModel:

@@ -10,12 +10,10 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from engram.train import (
     Examples,
     batches,
-    choose_device,
     cosine,
     fit,
     predict,
     rehearse,
-    threads,
     time_first,
 )
 
@@ -262,20 +260,3 @@ def test_a_rehearsal_finds_what_training_would_fail_at(n):
         before = torch.get_rng_state()
         rehearse("the network", make, examples, VALIDATION, **settings)
         assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_a_device_that_is_not_here_is_named():
-    with pytest.raises(ValueError, match="device='nowhere' cannot be used here"):
-        choose_device("nowhere")
-
-
-def test_the_device_is_the_named_one_or_the_best_there_is():
-    assert choose_device("cpu") == torch.device("cpu")
-    assert choose_device().type == ("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def test_the_number_of_threads_is_left_as_it_was():
-    before = torch.get_num_threads()
-    with threads(before + 1):
-        assert torch.get_num_threads() == before + 1
-    assert torch.get_num_threads() == before
