@@ -17,22 +17,21 @@ from engram.policy.loader.material import Item, Loader, Material
 from engram.policy.loader.table import TABLES, TableFormat
 
 LOADERS: dict[str, Loader] = {
-    loader.name: loader
-    for loader in (
-        congressional_record_json.LOADER,
-        congressional_record_html.LOADER,
-        congressional_record_xml.LOADER,
-        govtrack.LOADER,
-        billstatus.LOADER,
-        hein.LOADER,
-        presidential.LOADER,
-        annual_messages.LOADER,
-        american_memory.LOADER,
-        statutes.LOADER,
-        table.LOADER,
-        table.LINES,
+    module.LOADER.name: module.LOADER
+    for module in (
+        congressional_record_json,
+        congressional_record_html,
+        congressional_record_xml,
+        govtrack,
+        billstatus,
+        hein,
+        presidential,
+        annual_messages,
+        american_memory,
+        statutes,
+        table,
     )
-}
+} | {table.LINES.name: table.LINES}
 """The loaders by name; the last two read only by a `TableFormat`."""
 
 __all__ = ["LOADERS", "TABLES", "Item", "Loader", "Material", "TableFormat"]
