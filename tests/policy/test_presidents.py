@@ -1,4 +1,5 @@
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -17,7 +18,7 @@ def test_the_office_is_never_vacant_and_never_held_twice():
     assert len(PRESIDENTS) == 45
     assert len(stays) == 47
     assert stays[0][0].start == date(1789, 4, 30)
-    for (before, _), (after, _) in zip(stays, stays[1:], strict=False):
+    for (before, _), (after, _) in pairwise(stays):
         assert before.end == after.start
     assert stays[-1][0].end is None
 
@@ -90,7 +91,7 @@ def test_a_member_of_the_same_name_is_not_the_president():
 
 def test_each_spelling_is_one_presidents():
     spellings = [fold_name(name) for one in PRESIDENTS for name in one.names]
-    assert len(spellings) == len(set(spellings))
+    assert len(spellings) == len(set(spellings)), "two presidents share a spelling"
     for one in PRESIDENTS:
         for term in one.terms:
             for name in one.names:

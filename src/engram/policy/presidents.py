@@ -156,7 +156,7 @@ _TABLE: tuple[tuple[str, str, str, int, int | None, str], ...] = (
     ),
     (
         *("George H. W. Bush", _R, "1989-01-20 1993-01-20", 1924, 2018),
-        "George Bush; George Herbert Walker Bush; George H.W. Bush",
+        "George Bush; George Herbert Walker Bush",
     ),
     (
         *("Bill Clinton", _D, "1993-01-20 2001-01-20", 1946, None),
