@@ -16,6 +16,7 @@ from engram.policy.loader.material import (
     Loader,
     Material,
     attempt,
+    changed,
     decode,
     iso_day,
     party,
@@ -69,6 +70,7 @@ def _bill(native: str, record: dict[str, Any]) -> Document:
         ),
         congress=congress,
         chamber=_CHAMBERS.get(kind[0]),
+        updated=changed(record.get("updated_at")),
         url=where if page else None,
         **_sponsor(record),
     )
@@ -88,6 +90,7 @@ def _amendment(native: str, record: dict[str, Any]) -> Document:
         text=_join(record.get("purpose"), record.get("description")),
         congress=congress,
         chamber=_CHAMBERS.get(kind[0]),
+        updated=changed(record.get("updated_at")),
         url=f"{_CONGRESS_GOV}/amendment/{_ordinal(congress)}-congress/{page}/{number}"
         if page
         else None,
@@ -110,6 +113,7 @@ def _nomination(native: str, record: dict[str, Any]) -> Document:
         text=_join(*people, record.get("organization"), *(record.get("referred_to_names") or ())),
         congress=int(record.get("congress") or congress),
         chamber="senate",
+        updated=changed(record.get("updated_at")),
         state=named[0].get("state") if len(named) == 1 else None,
         source="govtrack",
         url=f"{_CONGRESS_GOV}/nomination/{_ordinal(int(congress))}-congress/{number}",
@@ -128,6 +132,7 @@ def _vote(native: str, record: dict[str, Any]) -> Document:
         text=_join(question, record.get("subject"), record.get("type"), record.get("result_text")),
         congress=congress,
         session=_session(year),
+        updated=changed(record.get("updated_at")),
         chamber=_CHAMBERS.get(chamber),
         source="govtrack",
         url=f"https://www.govtrack.us/congress/votes/{congress}-{year}/{chamber}{number}",
