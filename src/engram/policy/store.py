@@ -92,6 +92,11 @@ class PartitionEntry:
     run: int = 1
     repeated: int = 0
 
+    @property
+    def emptied(self) -> bool:
+        """Whether all of its documents have a newer version, so that its segment is gone."""
+        return self.segment is None and bool(self.doc_types)
+
 
 @dataclass(frozen=True, slots=True)
 class Counted:

@@ -154,10 +154,10 @@ class _Run:
         self._width = width
         self._progress = progress
         self._write = write
-        self._known = frozenset(store.manifest.partitions)
-        runs = [entry.run for entry in store.manifest.partitions.values()]
-        waiting = self._known - store.manifest.counted.keys()
-        self._last = max(runs, default=0)
+        partitions = store.manifest.partitions
+        self._last = max((entry.run for entry in partitions.values()), default=0)
+        self._known = frozenset(key for key in partitions if self._there(key))
+        waiting = partitions.keys() - store.manifest.counted.keys()
         self._number = self._last + (not waiting)
         self._changed = bool(waiting or store.manifest.unfinished)
         self._outcome = Outcome()
@@ -233,11 +233,15 @@ class _Run:
 
     def _recorded_as(self, sha256: str, settings: dict[str, Any]) -> SourceEntry | None:
         """What the store knows of an input whose partitions are all there."""
-        partitions = self._store.manifest.partitions
         for entry in self._store.manifest.sources:
             if entry.sha256 == sha256 and entry.settings == settings:
-                return entry if all(key in partitions for key in entry.partitions) else None
+                return entry if all(map(self._there, entry.partitions)) else None
         return None
+
+    def _there(self, key: str) -> bool:
+        """Whether a partition need not be read again, should it be the latest to be read."""
+        entry = self._store.manifest.partitions.get(key)
+        return entry is not None and not (entry.emptied and entry.run < self._last)
 
     def _read_again(self, sha256: str, settings: dict[str, Any]) -> None:
         entry = self._recorded_as(sha256, settings)
@@ -267,11 +271,10 @@ class _Run:
     def _commit(self, location: str, built: Built) -> str:
         """Put a partition into the manifest; it counts when the run has finished."""
         manifest = self._store.manifest
-        if built.key in manifest.partitions:
+        if built.entry is None or built.key in {entry.key for entry in self._added}:
             self._skipped += 1
             self._renew(built.key)
             return built.key
-        assert built.entry is not None, "a partition that is not known was built"
         entry = replace(built.entry, run=self._number)
         manifest.partitions[built.key] = entry
         if location not in manifest.unfinished:

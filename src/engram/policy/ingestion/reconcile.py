@@ -15,7 +15,7 @@ Segments stay as they are; what counts of them is written to views.
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -95,7 +95,8 @@ class _Corpus:
 def reconcile(store: Store, keys: list[str], added: frozenset[str]) -> Outcome:
     """Decide what of some partitions counts, and put it into the store's manifest.
 
-    Partitions whose documents were all replaced by newer versions are dropped from it.
+    Of a partition whose documents were all replaced by newer versions the segment is given up;
+    and the partition itself, if no input has it any more.
 
     Args:
         store: the store; its manifest is changed, not saved.
@@ -110,6 +111,15 @@ def reconcile(store: Store, keys: list[str], added: frozenset[str]) -> Outcome:
         store.manifest.counted = {}
         return Outcome()
     newest = _newest(corpus, store)
+    lacking = {
+        corpus.keys[part]
+        for part in np.unique(corpus.part[newest]).tolist()
+        if store.manifest.partitions[corpus.keys[part]].emptied
+    }
+    if lacking:  # what replaced them was pruned; they are read again with their input
+        for key in lacking:
+            del store.manifest.partitions[key]
+        return reconcile(store, [key for key in keys if key not in lacking], added)
     outcome = _outcome(corpus, store, newest, added)
     live = newest.copy()
     with SegmentReader(store) as segments:
@@ -206,6 +216,7 @@ def _count(
     """Write the views, and say in the manifest what counts."""
     manifest = store.manifest
     merged = {group.kept: group for group in groups}
+    named = {key for source in manifest.sources for key in source.partitions}
     counted: dict[str, Counted] = {}
     for index, key in enumerate(corpus.keys):
         start, size = int(corpus.starts[index]), int(corpus.sizes[index])
@@ -214,8 +225,10 @@ def _count(
         if size and not newest[start : start + size].any():
             if entry.segment:
                 manifest.retired.append(entry.segment.sha256)
-            del manifest.partitions[key]
-            continue
+            if key not in named:
+                del manifest.partitions[key]
+                continue
+            manifest.partitions[key] = replace(entry, segment=None)
         counted[key] = _counted(
             store, corpus, key, rows, live[start : start + size], merged, segments
         )
