@@ -329,6 +329,12 @@ class Shelf:
         """The content of a file."""
         return self._fs.cat_file(self.path(name))
 
+    def blocks(self, name: str) -> Iterator[bytes]:
+        """The content of a file, block by block."""
+        with self._fs.open(self.path(name), "rb") as file:
+            while block := file.read(1 << 20):
+                yield block
+
     def fetch(self, name: str, target: Path) -> None:
         """Copy a file to a local path."""
         self._fs.get_file(self.path(name), str(target))

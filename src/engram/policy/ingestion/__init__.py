@@ -2,5 +2,6 @@
 
 from engram.policy.ingestion.ingest import Ingestion, ingest
 from engram.policy.ingestion.inputs import InputError
+from engram.policy.ingestion.verify import Fault, Repair, repair, verify
 
-__all__ = ["Ingestion", "InputError", "ingest"]
+__all__ = ["Fault", "Ingestion", "InputError", "Repair", "ingest", "repair", "verify"]

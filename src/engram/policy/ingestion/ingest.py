@@ -130,7 +130,7 @@ def ingest(
     with target.lock(), explained(target.location):
         target.sweep()
         with worker_pool(workers) as (submit, width):
-            run = _Run(target, submit, width, progress or _silent, write or _own_writer())
+            run = _Run(target, submit, width, progress or _silent, write or own_writer())
             for source in opened:
                 with closing(source):
                     run.read(source, Plan(partition_size, limit, only))
@@ -334,7 +334,8 @@ def absolute(location: str) -> str:
     return location if is_remote(location) else str(Path(location).absolute())
 
 
-def _own_writer() -> Write:
+def own_writer() -> Write:
+    """What writes segments unless another writer is given."""
     from engram.policy.embedded import segment  # noqa: PLC0415 - loads the analyzer and SQLite
 
     return segment.write
