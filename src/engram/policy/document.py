@@ -1,7 +1,7 @@
 """Document: one text of the record, and Rejected: one that could not become a document."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 DERIVED = -1
 """In place of a Congress's number: the Congress in office on the document's day."""
@@ -63,7 +63,8 @@ class Document:
     """One text of the record.
 
     Args:
-        id: unique in the record, "source:native-id".
+        id: unique in the record, "source:native-id" or, of a part of a page, "source:page:part";
+            taken from the source alone, never from the names of folders.
         doc_type: one of `DOC_TYPES`.
         date: the day it was said, sent, introduced, voted on or approved.
         title: what it is called; may be empty.
@@ -77,6 +78,8 @@ class Document:
         state: that person's state.
         source: the name of the loader that read it.
         url: where a reader can open it.
+        printed: the speaker's name as the source spells it, where the record shows another.
+        updated: when the source last changed it, where the source tells.
 
     Raises:
         Rejection: if the id is empty, there is neither title nor text, or the type, chamber or
@@ -96,6 +99,8 @@ class Document:
     state: str | None = None
     source: str = ""
     url: str | None = None
+    printed: str | None = None
+    updated: datetime | None = None
 
     def __post_init__(self) -> None:
         if not self.id:
@@ -110,6 +115,17 @@ class Document:
             derived = congress_of(self.date)
             if self.congress == DERIVED:
                 object.__setattr__(self, "congress", derived)
+
+
+def unit_of(id_: str) -> str:
+    """The unit of the source that a document belongs to: all parts of a page are one.
+
+    A newer version of a unit replaces the older one as a whole.
+
+    Args:
+        id_: the document's id.
+    """
+    return ":".join(id_.split(":", 2)[:2])
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from engram.policy.embedded.segment import (
     connect,
     unpack,
 )
+from engram.policy.embedded.view import LIVE, SUFFIX, amended, attach, base_of
 from engram.policy.engine import Passage, searched
 from engram.policy.query.spans import (
     Found,
@@ -73,7 +74,7 @@ class OpenSegment:
 
     def __init__(self, path: Path, backend: Backend) -> None:
         self.path = path
-        self._connection = connect(path, backend)
+        self._connection = connect(base_of(path), backend)
         self._native = backend == "apsw"
         try:
             self._check()
@@ -86,7 +87,9 @@ class OpenSegment:
             self._connection.execute(
                 "CREATE VIRTUAL TABLE temp.places USING fts5vocab(main, terms, instance)"
             )
+        attach(self._connection, path)
         self.size = len(self.column("date"))
+        self._live = self.column(LIVE) > 0 if path.suffix == SUFFIX and self._has(LIVE) else None
 
     def close(self) -> None:
         """Close the file."""
@@ -98,7 +101,7 @@ class OpenSegment:
         Args:
             name: "date", "congress", "tokens", or one of `segment.NAMES`.
         """
-        data = self._rows("SELECT data FROM columns WHERE name = ?", name)[0][0]
+        data = self._rows("SELECT data FROM shown WHERE name = ?", name)[0][0]
         return np.frombuffer(data, dtype=np.int32).astype(np.int64)
 
     def labels(self, name: str) -> list[str | None]:
@@ -107,7 +110,7 @@ class OpenSegment:
         Args:
             name: One of `segment.NAMES`.
         """
-        return json.loads(self._rows("SELECT labels FROM columns WHERE name = ?", name)[0][0])
+        return json.loads(self._rows("SELECT labels FROM shown WHERE name = ?", name)[0][0])
 
     def evaluate(self, node: Node) -> Found:
         """What a query finds in the segment.
@@ -115,7 +118,10 @@ class OpenSegment:
         Args:
             node: The query.
         """
-        return evaluate(node, self.size, self._locate, self._admit)
+        found = evaluate(node, self.size, self._locate, self._admit)
+        if self._live is None:
+            return found
+        return Found(found.matched & self._live, _within(found.spans, self._live))
 
     def ids(self, numbers: Sequence[int] | Integers) -> list[str]:
         """The ids of documents.
@@ -138,11 +144,18 @@ class OpenSegment:
             ids: Ids of documents, here or not.
         """
         rows = self._rows(
-            f"SELECT text, {', '.join(FIELDS)} FROM documents JOIN texts USING (number) "
+            f"SELECT number, text, {', '.join(FIELDS)} FROM documents JOIN texts USING (number) "
             "WHERE id IN (SELECT value FROM json_each(?))",
             json.dumps(list(ids)),
         )
-        return [_document(row) for row in rows]
+        found = [
+            (row[0], _document(row[1:])) for row in rows if self._live is None or self._live[row[0]]
+        ]
+        return amended(self._connection, self.path, found)
+
+    def numbers(self) -> Integers:
+        """The numbers of the documents that count."""
+        return np.arange(self.size) if self._live is None else np.flatnonzero(self._live)
 
     def passages(self, number: int, spans: Sequence[tuple[int, int]], width: int) -> list[Passage]:
         """Occurrences in one document, as they stand in its text.
@@ -157,7 +170,7 @@ class OpenSegment:
             "WHERE number = ?",
             number,
         )[0]
-        document = _document(row[1:])
+        [document] = amended(self._connection, self.path, [(number, _document(row[1:]))])
         text = searched(document)
         words = _Words(text, row[0])
         found = []
@@ -187,6 +200,9 @@ class OpenSegment:
             raise ValueError(f"{self.path} is no segment ({error}); {remedy}") from error
         if (magic, version) != (MAGIC, FORMAT):
             raise ValueError(f"{self.path} is no segment of version {FORMAT}; {remedy}")
+
+    def _has(self, column: str) -> bool:
+        return bool(self._rows("SELECT 1 FROM shown WHERE name = ?", column))
 
     def _rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         return self._connection.execute(statement, values).fetchall()
@@ -259,6 +275,12 @@ class OpenSegment:
         rows = self._rows(f"SELECT doc << 32 | offset FROM temp.places WHERE {where}", *values)
         start = np.sort(np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows)))
         return place(start >> 32, start & 0xFFFFFFFF)
+
+
+def _within(spans: Spans, live: Mask) -> Spans:
+    """The spans in documents that count."""
+    kept = live[spans.document]
+    return Spans(*(column[kept] for column in spans))
 
 
 class _Words:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import lru_cache
 
 from engram.policy.document import Document, Rejected, Rejection
@@ -206,6 +206,15 @@ def iso_day(text: object, what: str = "the date") -> date:
         return date.fromisoformat(digits[:8] if digits[:8].isdigit() else digits[:10])
     except ValueError as error:
         raise Rejection("bad-date", f"{what} is {text!r}, not a day") from error
+
+
+def changed(text: object) -> datetime | None:
+    """When a source last changed a record, from an ISO date and time; None if it does not tell."""
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def party(name: object) -> str | None:

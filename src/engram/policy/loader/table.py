@@ -249,9 +249,10 @@ def _document(record: dict[str, Any], form: TableFormat, seen: Counter[str]) -> 
     day = form.day(require(values.get("date"), "the date"), inside)
     of_congress = _number(values, "congress")
     american = of_congress is not None
-    source = values.get("source") or "table"
+    source = (values.get("source") or "table").replace(":", "-")
+    native = (values.get("id") or _content_id(day, values, seen)).replace(":", "/")
     return Document(
-        id=f"{source}:{values.get('id') or _content_id(day, values, seen)}",
+        id=f"{source}:{native}",  # a further colon would make parts of one page of it
         doc_type=(values.get("type") or "speech").lower(),
         date=day,
         title=values.get("title", ""),

@@ -62,6 +62,7 @@ FIELDS: Final[tuple[dict[str, Any], ...]] = (
     _field("chamber", "string"),
     _field("speaker", "string"),
     _field("speaker_key", "string", stored=False),
+    _field("printed", "string"),
     _field("party", "string"),
     _field("party_key", "string", stored=False),
     _field("state", "string"),
@@ -74,7 +75,7 @@ FIELDS: Final[tuple[dict[str, Any], ...]] = (
 
 
 _AS_THEY_ARE: Final = (
-    "doc_type", "title", "congress", "session", "chamber", "source", "url"
+    "doc_type", "title", "congress", "session", "chamber", "source", "url", "printed"
 )  # fmt: skip
 
 STORED: Final = ("id", TEXT, "text_is_title", "date", "speaker", "party", "state", *_AS_THEY_ARE)
