@@ -49,7 +49,7 @@ class Ingest:
             its folder's name and its content.
         constants: For tables and texts of your own: fields that are the same in all of them, such
             as type=speech, source=hansard, or congress=from-date for a record of Congress.
-        date_format: For tables and texts of your own: how dates are written, such as "%%d %%B %%Y";
+        date_format: For tables and texts of your own: how dates are written, such as "%d %B %Y";
             2001-12-31 by default.
         encoding: For tables and texts of your own: what they are written in; UTF-8 by default.
         json: Print JSON.
