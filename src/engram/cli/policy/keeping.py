@@ -8,6 +8,7 @@ from tyro.conf import Positional
 
 from engram.cli.output import counting, print_json, print_path, print_rows, reading
 from engram.cli.policy.asking import STORE, Name
+from engram.cli.policy.checking import identity_rows
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Ingest:
         store: Folder or s3:// URL of the store; made if it is not there.
         workers: Local processes, or the address of a Dask scheduler; as many as cores by default.
         loaders: Loaders to use; all by default.
+        prune: Remove documents whose file is no longer in its input.
         json: Print JSON.
     """
 
@@ -26,6 +28,7 @@ class Ingest:
     store: str = STORE
     workers: int | str | None = None
     loaders: tuple[Name, ...] = ()
+    prune: bool = False
     json: bool = False
 
     def __call__(self) -> int:
@@ -40,6 +43,7 @@ class Ingest:
                 self.store,
                 workers=self.workers,
                 loaders=self.loaders or None,
+                prune=self.prune,
                 progress=progress,
             )
         if self.json:
@@ -50,6 +54,7 @@ class Ingest:
         ]
         rows += [("quarantined", name, str(count)) for name, count in added.rejected.items()]
         rows += [("already there", name) for name in added.sources_skipped]
+        rows += identity_rows(added)
         print_rows(rows or [("nothing new",)])
         print_path(Path(self.store))
         return 0

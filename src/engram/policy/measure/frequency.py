@@ -163,6 +163,7 @@ def frequency(
         rows += filled
         notes += [note] if note and note not in notes else []
         gaps.setdefault(_gaps(filled, by), []).append(name)
+    notes += engine.notes
     notes += [
         text if len(gaps) == 1 else f"{', '.join(names)}: {text}"
         for text, names in gaps.items()
