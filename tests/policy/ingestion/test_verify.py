@@ -1,4 +1,4 @@
-"""Damage of every kind is found; what the sources still hold is mended; nothing is lost on errors."""
+"""Damage is found; what the sources still hold is mended; errors of the system lose nothing."""
 
 import errno
 import os
@@ -56,8 +56,6 @@ def lose(path):
 def test_damage_is_found_and_mended(sound, store, damage, pattern):
     before = tree(store)
     damaged = sorted(store.glob(pattern), key=lambda path: path.stat().st_size)[-1]
-    if damage is flip and pattern == "ids/*.ids":
-        pytest.skip("records of identity have no hash; their number is checked")
     damage(damaged)
     faults = verify(Store(store))
     assert [fault.file for fault in faults] == [damaged.relative_to(store).as_posix()]
@@ -194,6 +192,8 @@ def test_an_engine_over_views_gives_documents_of_either_backend(sound):
     answers = []
     for backend in ("apsw", "sqlite3"):
         engine = EmbeddedEngine(paths, backend)
-        answers.append([(engine.search(query, 5), engine.context(query, 3)) for query in queries])
+        answers.append(
+            [(engine.search(query, 5).ids, engine.context(query, 3)) for query in queries]
+        )
         engine.close()
     assert answers[0] == answers[1]

@@ -69,7 +69,8 @@ def build(
         return Built("", None)
     with explained(shelf.location):
         gate, segment = _write_segment(partition.loader, limit, found, rejected, shelf, write)
-        shelf.write(f"ids/{key}.ids", gate.records.to_bytes())
+        records = gate.records.to_bytes()
+        shelf.write(f"ids/{key}.ids", records)
         if gate.lines:
             shelf.write(f"quarantine/{key}.jsonl", "\n".join(gate.lines).encode())
     size = sum(len(material.data) for material in found)
@@ -81,6 +82,7 @@ def build(
         dict(sorted(gate.doc_types.items())),
         dict(sorted(gate.reasons.items())),
         repeated=gate.repeated,
+        records=hashlib.sha256(records).hexdigest(),
     )
     return Built(key, entry)
 
