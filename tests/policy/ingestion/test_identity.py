@@ -165,11 +165,11 @@ def shingles(text):
 
 
 def test_doubles_are_those_of_comparing_every_pair(tmp_path):
-    dice, base = random.Random(5), prose(0, 500)
+    dice, base = random.Random(5), prose(0, 700)
     texts = []
     for seed in range(24):
         share = dice.random()
-        texts.append(" ".join([base[: int(share * len(base))], prose(100 + seed, 400)]))
+        texts.append(" ".join([base[: int(share * len(base))], prose(100 + seed, 300)]))
     speeches = {f"1995-01-24-x{i}.txt": text.encode() for i, text in enumerate(texts[:12])}
     rows, messages = [METADATA.decode()], {}
     for i, text in enumerate(texts[12:]):
