@@ -1,7 +1,13 @@
 """Document: one text of the record, and Rejected: one that could not become a document."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+
+DERIVED = -1
+"""In place of a Congress's number: the Congress in office on the document's day."""
+
+LATEST = timedelta(days=31)
+"""How far after today the day of a document may lie: schedules are printed ahead of time."""
 
 DOC_TYPES = (
     "speech",
@@ -28,8 +34,14 @@ REASONS = {
     "duplicate-id": "another document has the same id; the first one is kept",
     "unreadable-file": "the file or a member of the archive cannot be read to its end",
     "superseded": "the same page lies beside it in a better form, which is read instead",
+    "unresolved-heading": "a paragraph looks like a heading and names nobody; it has no speaker",
+    "unknown-kind": "a part of a known format has an unknown label; its text is taken in",
 }
-"""Why a document can be rejected: the words under which the manifest counts."""
+"""Why a document can be rejected, or what is said of one: the words under which the manifest
+counts."""
+
+NOTED = ("unresolved-heading", "unknown-kind")
+"""The reasons of `REASONS` that are only said of a text: it is taken in."""
 
 
 class Rejection(ValueError):  # noqa: N818 - it is caught and counted, not an error of the program
@@ -57,7 +69,8 @@ class Document:
         date: the day it was said, sent, introduced, voted on or approved.
         title: what it is called; may be empty.
         text: what it says; may be empty where only a title is known.
-        congress: the number of the Congress; derived from the date if None.
+        congress: the number of the Congress; derived from the date unless it is given, None for a
+            text of no Congress, as of another country's parliament.
         session: the session of that Congress, where known.
         chamber: one of `CHAMBERS`, or None.
         speaker: who speaks; for a bill, who sponsors it.
@@ -78,7 +91,7 @@ class Document:
     date: date
     title: str
     text: str
-    congress: int | None = None
+    congress: int | None = DERIVED
     session: int | None = None
     chamber: str | None = None
     speaker: str | None = None
@@ -98,9 +111,10 @@ class Document:
             raise Rejection("unknown-value", f"type {self.doc_type!r} is none of {DOC_TYPES}")
         if self.chamber is not None and self.chamber not in CHAMBERS:
             raise Rejection("unknown-value", f"chamber {self.chamber!r} is none of {CHAMBERS}")
-        derived = congress_of(self.date)
-        if self.congress is None:
-            object.__setattr__(self, "congress", derived)
+        if self.congress is not None:
+            derived = congress_of(self.date)
+            if self.congress == DERIVED:
+                object.__setattr__(self, "congress", derived)
 
 
 def unit_of(id_: str) -> str:
@@ -131,6 +145,19 @@ class Rejected:
     origin: str
     excerpt: str = ""
     source: str = ""
+
+
+def check_day(day: date) -> None:
+    """Refuse a day that has not come.
+
+    Args:
+        day: the day of a document.
+
+    Raises:
+        Rejection: if it lies more than `LATEST` after today.
+    """
+    if day > date.today() + LATEST:
+        raise Rejection("bad-date", f"{day} lies in the future; correct the year")
 
 
 def congress_of(day: date) -> int:

@@ -28,7 +28,7 @@ FORMAT = 2
 
 _MANIFEST = "manifest.json"
 _LOCK = ".lock"
-_FOLDERS = ("segments", "quarantine", "ids", "doubles", "drafts")
+_FOLDERS = ("segments", "quarantine", "ids", "doubles", "unread", "drafts")
 _STAMPS = "stamps.json"
 
 
@@ -400,6 +400,16 @@ class Store:
                 for line in self.shelf.read(f"quarantine/{key}.jsonl").splitlines():
                     yield json.loads(line)
 
+    def unread(self, source: SourceEntry) -> Iterator[dict[str, str]]:
+        """The files of an input that are not read: the name and the reason of each."""
+        name = f"{source.sha256}.jsonl"
+        if name in self.shelf.names("unread"):
+            for line in self.shelf.read(f"unread/{name}").splitlines():
+                yield json.loads(line)
+            return
+        for name, count in source.unread.items():  # as earlier versions kept them
+            yield {"name": name, "reason": f"not recorded ({count})"}
+
     def doubles(self) -> Iterator[dict[str, Any]]:
         """The documents that are in the store more than once: which is kept, which is not, why."""
         if self.manifest.doubles.listed:
@@ -421,6 +431,7 @@ class Store:
             },
             "quarantine": {f"{key}.jsonl" for key in partitions},
             "ids": {f"{key}.ids" for key in partitions},
+            "unread": {f"{source.sha256}.jsonl" for source in self.manifest.sources},
             "doubles": {
                 f"{self.manifest.doubles.listed}.jsonl",
                 f"{self.manifest.doubles.compared}.pairs",

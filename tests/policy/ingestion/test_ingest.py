@@ -10,6 +10,7 @@ import pytest
 from engram.policy.document import REASONS
 from engram.policy.embedded.opened import OpenSegment
 from engram.policy.ingestion.ingest import ingest
+from engram.policy.loader import TableFormat
 from engram.policy.store import Store, StoreError
 from tests.policy.corpus import (
     EXPECTED_DOCUMENTS,
@@ -85,6 +86,102 @@ def test_the_manifest_says_what_was_read_and_what_was_not(record, tmp_path):
     assert source.partitions == list(manifest.partitions)
     assert set(manifest.versions) == {"engram", "python", "apsw", "sqlite"}
     assert sum(segment.documents for segment in manifest.segments) == 268
+
+
+def test_each_file_ends_as_read_beside_superseded_or_unread(tmp_path):
+    page = "CREC-2005-07-20-pt1-PgH1"
+    turn = {"kind": "speech", "speaker": "Mr. ABLE", "text": "Mr. ABLE. The tax.", "turn": 0}
+    content = {
+        "1800-01-01-x.txt": b"The first.",
+        "9999-01-01-x.txt": b"To come.",
+        "notes.txt": b"No day.",
+        "a/own.csv": b"Day,Speech\n",
+        "a/packed.csv.zst": b"?",
+        "a/inner.zip": b"?",
+        "a/image.png": b"?",
+        "a/README": b"?",
+        "a/.hidden": b"?",
+        "d/mods.xml": b"<mods/>",
+        f"d/html/{page}.htm": b"<pre>\n  Mr. ABLE. The tax.\n</pre>",
+        f"d/json/{page}.json": json.dumps(
+            {"id": page, "title": "T", "header": {}, "content": [turn]}
+        ).encode(),
+    }
+    record = lay(tmp_path / "record", content)
+    for source in (record, packed(record, tmp_path / "record.tar.gz")):
+        store = tmp_path / f"store-{source.name}"
+        found = ingest([source], store, workers=1)
+        [one] = found.sources
+        assert (one.status, one.files, one.beside, one.superseded) == ("read", 4, 1, 1)
+        assert one.files + one.beside + sum(one.unread.values()) == len(content)
+        assert one.kinds == {
+            ".csv": 1, ".zst": 1, ".zip": 1, ".png": 1, "no ending": 2, ".txt": 1
+        }  # fmt: skip
+        assert found.rejected == {"bad-date": 1, "superseded": 1}
+        [entry] = Store(store).manifest.sources
+        listed = {name["name"].rpartition("/")[2]: name for name in Store(store).unread(entry)}
+        assert len(listed) == 7
+        assert "--map" in listed["own.csv"]["reason"]
+        assert "unpack" in listed["packed.csv.zst"]["reason"]
+        again = ingest([source], store, workers=1).sources
+        assert [(one.status, one.files) for one in again] == [("already there", 4)]
+        assert sum(again[0].unread.values()) == 7
+        assert [*Store(store).unread(Store(store).manifest.sources[-1])]
+
+
+def test_an_input_that_gives_nothing_says_why(tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    tables = lay(tmp_path / "tables", {"a.csv": b"x", "b.csv": b"y"})
+    other = lay(tmp_path / "other", {"c.csv": b"x"})
+    for _ in range(2):
+        found = ingest([empty, tables, other], tmp_path / "store", workers=1).sources
+        assert [(one.status, one.kinds) for one in found] == [
+            ("empty", {}),
+            ("nothing readable", {".csv": 2}),
+            ("nothing readable", {".csv": 1}),
+        ]
+    archives = tmp_path / "archives"
+    archives.mkdir()
+    packed(lay(tmp_path / "texts", {"1800-01-01-x.txt": b"The first."}), archives / "a.zip")
+    [one] = ingest([archives], tmp_path / "store", workers=1).sources
+    assert (one.location, one.status) == (str(archives / "a.zip"), "read")
+
+
+def test_an_empty_file_is_quarantined_and_not_passed_over(tmp_path):
+    record = lay(tmp_path / "record", {"1800-01-01-x.txt": b""})
+    for source in (record, packed(record, tmp_path / "record.zip")):
+        found = ingest([source], tmp_path / f"store-{source.name}", workers=1)
+        assert (found.rejected, found.sources[0].status) == ({"missing-field": 1}, "read")
+
+
+def test_a_table_is_read_by_a_mapping_and_again_by_another(tmp_path):
+    record = lay(
+        tmp_path / "record",
+        {
+            "2013.csv": b"Day,Member,Speech\n2013-01-09,A,The tax.\n2013-01-10,B,Two.\n",
+            "2014.jsonl": b'{"Day": "2014-01-09", "Member": "C", "Speech": "Three."}\n' * 1,
+            "10th January 2015.txt": b"Four.",
+        },
+    )
+    table = TableFormat({"date": "Day", "speaker": "Member", "text": "Speech"})
+    found = ingest([record], tmp_path / "store", workers=2, table=table)
+    assert found.documents == {"speech": 3}
+    names = TableFormat({"date": "@name"}, date_format="%d %B %Y")
+    text = record / "10th January 2015.txt"
+    assert ingest([text], tmp_path / "store", workers=1, table=names).documents == {"speech": 1}
+    assert ingest([record], tmp_path / "store", workers=1, table=table).partitions == 0
+
+
+def test_names_that_are_no_text_do_not_stop_an_ingestion(tmp_path):
+    record = lay(tmp_path / "record", {"1800-01-01-x.txt": b"The first."})
+    for name in (b"2001-01-01-a\xffb.txt", b"2001-01-02-a\nb.txt", b"no\xffday"):
+        (record / os.fsdecode(name)).write_bytes(b"The tax.")
+    found = ingest([record], tmp_path / "store", workers=1)
+    assert found.documents == {"speech": 2}
+    assert found.rejected == {"malformed-bytes": 1}
+    [entry] = Store(tmp_path / "store").manifest.sources
+    assert entry.unread == {r"no\udcffday": 1}
 
 
 def test_a_second_run_adds_nothing_and_changes_nothing(record, tmp_path):

@@ -3,6 +3,7 @@ from datetime import date
 import pytest
 
 from engram.policy.loader import LOADERS, Material
+from engram.policy.loader.material import state
 
 BILLS = (
     b'"llhb","042","00333000.tif","042","001","h","","H.R. 25","18710313","Mr. Poland introduced '
@@ -116,6 +117,40 @@ def test_a_presidential_speech():
 
 
 @pytest.mark.parametrize(
+    ("name", "data", "speaker"),
+    [
+        ("mine/2001-01-16 my speech.txt", b"President: Test\n\nThe tax cut.", "Test"),
+        ("mine/2001-01-17_my_speech.txt", b"The tax cut.", None),
+        ("mine/2001-01-19-with.dots.in.name.TXT", b"President: Test\r\rThe tax cut.", "Test"),
+        ("mine/2001-01-19.txt", b"The tax cut.", None),
+    ],
+)
+def test_a_text_of_ones_own_gets_no_office_and_no_link(name, data, speaker):
+    [text] = read("presidential-speeches", data, name)
+    assert (text.text, text.speaker) == ("The tax cut.", speaker)
+    assert (text.chamber, text.url, text.source) == (None, None, "plain-text")
+
+
+@pytest.mark.parametrize(
+    ("given", "letters"),
+    [
+        ("Connecticut", "CT"),
+        ("CONNECTICUT", "CT"),
+        ("the State of New York", "NY"),
+        ("N.Y.", "NY"),
+        ("ny", "NY"),
+        ("District of Columbia", "DC"),
+        ("Dakota Territory", "DK"),
+        ("Republic of Texas", "Republic of Texas"),
+        (None, None),
+        ("", None),
+    ],
+)
+def test_a_state_has_one_form(given, letters):
+    assert state(given) == letters
+
+
+@pytest.mark.parametrize(
     ("name", "data", "reason"),
     [
         ("1789-04-31-never.txt", b"text", "bad-date"),
@@ -139,6 +174,10 @@ def test_no_file_is_claimed_by_two_loaders():
         "state-of-the-union": "sotu-texts/su1790b.txt",
         "american-memory": "congress-bills/llsr041.txt",
         "statutes": "statutes/001.yaml",
+        "congressional-record-xml": "CREC-2013-01-23/CREC-2013-01-23-pt1-PgH225.xml",
+        "billstatus": "BILLSTATUS/117/hr/BILLSTATUS-117hr1.xml",
+        "table": "hansard/2013.csv",
+        "table-lines": "hansard/2013.jsonl",
     }
     assert set(names) == set(LOADERS)
     for expected, name in names.items():

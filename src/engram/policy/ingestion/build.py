@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
-from engram.policy.document import Document, Rejected, Rejection, unit_of
+from engram.policy.document import Document, Rejected, Rejection, check_day, unit_of
 from engram.policy.ingestion.partition import Partition, materials
 from engram.policy.ingestion.records import RecordWriter, state_of, updated_of
 from engram.policy.loader import LOADERS, Material
@@ -65,7 +65,8 @@ def build(
     key, found, rejected = materials(partition, limit)
     if key in known:
         return Built(key, None)
-    if not rejected and not any(material.data for material in found):
+    inside = all(piece.cut for piece in partition.pieces)  # ranges in which no line begins
+    if inside and not rejected and not any(material.data for material in found):
         return Built("", None)
     with explained(shelf.location):
         gate, segment = _write_segment(partition.loader, limit, found, rejected, shelf, write)
@@ -158,6 +159,7 @@ class _Gate:
                     self.reject(item)
                     continue
                 try:
+                    check_day(item.date)
                     size = _size(item, self.limit)
                 except Rejection as bad:
                     self.reject(_turned_away(bad, item, material))

@@ -6,6 +6,7 @@ stopped.
 """
 
 import hashlib
+import json
 import platform
 import sqlite3
 from collections import Counter, deque
@@ -18,19 +19,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engram.policy.ingestion.archive import Archive
 from engram.policy.ingestion.build import Built, Write
-from engram.policy.ingestion.inputs import (
-    Archive,
-    Folder,
-    Input,
-    is_remote,
-    open_inputs,
-    sha256_at,
-)
+from engram.policy.ingestion.entries import is_remote
+from engram.policy.ingestion.inputs import Folder, Input, open_inputs, sha256_at
+from engram.policy.ingestion.outcome import SourceOutcome, gone_through, recorded
 from engram.policy.ingestion.partition import Partition, Plan
 from engram.policy.ingestion.reconcile import Outcome, reconcile
 from engram.policy.ingestion.workers import Submit, worker_pool
-from engram.policy.loader import LOADERS
+from engram.policy.loader import LOADERS, TableFormat
 from engram.policy.store import Doubles, PartitionEntry, SourceEntry, Store, explained
 
 if TYPE_CHECKING:
@@ -64,6 +61,7 @@ class Ingestion:
         left: documents in the store whose file is no longer in its input; they are kept, unless
             `prune` is asked for.
         doubles: the documents that the store has more than once, each counted once.
+        sources: what became of the files of each input, archives in folders included.
     """
 
     documents: dict[str, int]
@@ -78,6 +76,7 @@ class Ingestion:
     repeated: int = 0
     left: int = 0
     doubles: Doubles = field(default_factory=Doubles)
+    sources: tuple[SourceOutcome, ...] = ()
 
 
 def ingest(
@@ -88,6 +87,7 @@ def ingest(
     loaders: Iterable[str] | None = None,
     partition_size: int = PARTITION_SIZE,
     limit: int = RECORD_LIMIT,
+    table: TableFormat | None = None,
     prune: bool = False,
     progress: Progress | None = None,
     write: Write | None = None,
@@ -106,6 +106,7 @@ def ingest(
         loaders: the names of the loaders to use, from `LOADERS`; None for all.
         partition_size: bytes of input a partition.
         limit: the longest record in bytes; longer ones are rejected.
+        table: how tables and texts of one's own are read; without it no loader reads them.
         prune: whether documents whose file is no longer in its input are removed.
         progress: told how far it is.
         write: writes a segment; None for this package's own.
@@ -124,7 +125,7 @@ def ingest(
     only = tuple(LOADERS) if loaders is None else tuple(loaders)
     if not only or not set(only) <= set(LOADERS):
         raise ValueError(f"loaders are {only}; give some of {', '.join(LOADERS)}")
-    make = Plan(partition_size, limit, only)
+    make = Plan(partition_size, limit, only, table)
     opened = [source for name in inputs for source in open_inputs(str(name), make.beside)]
     target = Store(store, create=True)
     with target.lock(), explained(target.location):
@@ -133,7 +134,7 @@ def ingest(
             run = _Run(target, submit, width, progress or _silent, write or own_writer())
             for source in opened:
                 with closing(source):
-                    run.read(source, Plan(partition_size, limit, only))
+                    run.read(source, Plan(partition_size, limit, only, table))
         run.finish(prune)
     return run.summary()
 
@@ -165,6 +166,7 @@ class _Run:
         self._added: list[PartitionEntry] = []
         self._skipped = 0
         self._sources_skipped: list[str] = []
+        self._outcomes: list[SourceOutcome] = []
 
     def read(self, source: Input, plan: Plan) -> None:
         """Bring one input into the store."""
@@ -173,12 +175,15 @@ class _Run:
             "limit": plan.limit,
             "loaders": list(plan.only),
         }
+        if plan.table is not None:
+            settings["table"] = plan.table.to_bytes().decode()
         sha256 = sha256_at(source.location) if isinstance(source, Archive) else None
         if sha256 and self._has(sha256, settings):
             self._sources_skipped.append(source.location)
-            self._read_again(sha256, settings)
+            entry = self._read_again(sha256, settings)
+            self._outcomes.append(recorded(source.location, entry, self._store.unread(entry)))
             return
-        total, done, keys = plan.size(source), 0, []
+        total, done, keys, before = plan.size(source), 0, [], len(self._added)
         self._progress(source.location, 0, total)
         for partition, built in self._built(source, plan):
             if built.key:
@@ -186,6 +191,12 @@ class _Run:
             done += partition.size
             self._progress(source.location, done, total)
         self._close(source, plan, settings, sha256, keys, total)
+        fresh = len(self._added) > before
+        outcome = gone_through(
+            source.location, plan, "read" if fresh or not keys else "already there"
+        )
+        if outcome.status != "empty" or isinstance(source, Archive) or not source.archives:
+            self._outcomes.append(outcome)
 
     def finish(self, prune: bool) -> None:
         """Decide what counts, once all inputs have been read."""
@@ -233,6 +244,7 @@ class _Run:
             repeated=sum(entry.repeated for entry in self._added),
             left=found.left,
             doubles=self._store.manifest.doubles,
+            sources=tuple(self._outcomes),
         )
 
     def _has(self, sha256: str, settings: dict[str, Any]) -> bool:
@@ -250,11 +262,12 @@ class _Run:
         entry = self._store.manifest.partitions.get(key)
         return entry is not None and not (entry.emptied and entry.run < self._last)
 
-    def _read_again(self, sha256: str, settings: dict[str, Any]) -> None:
+    def _read_again(self, sha256: str, settings: dict[str, Any]) -> SourceEntry:
         entry = self._recorded_as(sha256, settings)
         assert entry is not None, "the input is there"
         for key in entry.partitions:
             self._renew(key)
+        return entry
 
     def _renew(self, key: str) -> None:
         """Note that a partition was read in this run, too, if others have been read since."""
@@ -302,11 +315,14 @@ class _Run:
     ) -> None:
         """Record that an input has been read to its end."""
         self._closed.add(source.location)
-        tree = sha256 or hashlib.sha256("\n".join(keys).encode()).hexdigest()
         unread = dict(plan.unread)
+        listed = [json.dumps({"name": one.name, "reason": one.reason}) for one in plan.left_out]
+        tree = sha256 or hashlib.sha256("\n".join((*keys, *listed)).encode()).hexdigest()
         if not plan.files and isinstance(source, Folder) and not unread:
             return  # a folder of archives
         if not self._has(tree, settings):
+            if listed:
+                self._store.shelf.write(f"unread/{tree}.jsonl", "\n".join(listed).encode())
             path = absolute(source.location)
             manifest = self._store.manifest
             manifest.sources = [

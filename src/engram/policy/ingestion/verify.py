@@ -11,6 +11,7 @@ from engram.policy.ingestion.ingest import Progress, absolute, own_writer
 from engram.policy.ingestion.inputs import InputError, open_inputs
 from engram.policy.ingestion.partition import Plan
 from engram.policy.ingestion.reconcile import reconcile
+from engram.policy.loader import TableFormat
 from engram.policy.store import SegmentEntry, SourceEntry, Store, explained
 
 Told = Callable[[int, int], None]
@@ -121,7 +122,13 @@ def repair(store: Store, faults: list[Fault], progress: Progress | None = None) 
 def _read_again(store: Store, entry: SourceEntry, damaged: set[str], told: Progress) -> None:
     """Build the damaged partitions of a source again, if it is still there."""
     settings, manifest = entry.settings, store.manifest
-    plan = Plan(settings["partition_size"], settings["limit"], tuple(settings["loaders"]))
+    table = settings.get("table")
+    plan = Plan(
+        settings["partition_size"],
+        settings["limit"],
+        tuple(settings["loaders"]),
+        TableFormat.from_bytes(table.encode()) if table else None,
+    )
     sound = frozenset(manifest.partitions.keys() - damaged)
     try:
         inputs = open_inputs(entry.path, plan.beside)

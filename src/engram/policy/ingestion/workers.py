@@ -1,6 +1,8 @@
 """Workers: where partitions are built: in this process, in local ones, or on a Dask cluster."""
 
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -12,6 +14,8 @@ from engram.policy.store import StoreError
 
 if TYPE_CHECKING:
     from distributed import Client
+
+_WATCH_S = 1.0
 
 Submit = Callable[..., Future[Built]]
 """Calls `build` with these arguments, somewhere."""
@@ -45,7 +49,7 @@ def _processes(count: int) -> Iterator[tuple[Submit, int]]:
     from joblib.externals.loky import ProcessPoolExecutor  # noqa: PLC0415 - slow to import
     from joblib.externals.loky.process_executor import TerminatedWorkerError  # noqa: PLC0415
 
-    pool = ProcessPoolExecutor(max_workers=count)
+    pool = ProcessPoolExecutor(max_workers=count, initializer=_end_with, initargs=(os.getpid(),))
     finished = False
     try:
         yield lambda *arguments: pool.submit(build, *arguments), count + 2
@@ -57,6 +61,17 @@ def _processes(count: int) -> Iterator[tuple[Submit, int]]:
         ) from error
     finally:
         pool.shutdown(wait=finished, kill_workers=not finished)
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent, which may be killed without a word to it."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
 
 
 @contextmanager
