@@ -113,7 +113,12 @@ class Engine(Protocol):
 
     A query is text in the language of `query.parse`, or its tree. What is searched of a document
     is its text, or its title if it has no text.
+
+    Args:
+        notes: What a reader of any answer must know of the record: doubles, unfinished ingestions.
     """
+
+    notes: tuple[str, ...]
 
     def tally(self, query: str | Node, by: str | None = "year") -> Tally:
         """Count documents and occurrences, with their denominators.

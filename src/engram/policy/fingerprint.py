@@ -11,6 +11,7 @@ References:
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ LEAST = 250
 _SAMPLED = 16
 """One of this many shingles, chosen by its first three letters, can enter a sketch."""
 
-_EXACT = 1 << 15
+_EXACT = 1 << 13
 """Letters of a text up to which all shingles are compared; of longer ones, those sampled."""
 
 _LOWER = bytes(byte + 32 if 65 <= byte <= 90 else byte for byte in range(256))
@@ -75,29 +76,37 @@ def digest(data: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
 
 
-def sketch(data: bytes) -> NDArray[np.uint32]:
-    """The smallest hashes of a text's sampled shingles: similar texts share some, (`SKETCH`).
+def sketches(texts: Sequence[bytes]) -> NDArray[np.uint32]:
+    """The smallest hashes of each text's sampled shingles: similar texts share some.
 
     Args:
-        data: the text's letters.
+        texts: the letters of each text.
 
     Returns:
         The hashes in ascending order, filled up with zeros; only zeros for a text of fewer than
-        `LEAST` letters.
+        `LEAST` letters, (texts, `SKETCH`).
     """
-    found = np.zeros(SKETCH, dtype=np.uint32)
-    if len(data) >= LEAST:
-        hashes = (_hashes(data, _sampled(data)) >> np.uint64(32)).astype(np.uint32)
-        if len(hashes) > 32 * SKETCH:
-            least = hashes[hashes < (16 * SKETCH << 32) // len(hashes)]
-            hashes = least if len(least) > 8 * SKETCH else hashes
-        smallest = np.unique(np.maximum(hashes, 1))[:SKETCH]
-        found[: len(smallest)] = smallest
+    found = np.zeros((len(texts), SKETCH), dtype=np.uint32)
+    data = b"".join(texts)
+    ends = np.cumsum([len(text) for text in texts])
+    if len(data) < LEAST:
+        return found
+    at = _sampled(data)
+    text = np.searchsorted(ends, at, side="right")
+    sizes = np.diff(ends, prepend=0)
+    whole = (at + WIDTH <= ends[text]) & (sizes[text] >= LEAST)
+    at, text = at[whole], text[whole]
+    hashes = np.maximum(_hashes(data, at) >> np.uint64(32), 1)
+    keys = np.unique(text.astype(np.uint64) << np.uint64(32) | hashes)
+    text = (keys >> np.uint64(32)).astype(np.int64)
+    rank = np.arange(len(keys)) - np.searchsorted(text, text)
+    low = rank < SKETCH
+    found[text[low], rank[low]] = keys[low].astype(np.uint32)
     return found
 
 
 def overlap(one: bytes, other: bytes) -> Overlap:
-    """Compare two texts by their shingles.
+    """Compare two texts by their shingles; by one in sixteen where one has over 8,192 letters.
 
     Args:
         one: the letters of a text.

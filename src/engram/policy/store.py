@@ -81,6 +81,7 @@ class PartitionEntry:
         rejected: how many records were rejected, by reason.
         run: the number of the ingestion that read it last.
         repeated: records that it holds twice, or in an older version, and that were left out.
+        records: the hash of the file with its records of identity.
     """
 
     key: str
@@ -91,6 +92,7 @@ class PartitionEntry:
     rejected: dict[str, int]
     run: int = 1
     repeated: int = 0
+    records: str = ""
 
     @property
     def emptied(self) -> bool:

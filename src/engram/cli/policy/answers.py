@@ -38,7 +38,7 @@ class ShowCoverage(Asking):
         if self.json:
             print_json(to_dict(found))
         else:
-            _print_report(self.query or self.store, coverage_tables(found))
+            _print_report(self.query or self.store, coverage_tables(found), found.notes)
         return 0
 
 
@@ -121,6 +121,8 @@ class ShowContext(Asking):
             print_json({"query": self.query, "offset": self.offset} | to_dict(found))
         else:
             _print_passages(found, self.offset)
+            for note in engine.notes:
+                Console().print(note, highlight=False, soft_wrap=True)
         return 0
 
 

@@ -54,7 +54,8 @@ class Asking:
             with Solr(self.solr_url) as solr, working("asking Solr"):
                 yield SolrEngine(solr)
             return
-        engine = EmbeddedEngine(Store(self.store).segments())
+        store = Store(self.store)
+        engine = EmbeddedEngine(store.segments(), notes=store.manifest.notes())
         try:
             with working("counting"):
                 yield engine

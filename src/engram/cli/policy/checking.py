@@ -1,11 +1,15 @@
 """Commands that look after a store: verify and repair it, and list its doubles."""
 
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from engram.cli.output import counting, print_json, reading
 from engram.cli.policy.asking import STORE
+
+if TYPE_CHECKING:
+    from engram.policy.ingestion import Ingestion
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,24 @@ class ShowDoubles:
         notes = store.manifest.doubles.describe()
         _say(" ".join(notes) if notes else "no document is there more than once")
         return 0
+
+
+def identity_rows(added: "Ingestion") -> list[tuple[str, ...]]:
+    """What an ingestion found of versions and doubles, for a table.
+
+    Args:
+        added: what the ingestion returned.
+    """
+    counts = {
+        "updated": added.updated,
+        "already there": added.unchanged,
+        "older than the store's": added.older,
+        "twice in an input": added.repeated,
+        "no longer in the input": added.left,
+        "in two sources": added.doubles.two_sources,
+        "twice in one source": added.doubles.one_source,
+    }
+    return [("documents", name, str(count)) for name, count in counts.items() if count]
 
 
 def _say(text: str) -> None:

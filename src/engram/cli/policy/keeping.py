@@ -12,6 +12,7 @@ from tyro.conf import Positional, arg
 
 from engram.cli.output import counting, print_json, print_path, print_rows, reading
 from engram.cli.policy.asking import STORE, Name
+from engram.cli.policy.checking import identity_rows
 
 if TYPE_CHECKING:
     from engram.policy.ingestion import Ingestion, SourceOutcome
@@ -42,6 +43,7 @@ class Ingest:
         store: Folder or s3:// URL of the store; made if it is not there.
         workers: Local processes, or the address of a Dask scheduler; as many as cores by default.
         loaders: Loaders to use; all by default.
+        prune: Remove documents whose file is no longer in its input.
         limit: Longest record that is read, such as 64MB.
         prune: Remove documents whose file is no longer in its input.
         columns: For tables and texts of your own: the column of each field, such as date=Day
@@ -59,6 +61,7 @@ class Ingest:
     store: str = STORE
     workers: int | str | None = None
     loaders: tuple[Name, ...] = ()
+    prune: bool = False
     limit: str = "16MiB"
     prune: bool = False
     columns: Annotated[tuple[Pair, ...], arg(name="map")] = ()
@@ -87,6 +90,7 @@ class Ingest:
                 self.store,
                 workers=self.workers,
                 loaders=loaders or None,
+                prune=self.prune,
                 limit=_size(self.limit),
                 prune=self.prune,
                 table=self._table(columns, constants),
@@ -183,6 +187,7 @@ def _print_ingestion(added: "Ingestion", store: str) -> None:
             _say(f"nothing new: all {one.files:,} files of {one.location} are there already")
         elif one.status == "empty":
             _say(f"nothing read: {one.location} holds no files")
+    rows += identity_rows(added)
     if rows:
         print_rows(rows)
     for note in added.doubles.describe():

@@ -53,12 +53,19 @@ class EmbeddedEngine:
         segments: The files, such as `Store(path).segments()`; no document may be in two.
         backend: The library to use SQLite through. None takes apsw, and if it is missing the
             slower sqlite3, with a warning; counts are equal.
+        notes: What a reader of any answer must know, such as `Store(path).manifest.notes()`.
 
     Raises:
         ValueError: When queried, if a file is no segment.
     """
 
-    def __init__(self, segments: Iterable[str | Path], backend: Backend | None = None) -> None:
+    def __init__(
+        self,
+        segments: Iterable[str | Path],
+        backend: Backend | None = None,
+        notes: Iterable[str] = (),
+    ) -> None:
+        self.notes = tuple(notes)
         self.paths = tuple(map(Path, segments))
         self.backend: Backend = backend or installed()
         if backend is None and self.backend == "sqlite3":

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from engram.policy.document import Document, Rejected, Rejection, check_day, unit_of
 from engram.policy.ingestion.partition import Partition, materials
-from engram.policy.ingestion.records import RecordWriter
+from engram.policy.ingestion.records import RecordWriter, state_of, updated_of
 from engram.policy.loader import LOADERS, Material
 from engram.policy.store import PartitionEntry, SegmentEntry, Shelf, explained
 
@@ -70,7 +70,8 @@ def build(
         return Built("", None)
     with explained(shelf.location):
         gate, segment = _write_segment(partition.loader, limit, found, rejected, shelf, write)
-        shelf.write(f"ids/{key}.ids", gate.records.to_bytes())
+        records = gate.records.to_bytes()
+        shelf.write(f"ids/{key}.ids", records)
         if gate.lines:
             shelf.write(f"quarantine/{key}.jsonl", "\n".join(gate.lines).encode())
     size = sum(len(material.data) for material in found)
@@ -82,6 +83,7 @@ def build(
         dict(sorted(gate.doc_types.items())),
         dict(sorted(gate.reasons.items())),
         repeated=gate.repeated,
+        records=hashlib.sha256(records).hexdigest(),
     )
     return Built(key, entry)
 
@@ -144,14 +146,14 @@ class _Gate:
     text_bytes: int = 0
     repeated: int = 0
     _ranks: list[tuple[int, int, int]] = field(default_factory=list)
-    _readings: dict[bytes, int | list[int]] = field(default_factory=dict)
+    _readings: dict[int, int | list[int]] = field(default_factory=dict)
 
     def documents(self, found: list[Material]) -> Iterator[Document]:
         """The documents that go through."""
         read = LOADERS[self.loader].read
         for material in found:
-            here: dict[bytes, int] = {}
-            seen: set[bytes] = set()
+            here: dict[int, int] = {}
+            seen: set[int] = set()
             for item in read(material):
                 if isinstance(item, Rejected):
                     self.reject(item)
@@ -162,11 +164,12 @@ class _Gate:
                 except Rejection as bad:
                     self.reject(_turned_away(bad, item, material))
                     continue
-                instance = self._instance(item, here, seen)
-                if not self._kept(item, instance):
+                unit, state = hash(unit_of(item.id)), state_of(item)
+                instance = self._instance(unit, hash(item.id), here, seen)
+                if not self._kept(item, unit, instance, state):
                     self.repeated += 1
                     continue
-                self.records.add(item, instance)
+                self.records.add(item, instance, state)
                 self.text_bytes += size
                 self.doc_types[item.doc_type] += 1
                 yield item
@@ -179,15 +182,15 @@ class _Gate:
             return frozenset()
         return frozenset(chain.from_iterable(contests)) - frozenset(best)
 
-    def _instance(self, item: Document, here: dict[bytes, int], seen: set[bytes]) -> int:
+    def _instance(self, unit: int, own: int, here: dict[int, int], seen: set[int]) -> int:
         """Which reading of its unit a document belongs to; a repeated id begins another one.
 
         Args:
-            item: the document.
+            unit: the hash of the document's unit.
+            own: the hash of its id.
             here: the readings that the present material has begun, by unit.
             seen: the ids that it has given.
         """
-        unit, own = _hash(unit_of(item.id)), _hash(item.id)
         if unit not in here or own in seen:
             here[unit] = len(self._ranks)
             self._ranks.append((-1, 0, 0))
@@ -201,32 +204,22 @@ class _Gate:
         seen.add(own)
         return here[unit]
 
-    def _kept(self, item: Document, instance: int) -> bool:
-        """Whether a document goes through."""
+    def _kept(self, item: Document, unit: int, instance: int, state: int) -> bool:
+        """Whether a document goes through; notes what decides between instances."""
         if self.leave is not None:
             return instance not in self.leave
-        self._rank(item, instance)
-        readings = self._readings[_hash(unit_of(item.id))]
-        return not isinstance(readings, list) or readings[0] == instance
-
-    def _rank(self, item: Document, instance: int) -> None:
-        """Note what decides between instances: the source's own date, the length, a hash."""
         updated, length, mixed = self._ranks[instance]
-        changed = int(item.updated.timestamp()) if item.updated else -1
-        told = _hash(f"{item.id}\0{item.title}\0{item.text}")
         self._ranks[instance] = (
-            max(updated, changed),
+            max(updated, updated_of(item)),
             length + len(item.text),
-            mixed ^ int.from_bytes(told),
+            mixed ^ state,
         )
+        readings = self._readings[unit]
+        return not isinstance(readings, list) or readings[0] == instance
 
     def reject(self, rejected: Rejected) -> None:
         self.reasons[rejected.reason] += 1
         self.lines.append(json.dumps(asdict(rejected)))
-
-
-def _hash(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _size(document: Document, limit: int) -> int:

@@ -162,6 +162,7 @@ class _Run:
         self._number = self._last + (not waiting)
         self._changed = bool(waiting or store.manifest.unfinished)
         self._outcome = Outcome()
+        self._closed: set[str] = set()
         self._added: list[PartitionEntry] = []
         self._skipped = 0
         self._sources_skipped: list[str] = []
@@ -214,7 +215,13 @@ class _Run:
                 gone = manifest.partitions.pop(key)
                 manifest.retired += [gone.segment.sha256] if gone.segment else []
         self._outcome = reconcile(self._store, keys, frozenset(entry.key for entry in self._added))
-        manifest.unfinished = []
+        manifest.unfinished = [one for one in manifest.unfinished if one not in self._closed]
+        waiting = manifest.partitions.keys() - manifest.counted.keys()
+        if not waiting:
+            manifest.unfinished = []
+        elif not manifest.unfinished:  # parts of inputs that have changed since
+            for key in waiting:
+                del manifest.partitions[key]
         self._save()
         self._store.sweep()
 
@@ -307,6 +314,7 @@ class _Run:
         size: int,
     ) -> None:
         """Record that an input has been read to its end."""
+        self._closed.add(source.location)
         unread = dict(plan.unread)
         listed = [json.dumps({"name": one.name, "reason": one.reason}) for one in plan.left_out]
         tree = sha256 or hashlib.sha256("\n".join((*keys, *listed)).encode()).hexdigest()

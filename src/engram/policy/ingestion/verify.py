@@ -11,7 +11,6 @@ from engram.policy.ingestion.ingest import Progress, absolute, own_writer
 from engram.policy.ingestion.inputs import InputError, open_inputs
 from engram.policy.ingestion.partition import Plan
 from engram.policy.ingestion.reconcile import reconcile
-from engram.policy.ingestion.records import read_records
 from engram.policy.loader import TableFormat
 from engram.policy.store import SegmentEntry, SourceEntry, Store, explained
 
@@ -167,15 +166,7 @@ def _problems(store: Store, key: str) -> Iterator[tuple[str, str]]:
         problems = _differs(store, name, counted.view, counted.view_size)
         yield from ((name, problem) for problem in problems)
     name = f"ids/{key}.ids"
-    documents = sum(entry.doc_types.values())
-    try:
-        _, records = read_records(store.shelf.read(name))
-        if len(records) != documents:
-            yield name, f"it has {len(records)} records for {documents} documents"
-    except FileNotFoundError:
-        yield name, "it is missing"
-    except ValueError as error:
-        yield name, f"it cannot be read: {error}"
+    yield from ((name, problem) for problem in _differs(store, name, entry.records, None))
     name = f"quarantine/{key}.jsonl"
     if entry.rejected:
         try:

@@ -40,11 +40,13 @@ class Coverage:
         periods: All periods from the first to the last.
         parts: Type after type, each in the order of the periods; types without documents are
             left out.
+        notes: What a reader must know of the record.
     """
 
     by: str
     periods: tuple[int | str, ...]
     parts: tuple[Part, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def types(self) -> list[str]:
@@ -108,7 +110,7 @@ def coverage(engine: Engine, query: str | Node = EVERY, by: str = "year") -> Cov
                 _percent(terms, tokens.get(period, 0)),
             )
             parts.append(Part(name, period, some, terms, *shares))
-    return Coverage(by, periods, tuple(parts))
+    return Coverage(by, periods, tuple(parts), engine.notes)
 
 
 def _percent(part: int, whole: int) -> float | None:

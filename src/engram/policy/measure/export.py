@@ -55,7 +55,7 @@ def to_dict(answer: Answer) -> dict[str, Any]:
                 "notes": list(answer.notes),
             }
         case Coverage():
-            head = {"by": answer.by, "gaps": answer.gaps}
+            head = {"by": answer.by, "gaps": answer.gaps, "notes": list(answer.notes)}
         case Context():
             head = {"total": answer.total}
     return head | {"rows": records(answer)}

@@ -164,6 +164,7 @@ def frequency(
         said = (note, _outside(found, filled, by))
         notes += [text for text in said if text and text not in notes]
         gaps.setdefault(_gaps(filled, by), []).append(name)
+    notes += engine.notes
     notes += [
         text if len(gaps) == 1 else f"{', '.join(names)}: {text}"
         for text, names in gaps.items()

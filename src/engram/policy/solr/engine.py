@@ -60,6 +60,7 @@ class SolrEngine:
 
     def __init__(self, solr: Solr) -> None:
         self._solr = solr
+        self.notes: tuple[str, ...] = ()
 
     def tally(self, query: str | Node, by: str | None = "year") -> Tally:
         """Count documents and occurrences, with their denominators; see `Engine.tally`.

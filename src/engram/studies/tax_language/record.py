@@ -65,7 +65,7 @@ def open_record(
         return
     location, hashes = (store, {}) if store else _ingested(found, workers)
     opened = Store(location)
-    engine = EmbeddedEngine(opened.segments())
+    engine = EmbeddedEngine(opened.segments(), notes=opened.manifest.notes())
     try:
         indicators, of_tables = read_indicators()
         notes = [_describe(opened, store or _named(corpora, found))]
