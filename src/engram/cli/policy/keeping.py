@@ -25,14 +25,6 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(|B|kB|KB|MB|GB|KiB|MiB|GiB)")
 _UNITS = {"kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 _UNITS |= {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
-_DOCUMENTS = {
-    "updated": "replaced by a newer version",
-    "unchanged": "read again and already there",
-    "older": "read, with a newer version in the store",
-    "repeated": "twice in one input",
-    "left": "kept, though their file is no longer in its input",
-}
-
 
 @dataclass(frozen=True)
 class Ingest:
@@ -43,7 +35,6 @@ class Ingest:
         store: Folder or s3:// URL of the store; made if it is not there.
         workers: Local processes, or the address of a Dask scheduler; as many as cores by default.
         loaders: Loaders to use; all by default.
-        prune: Remove documents whose file is no longer in its input.
         limit: Longest record that is read, such as 64MB.
         prune: Remove documents whose file is no longer in its input.
         columns: For tables and texts of your own: the column of each field, such as date=Day
@@ -61,7 +52,6 @@ class Ingest:
     store: str = STORE
     workers: int | str | None = None
     loaders: tuple[Name, ...] = ()
-    prune: bool = False
     limit: str = "16MiB"
     prune: bool = False
     columns: Annotated[tuple[Pair, ...], arg(name="map")] = ()
@@ -90,7 +80,6 @@ class Ingest:
                 self.store,
                 workers=self.workers,
                 loaders=loaders or None,
-                prune=self.prune,
                 limit=_size(self.limit),
                 prune=self.prune,
                 table=self._table(columns, constants),
@@ -176,11 +165,6 @@ def _print_ingestion(added: "Ingestion", store: str) -> None:
     rows: list[tuple[str, ...]] = [
         ("documents", name, str(count)) for name, count in added.documents.items()
     ]
-    rows += [
-        ("documents", f"{name}: {meaning}", f"{count:,}")
-        for name, meaning in _DOCUMENTS.items()
-        if (count := getattr(added, name))
-    ]
     rows += [(_outcome_of(name), name, str(count)) for name, count in added.rejected.items()]
     for one in added.sources:
         if one.status == "already there":
@@ -190,8 +174,6 @@ def _print_ingestion(added: "Ingestion", store: str) -> None:
     rows += identity_rows(added)
     if rows:
         print_rows(rows)
-    for note in added.doubles.describe():
-        _say(note)
     for one in added.sources:
         if one.unread:
             _print_unread(one)
