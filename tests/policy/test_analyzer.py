@@ -5,12 +5,12 @@ from itertools import pairwise
 
 import apsw.unicode
 import pytest
+from engram.policy.porter import stem
 from hypothesis import given
 from hypothesis import strategies as st
 from nltk.stem.porter import PorterStemmer
 
 from engram.policy import analyzer
-from engram.policy.porter import stem
 from tests.policy.queries import documents
 
 CASES = {

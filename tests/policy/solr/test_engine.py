@@ -74,6 +74,17 @@ def test_500_generated_queries_count_as_defined(
     assert sum(occurrences for _, occurrences in defined) > 10_000
 
 
+def test_the_forms_that_were_counted(engine: SolrEngine, brute: BruteForce) -> None:
+    for query in QUERIES[:60]:
+        found = {some.word: dict(some.forms) for some in engine.forms(query.tree)}
+        expected = {
+            word: {form: n for form, n in forms.items() if n}
+            for word, forms in brute.forms(query.tree).items()
+        }
+        found = {word: {form: n for form, n in x.items() if n} for word, x in found.items()}
+        assert found == expected, query.text
+
+
 def test_solr_counts_most_queries_alone() -> None:
     alone = [Translation(query.tree, lambda *_: []).exact for query in QUERIES]
     assert 0.3 < sum(alone) / len(alone) < 1
