@@ -71,6 +71,8 @@ def stem(word: str) -> str:
         return word
     if word in _FORMS:
         return _FORMS[word]
+    if word[-1] not in "sdgeyl":
+        return word
     marked = re.sub("(?<=[aeiouy])y", "Y", "Y" + word[1:] if word[0] == "y" else word)
     marked = _without_past(_without_plural(marked))
     if len(marked) > 2 and marked[-1] in "yY" and marked[-2] not in "aeiouyY":

@@ -184,7 +184,7 @@ def _fill(connection: Connection, documents: Iterable[Document]) -> SegmentCount
     }
     codes: dict[str, dict[str | None, int]] = {name: {} for name in NAMES}
     size = 0
-    words = vocabulary.Writer(connection.execute)
+    words = vocabulary.Writer(connection.executemany)
     for number, document in enumerate(documents):
         text = searched(document)
         joined, before = _analysed(text, words)

@@ -12,7 +12,7 @@ holds every position once, and a query by stems costs nothing more.
 import zlib
 from array import array
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ CREATE TABLE codes (
     PRIMARY KEY (stem, part)) WITHOUT ROWID;
 """
 
-_CHUNK = 1 << 15
+_CHUNK = 1 << 17
 """Pieces of text after which their words are sorted by stem."""
 
 _PART = 1 << 15
@@ -51,11 +51,11 @@ class Writer:
     Memory holds the vocabulary, the codes that are not written yet, and a chunk of words.
 
     Args:
-        execute: Runs a statement with values.
+        insert: Runs a statement with each of some rows of values.
     """
 
-    def __init__(self, execute: Callable[..., Any]) -> None:
-        self._execute = execute
+    def __init__(self, insert: Callable[[str, Iterable[tuple[Any, ...]]], Any]) -> None:
+        self._insert = insert
         self._forms: dict[str, int] = {}
         self._folded: list[str] = []
         self._stems: dict[str, int] = {}
@@ -88,13 +88,17 @@ class Writer:
         self._sort()
         for stem in sorted(self._codes):
             self._write(stem)
-        for form, number in sorted(self._forms.items(), key=lambda x: (self._folded[x[1]], x[0])):
-            values = (self._folded[number], form, self._names[self._stem_of[number]])
-            self._execute("INSERT INTO forms VALUES (?, ?, ?)", values)
-        for stem, number in sorted(self._stems.items()):
-            forms = self._by_stem[number]
-            if forms != [stem]:
-                self._execute("INSERT INTO stems VALUES (?, ?)", (stem, " ".join(forms)))
+        forms = sorted(
+            (self._folded[number], form, self._names[self._stem_of[number]])
+            for form, number in self._forms.items()
+        )
+        self._insert("INSERT INTO forms VALUES (?, ?, ?)", forms)
+        stems = sorted(
+            (stem, " ".join(self._by_stem[number]))
+            for stem, number in self._stems.items()
+            if self._by_stem[number] != [stem]
+        )
+        self._insert("INSERT INTO stems VALUES (?, ?)", stems)
 
     def _forget(self) -> None:
         """Start a new table of pieces."""
@@ -129,27 +133,34 @@ class Writer:
         """Sort the words of the chunk by stem, and note which form each place of a stem has."""
         if not self._taken:
             return
-        taken = np.array(self._taken)
-        size = np.array(self._size)[taken]
-        start = np.array(self._first)[taken] - (np.cumsum(size) - size)
-        form = np.array(self._flat)[np.repeat(start, size) + np.arange(size.sum())]
-        stem, code = np.array(self._stem_of)[form], np.array(self._code_of)[form]
+        taken = np.frombuffer(self._taken, dtype=np.int32)
+        size = np.array(self._size, dtype=np.int32)[taken]
+        start = np.array(self._first, dtype=np.int32)[taken]
+        start -= np.cumsum(size, dtype=np.int32) - size
+        places = np.repeat(start, size)
+        places += np.arange(len(places), dtype=np.int32)
+        form = np.array(self._flat, dtype=np.int32)[places]
+        stem = np.array(self._stem_of, dtype=np.int32)[form]
+        several = np.fromiter(map(len, self._by_stem), np.int32, len(self._by_stem)) > 1
+        if len(several) > len(self._counts):
+            self._counts = np.append(self._counts, np.zeros(len(several), dtype=np.int64))
+        counts = np.bincount(stem, minlength=len(self._counts))
+        kept = several[stem]
+        stem, form = stem[kept], form[kept]
         order = np.argsort(stem, kind="stable")
-        stem, code = stem[order], code[order].astype(np.uint32)
-        edges = np.flatnonzero(np.diff(stem, prepend=-1, append=-1))
-        if len(self._stems) > len(self._counts):
-            grown = np.zeros(2 * len(self._stems), dtype=np.int64)
-            grown[: len(self._counts)] = self._counts
-            self._counts = grown
-        for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-            number = int(stem[low])
-            if len(self._by_stem[number]) > 1:
-                if number not in self._codes:
-                    self._codes[number] = bytearray(4 * int(self._counts[number]))
-                self._codes[number] += code[low:high].tobytes()
-                if len(self._codes[number]) >= 4 * _PART:
-                    self._write(number)
-        self._counts += np.bincount(stem, minlength=len(self._counts))
+        code = np.array(self._code_of, dtype=np.uint32)[form[order]]
+        numbers = np.flatnonzero(counts[: len(several)] * several)
+        ends = 4 * np.cumsum(counts[numbers])
+        data, low = memoryview(code.tobytes()), 0
+        for number, high in zip(numbers.tolist(), ends.tolist(), strict=True):
+            codes = self._codes.get(number)
+            if codes is None:
+                codes = self._codes[number] = bytearray(4 * int(self._counts[number]))
+            codes += data[low:high]
+            low = high
+            if len(codes) >= 4 * _PART:
+                self._write(number)
+        self._counts += counts
         self._taken = array("i")
         if len(self._joined) > _PIECES:
             self._forget()
@@ -160,7 +171,7 @@ class Writer:
         if not len(codes):
             return
         values = (self._names[stem], self._parts[stem], _packed(codes))
-        self._execute("INSERT INTO codes VALUES (?, ?, ?)", values)
+        self._insert("INSERT INTO codes VALUES (?, ?, ?)", [values])
         self._parts[stem] += 1
 
 
