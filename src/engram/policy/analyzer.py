@@ -50,13 +50,16 @@ _ASCII = (
     r"(?![.,:;'`]?[^\x00-\x7f])"
 )
 _REST = r"(?:(?<=[-\u00ad\u2010\u2011])[ \t]*\r?\n[ \t]*[a-z\u00df-\u00ff][^\x00-\x20]*)*"
-_PIECE = re.compile(
-    rf"{_ASCII}(?!-[ \t]*\r?\n[ \t]*[a-z])"
-    rf"|[^\x00-\x20]*[^\x00-\x7f][^\x00-\x20]*{_REST}"
+_OTHERS = rf"|[^\x00-\x20]*[^\x00-\x7f][^\x00-\x20]*{_REST}"
+_PIECE = re.compile(rf"{_ASCII}{_OTHERS}", re.ASCII)
+_BROKEN_PIECE = re.compile(
+    rf"{_ASCII}(?!-[ \t]*\r?\n[ \t]*[a-z]){_OTHERS}"
     rf"|(?<![-\w])[A-Za-z0-9][^\x00-\x20]*-{_REST}"
     rf"|{_ASCII}",
     re.ASCII,
 )
+_BROKEN = re.compile(r"-[ \t]*\r?\n[ \t]*[a-z]")
+"""What only the slower of the two patterns puts together."""
 
 # The properties are those of the Unicode version of the `regex` package. Lucene's are of 12.1, so
 # that what left a property since is set right here; only characters newer than that differ.
@@ -131,7 +134,7 @@ def joined(text: str) -> str:
     Args:
         text: Any text.
     """
-    return " ".join(filter(None, map(_memory.__getitem__, _PIECE.findall(text))))
+    return " ".join(filter(None, map(_memory.__getitem__, pieces(text))))
 
 
 def terms(text: str) -> list[str]:
@@ -150,7 +153,7 @@ def words(text: str) -> list[Word]:
     Args:
         text: Any text.
     """
-    return [*chain.from_iterable(map(_words.__getitem__, _PIECE.findall(text)))]
+    return [*chain.from_iterable(map(_words.__getitem__, pieces(text)))]
 
 
 def pieces(text: str) -> list[str]:
@@ -159,7 +162,7 @@ def pieces(text: str) -> list[str]:
     Args:
         text: Any text.
     """
-    return _PIECE.findall(text)
+    return _pattern(text).findall(text)
 
 
 def words_of(piece: str) -> list[Word]:
@@ -184,7 +187,7 @@ def spans(text: str) -> list[tuple[int, int]]:
         A pair for each of `words(text)`, in characters.
     """
     found = []
-    for piece in _PIECE.finditer(text):
+    for piece in _pattern(text).finditer(text):
         start, end = piece.span()
         if _is_word(piece[0]):
             found.append((start, end))
@@ -195,6 +198,10 @@ def spans(text: str) -> list[tuple[int, int]]:
             for a, b in _segmented(normal.text)
         ]
     return found
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    return _BROKEN_PIECE if _BROKEN.search(text) else _PIECE
 
 
 def _is_word(piece: str) -> bool:

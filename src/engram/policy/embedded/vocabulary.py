@@ -77,7 +77,7 @@ class Writer:
             Its terms, joined by spaces.
         """
         numbers = [*map(self._pieces.__getitem__, analyzer.pieces(text))]
-        self._taken.extend(numbers)
+        self._taken += numbers
         joined = " ".join(filter(None, map(self._joined.__getitem__, numbers)))
         if len(self._taken) >= _CHUNK:
             self._sort()
@@ -105,7 +105,7 @@ class Writer:
         self._pieces = _Numbers(self._learn)
         self._joined: list[str] = []
         self._first, self._size, self._flat = array("i"), array("i"), array("i")
-        self._taken = array("i")
+        self._taken: list[int] = []
 
     def _learn(self, piece: str) -> int:
         words = analyzer.words_of(piece)
@@ -133,7 +133,7 @@ class Writer:
         """Sort the words of the chunk by stem, and note which form each place of a stem has."""
         if not self._taken:
             return
-        taken = np.frombuffer(self._taken, dtype=np.int32)
+        taken = np.fromiter(self._taken, dtype=np.int32, count=len(self._taken))
         size = np.array(self._size, dtype=np.int32)[taken]
         start = np.array(self._first, dtype=np.int32)[taken]
         start -= np.cumsum(size, dtype=np.int32) - size
@@ -161,7 +161,7 @@ class Writer:
             if len(codes) >= 4 * _PART:
                 self._write(number)
         self._counts += counts
-        self._taken = array("i")
+        self._taken.clear()
         if len(self._joined) > _PIECES:
             self._forget()
 
