@@ -211,11 +211,11 @@ def test_a_query_is_words_or_an_error_and_never_a_command(
         with pytest.raises(ValueError, match="in the query, at character"):
             engine.tally(text)
     else:
-        try:
+        if "speaker:" in text:
+            with pytest.raises(UnknownValueError, match="no document has the speaker"):
+                engine.tally(text)
+        else:
             assert counts(engine, text) == expected
-        except UnknownValueError as error:
-            assert text.startswith("speaker:")
-            assert "no document has the speaker" in str(error)
 
 
 @pytest.mark.parametrize("hostile", [*SYNTAX, "a%b_c", "x]}", "a\nb", "a!b", "a/2!b", "*", "&id=1"])
