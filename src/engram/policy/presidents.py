@@ -135,7 +135,7 @@ _TABLE: tuple[tuple[str, str, str, int, int | None, str], ...] = (
     ),
     (
         *("John F. Kennedy", _D, "1961-01-20 1963-11-22", 1917, 1963),
-        "John Kennedy; John Fitzgerald Kennedy",
+        "John Fitzgerald Kennedy",
     ),
     (
         *("Lyndon B. Johnson", _D, "1963-11-22 1969-01-20", 1908, 1973),
@@ -228,6 +228,16 @@ def president_named(name: str, day: date, executive: bool = False) -> President 
         return incumbent
     known = _by_spelling().get(spelled)
     return known if known and known.lived(day) else None
+
+
+def speaker_spellings(name: str) -> tuple[str, ...]:
+    """The names that mean the same speaker whatever the day: a president's, or the name turned.
+
+    Args:
+        name: as a source or a query spells it.
+    """
+    one = _by_spelling().get(fold_name(name))
+    return (name, given_first(name), *(one.names if one else ()))
 
 
 def fold_name(name: str) -> str:

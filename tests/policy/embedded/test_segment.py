@@ -57,7 +57,7 @@ def test_writing_holds_one_document_at_a_time(tmp_path: Path) -> None:
     text = "the nation raises taxes again. " * 3_000
 
     def many() -> Iterator[Document]:
-        for i in range(40):
+        for i in range(320):
             yield Document(f"made:{i}", "speech", date(1900, 1, 1), "", f"{i} {text}")
 
     tracemalloc.start()

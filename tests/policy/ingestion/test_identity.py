@@ -35,7 +35,7 @@ def transcribed(text, seed=0):
 
 
 def two_archives(root, text):
-    spoken = f"President: William J. Clinton\n\n{text}".encode()
+    spoken = f"President: Bill Clinton\n\n{text}".encode()
     row = b'William J.,Clinton,"January 24, 1995",spoken,9,SOTU,su1995.txt,Democratic\n'
     speeches = lay(root / "speeches", {"1995-01-24-state-of-the-union.txt": spoken})
     lay(speeches, {"1995-03-01-other.txt": f"President: Bill Clinton\n\n{prose(9)}".encode()})

@@ -10,6 +10,7 @@ from tyro.conf import Positional
 
 from engram.cli.output import print_json
 from engram.cli.policy.asking import Asking, Counting, Field, Period, name_queries
+from engram.cli.policy.reading import forms_to_dict, print_reading, read_forms, read_notes
 
 if TYPE_CHECKING:
     from engram.policy.engine import Context
@@ -50,11 +51,13 @@ class Query(Counting):
         query: The query, such as '"tax cut" date:1950..'.
         facets: Fields to break the query down by, too.
         documents: How many documents to list.
+        forms: Name the forms of words that were counted.
     """
 
     query: Positional[str]
     facets: tuple[Field, ...] = ()
     documents: int = 5
+    forms: bool = True
 
     def __call__(self) -> int:
         """Print frequencies, facets and documents."""
@@ -72,6 +75,8 @@ class Query(Counting):
             fields = facets(engine, self.query, others, self.measure)
             hits = engine.search(self.query, self.documents)
             found = engine.fetch(hits.ids)
+            forms = read_forms(engine, [self.query]) if self.forms else {}
+        notes = read_notes([self.query])
         rows = [
             [document.date.isoformat(), document.title, int(score), document.url or document.id]
             for document, score in zip(found, hits.scores, strict=True)
@@ -80,6 +85,7 @@ class Query(Counting):
             keys = ("date", "title", "occurrences", "link")
             print_json(
                 to_dict(answer)
+                | {"notes": [*notes, *answer.notes], "forms": forms_to_dict(forms)}
                 | {"total": to_dict(total)["rows"][:1]}
                 | {"facets": {field: to_dict(one) for field, one in fields.items()}}
                 | {"documents": [dict(zip(keys, row, strict=True)) for row in rows]}
@@ -88,6 +94,7 @@ class Query(Counting):
         tables = [frequency_table(one) for one in (total, answer, *fields.values())]
         if self.by == "all":
             tables.pop(1)
+        print_reading(notes, forms)
         _print_report(self.query, tables, answer.notes)
         if rows:
             _print_documents(rows)
@@ -118,8 +125,10 @@ class ShowContext(Asking):
         with self.opened() as engine:
             found = engine.context(self.query, self.limit, self.offset, self.width)
         if self.json:
-            print_json({"query": self.query, "offset": self.offset} | to_dict(found))
+            head = {"query": self.query, "notes": read_notes([self.query]), "offset": self.offset}
+            print_json(head | to_dict(found))
         else:
+            print_reading(read_notes([self.query]), {})
             _print_passages(found, self.offset)
             for note in engine.notes:
                 Console().print(note, highlight=False, soft_wrap=True)
@@ -132,9 +141,11 @@ class Compare(Counting):
 
     Args:
         queries: Two queries or more.
+        forms: Name the forms of words that were counted.
     """
 
     queries: Positional[tuple[str, ...]]
+    forms: bool = True
 
     def __call__(self) -> int:
         """Print ratios and frequencies."""
@@ -149,9 +160,16 @@ class Compare(Counting):
         with self.opened() as engine:
             ratios = compare(engine, named)
             answer = self.count(engine, named, self.grouping)
+            forms = read_forms(engine, named.values()) if self.forms else {}
+        notes = read_notes(named.values())
         if self.json:
-            print_json(to_dict(answer) | {"ratios": [ratio._asdict() for ratio in ratios]})
+            print_json(
+                to_dict(answer)
+                | {"notes": [*notes, *answer.notes], "forms": forms_to_dict(forms)}
+                | {"ratios": [ratio._asdict() for ratio in ratios]}
+            )
         else:
+            print_reading(notes, forms)
             tables = [frequency_table(answer), ratio_table(ratios)]
             _print_report(" · ".join(named), tables, answer.notes)
         return 0

@@ -10,6 +10,7 @@ from tyro.conf import Positional, arg
 
 from engram.cli.output import print_json, print_path, working
 from engram.cli.policy.asking import Asking, Counting, Name, name_queries
+from engram.cli.policy.reading import print_reading, read_notes
 
 if TYPE_CHECKING:
     from engram.report import Report
@@ -48,9 +49,11 @@ class Export(Counting):
                 case "context":
                     answer = engine.context(*named.values(), limit=self.limit)
         written = [write(answer, path) for path in self.out]
+        notes = read_notes(named.values())
         if self.json:
-            print_json({"written": [str(path) for path in written]})
+            print_json({"notes": notes, "written": [str(path) for path in written]})
         else:
+            print_reading(notes, {})
             for path in written:
                 print_path(path)
         return 0
@@ -113,7 +116,7 @@ class Relate(Asking):
         source = Provenance(settings, self.seed, hashes, versions(), hardware(), status="complete")
         report = Report("relate", ", ".join(named), "What goes together with it?", source)
         report_findings(report, found)
-        for note in rates.notes:
+        for note in (*read_notes(named.values()), *rates.notes):
             report.note(note)
         return report
 
