@@ -38,6 +38,7 @@ def conclude(findings: Findings) -> Conclusions:
         "Anything about documents that are not in the record, or years in which its mix of "
         "documents changed: read coverage and composition first.",
     ]
+    may_not += [f"Anything about {name}: {why}." for name, why in findings.excluded.items()]
     if not findings.surviving and not findings.nonsense.failed:
         may_not.append(
             "That there is no relation: a weaker one, a slow one, or one that held for a few "
@@ -85,7 +86,8 @@ def _survivor(findings: Findings, relation: Relation) -> str:
         f"p = {_p(p_value)} among all {findings.looks} looks."
     )
     for test in (relation.forward, relation.backward):
-        if max(test.toda_yamamoto_p, test.granger_p) <= ALPHA:
+        found = [p for p in (test.toda_yamamoto_p, test.granger_p) if p is not None]
+        if len(found) == 2 and max(found) <= ALPHA:
             sentence += f" The past of {test.cause} helps to foretell {test.effect}."
     if relation.breaks:
         sentence += f" How they go together changes in {_listed(relation.breaks)}."
