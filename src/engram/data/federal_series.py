@@ -13,24 +13,24 @@ from pathlib import Path
 
 HEADER = """\
 # Yearly federal series of the United States, from federal publications only (public domain).
-# receipts_million_usd, outlays_million_usd: fiscal years. 1791-1900 Treasury, Annual Report of the
-#   Secretary, as in Bureau of the Census, Historical Statistics of the United States (1975), series
-#   Y 335-336; from 1901 OMB, Historical Tables, table 1.1. 1791 covers 1789-1791; 1843 six months,
-#   January to June. Years end on 31 December to 1842, 30 June 1843-1976, 30 September from 1977; the
-#   quarter July to September 1976 is in no year.
-# debt_million_usd: total public debt outstanding; Treasury, Historical Debt Outstanding. On 1 January
-#   1790-1842, 1 July 1843, then 30 June to 1976 and 30 September from 1977.
-# cpi_u: consumer price index of all urban consumers, 1982-84 = 100, not seasonally adjusted, mean of
-#   the 12 months of a calendar year; BLS, series CUUR0000SA0. 2025 lacks October.
-# unemployment_percent: of the civilian labour force, mean of the calendar year; BLS. 1929-1940 as in
-#   Historical Statistics (1975), series D 86; from 1941 Current Population Survey, table 1. Persons
-#   of 14 and older to 1946, of 16 and older from 1947.
+# receipts_million_usd, outlays_million_usd: fiscal years. 1791-1900 Treasury, Annual Report of
+#   the Secretary, as in Bureau of the Census, Historical Statistics of the United States
+#   (1975), series Y 335-336; from 1901 OMB, Historical Tables, table 1.1. 1791 covers
+#   1789-1791; 1843 six months, January to June. Years end on 31 December to 1842, 30 June
+#   1843-1976, 30 September from 1977; the quarter July to September 1976 is in no year.
+# debt_million_usd: total public debt outstanding; Treasury, Historical Debt Outstanding. On 1
+#   January 1790-1842, 1 July 1843, then 30 June to 1976 and 30 September from 1977.
+# cpi_u: consumer price index of all urban consumers, 1982-84 = 100, not seasonally adjusted,
+#   mean of the 12 months of a calendar year; BLS, series CUUR0000SA0. 2025 lacks October.
+# unemployment_percent: of the civilian labour force, mean of the calendar year; BLS. 1929-1940
+#   as in Historical Statistics (1975), series D 86; from 1941 Current Population Survey, table
+#   1. Persons of 14 and older to 1946, of 16 and older from 1947.
 # gdp_billion_usd, real_gdp_billion_2017_usd: calendar years; BEA, National Income and Product
 #   Accounts, tables 1.1.5 and 1.1.6.
-# top_rate_percent: highest marginal rate of the schedule of the federal individual income tax, normal
-#   tax and surtax together, by statute (named in federal_series.py; tabulated in IRS, SOI, Historical
-#   Table 23). Credits and surcharges on the tax as a whole (1923, 1940, 1946-1950, 1968-1970) are
-#   left out.
+# top_rate_percent: highest marginal rate of the schedule of the federal individual income tax,
+#   normal tax and surtax together, by statute (named in federal_series.py; tabulated in IRS,
+#   SOI, Historical Table 23). Credits and surcharges on the tax as a whole (1923, 1940,
+#   1946-1950, 1968-1970) are left out.
 """
 """What the first lines of the table say of its columns."""
 

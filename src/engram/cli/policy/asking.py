@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from tyro.conf import arg
@@ -48,13 +49,20 @@ class Asking:
         """The engine, for as long as the block lasts."""
         from engram.policy.embedded import EmbeddedEngine  # noqa: PLC0415  not for --help
         from engram.policy.solr import Solr, SolrEngine  # noqa: PLC0415
-        from engram.policy.store import Store  # noqa: PLC0415
+        from engram.policy.store import Store, StoreError  # noqa: PLC0415
 
         if self.engine == "solr":
             with Solr(self.solr_url) as solr, working("asking Solr"):
                 yield SolrEngine(solr)
             return
-        engine = EmbeddedEngine(Store(self.store).segments())
+        try:
+            segments = Store(self.store).segments()
+        except StoreError as error:
+            if self.store != STORE or Path(STORE).exists():
+                raise
+            offer = "`engram policy ingest sotu` makes one of the annual messages of the presidents"
+            raise ValueError(f"{error}; {offer}, which come with Engram") from error
+        engine = EmbeddedEngine(segments)
         try:
             with working("counting"):
                 yield engine
@@ -90,6 +98,17 @@ class Counting(Asking):
     def grouping(self) -> str | None:
         """The grouping, as `frequency` takes it."""
         return None if self.by == "all" else self.by
+
+
+def located(name: str) -> str:
+    """Where an input is: that of a source of the catalogue, which a path of that name hides.
+
+    Args:
+        name: A path, a URL or the name of a source.
+    """
+    from engram import data  # noqa: PLC0415  not for --help
+
+    return str(data.path(name)) if name in data.SOURCES and not Path(name).exists() else name
 
 
 def name_queries(queries: Sequence[str], names: Sequence[str] = ()) -> dict[str, str]:

@@ -8,6 +8,7 @@ from engram.policy.loader import (
     govtrack,
     hein,
     presidential,
+    sotu,
     statutes,
 )
 from engram.policy.loader.material import Item, Loader, Material
@@ -21,6 +22,7 @@ LOADERS: dict[str, Loader] = {
         hein,
         presidential,
         annual_messages,
+        sotu,
         american_memory,
         statutes,
     )

@@ -81,8 +81,8 @@ def _survivor(findings: Findings, relation: Relation) -> str:
     p_value = relation.family[relation.best]
     sentence = (
         f"What their own pasts do not foretell of {beside.term} and {beside.indicator} goes "
-        f"together: r = {at.pearson.estimate:.2f} ({at.pearson.low:.2f} to "
-        f"{at.pearson.high:.2f}) with {beside.indicator} {_when(at.lag, beside.term)}; "
+        f"together: r = {_signed(at.pearson.estimate)} ({_signed(at.pearson.low)} to "
+        f"{_signed(at.pearson.high)}) with {beside.indicator} {_when(at.lag, beside.term)}; "
         f"p = {_p(p_value)} among all {findings.looks} looks."
     )
     for test in (relation.forward, relation.backward):
@@ -101,7 +101,7 @@ def _misleads(relation: Relation) -> bool:
 def _trap(findings: Findings, relation: Relation) -> str:
     beside = relation.beside
     return (
-        f"{beside.term} and {beside.indicator} correlate by {beside.levels:.2f} in levels "
+        f"{beside.term} and {beside.indicator} correlate by {_signed(beside.levels)} in levels "
         f"(p = {_p(beside.naive_p)} if years were independent) and by "
         f"{_signed(beside.differences.estimate)} in yearly changes "
         f"({_signed(beside.differences.low)} to {_signed(beside.differences.high)}): both drift "
