@@ -92,18 +92,6 @@ def test_nominal_over_real_output_moves_with_prices() -> None:
         assert deflators[1] / deflators[0] == pytest.approx(prices, abs=0.05)
 
 
-def test_what_is_borrowed_is_about_what_was_spent_beyond_receipts() -> None:
-    """The Treasury's debt and the OMB's deficits, by decade; trust funds are lent a part, too."""
-    found = table()
-    for first in range(1980, 2020, 10):
-        borrowed = found[first + 10]["debt_million_usd"] - found[first]["debt_million_usd"]
-        deficits = sum(
-            found[year]["outlays_million_usd"] - found[year]["receipts_million_usd"]
-            for year in range(first + 1, first + 11)
-        )
-        assert borrowed == pytest.approx(deficits, rel=0.3)
-
-
 def test_statutes_follow_each_other() -> None:
     years = [year for year, *_ in TOP_RATES]
     assert years == sorted(set(years))

@@ -104,10 +104,12 @@ def build(folder: Path) -> str:
     table: dict[int, dict[str, str]] = defaultdict(dict)
     for year, column, text in _figures(folder):
         table[year][column] = text
-    lines = [",".join(("year", *COLUMNS))]
-    for year in range(min(table), max(table) + 1):
-        lines.append(",".join((str(year), *(table[year].get(column, "") for column in COLUMNS))))
-    return HEADER + "\n".join(lines) + "\n"
+    rows = [("year", *COLUMNS)]
+    rows += [
+        (str(year), *(table[year].get(column, "") for column in COLUMNS))
+        for year in range(min(table), max(table) + 1)
+    ]
+    return HEADER + "".join(f"{','.join(row)}\n" for row in rows)
 
 
 def _figures(folder: Path) -> Iterator[tuple[int, str, str]]:

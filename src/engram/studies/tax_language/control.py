@@ -26,11 +26,13 @@ def control(seed: int, draws: int) -> dict[str, Any]:
         Under "rows", for each term and indicator: both names, the planted lag or None, the lag
         found or None, and the p-value among all cells.
     """
-    with TemporaryDirectory(prefix="engram-") as folder:
-        with generate(Path(folder), seed) as record:
-            counted = {
-                term: Counts(**count(record.engine, term, "message", "year")) for term in TERMS
-            }
+    with (
+        TemporaryDirectory(prefix="engram-") as folder,
+        generate(Path(folder), seed) as record,
+    ):
+        counted = {
+            term: Counts(**count(record.engine, term, "message", "year")) for term in TERMS
+        }
     terms = [yearly(rates(term, counts, "year")) for term, counts in counted.items()]
     indicators = [yearly(series) for series in record.indicators]
     lags = range(-LAGS, LAGS + 1)

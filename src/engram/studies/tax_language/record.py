@@ -1,4 +1,4 @@
-"""The record that the study reads: the annual messages, another corpus, a store, a generated one."""
+"""The record that the study reads: the annual messages, other corpora, a store, a generated one."""
 
 import hashlib
 from collections.abc import Iterator
@@ -76,9 +76,11 @@ def open_record(
             the corpora is on this computer.
     """
     if generated:
-        with TemporaryDirectory(prefix="engram-") as folder:
-            with generate(Path(folder), seed) as record:
-                yield record
+        with (
+            TemporaryDirectory(prefix="engram-") as folder,
+            generate(Path(folder), seed) as record,
+        ):
+            yield record
         return
     series, of_tables = read_indicators(indicators)
     found = {} if store else _found(corpora)

@@ -29,8 +29,8 @@ class TaxLanguage:
 
     Args:
         store: A store made by `engram policy ingest`, as a path or URL; the corpora when None.
-        corpora: Sources of the catalogue to ingest, once, into the user's cache; the annual messages
-            that come with Engram by default.
+        corpora: Sources of the catalogue to ingest, once, into the user's cache; by default the
+            annual messages that come with Engram.
         indicators: Names of the indicators; the federal series that come with Engram by default.
         doc_type: The type of documents that is counted; rates over a mix of types follow the mix.
         generated: Use the generated record, in which it is known what is related.
