@@ -1,4 +1,4 @@
-"""The table of federal series: against published figures, statutes, and the files it is built of."""
+"""The table of federal series, against published figures, statutes, and the files behind it."""
 
 import csv
 import os

@@ -12,9 +12,10 @@ from engram.report.number import column_text
 from engram.report.terminal import print_table
 
 COLUMNS = ["party", "indicator", "lag", "r", "p", "tokens", "HAC 95%", "documents with it (%)"]
+PARTY, RATE = "Democratic-Republican", "top income tax rate"
 ROWS = [
-    ("Democratic-Republican", "top income tax rate", -5, -0.18734, 6.8e-7, 19_912_720, "−0.31 to +0.06", 54.85),
-    ("Democratic-Republican", "top income tax rate", 5, 0.5, 0.25, 3, "−0.02 to +0.27", 100.0),
+    (PARTY, RATE, -5, -0.18734, 6.8e-7, 19_912_720, "−0.31 to +0.06", 54.85),
+    (PARTY, RATE, 5, 0.5, 0.25, 3, "−0.02 to +0.27", 100.0),
     ("Whig", "consumer prices", None, 1234.5, 1.0, None, "+0.01 to +0.24", 0.0),
 ]  # fmt: skip
 TABLE = Table("Levels beside differences", COLUMNS, ROWS, "How to read it, in a sentence or two.")

@@ -110,9 +110,7 @@ def _least(cells: Cells, i: int) -> int:
 
 def _block(cells: Cells, columns: list[int], least: Sequence[int], width: int) -> Block:
     """The columns as wide as their text, or narrowed, the widest first, until they fit."""
-    widths = [
-        max(map(cell_len, (cells.headings[i], *cells.column(i))), default=0) for i in columns
-    ]
+    widths = [max(map(cell_len, (cells.headings[i], *cells.column(i))), default=0) for i in columns]
     while (excess := _total(widths) - width) > 0:
         room = [wide - least[i] for wide, i in zip(widths, columns, strict=True)]
         at = room.index(max(room))

@@ -15,10 +15,19 @@ if TYPE_CHECKING:
     from engram.policy.measure import Frequency
 
 Field: TypeAlias = Literal[
-    "year", "month", "congress", "type", "chamber", "party", "speaker", "state"
+    "year",
+    "month",
+    "congress",
+    "type",
+    "chamber",
+    "party",
+    "speaker",
+    "state",
+    "decade",
+    "president",
 ]
 By: TypeAlias = Field | Literal["all"]
-Period: TypeAlias = Literal["year", "month", "congress"]
+Period: TypeAlias = Literal["year", "month", "congress", "decade"]
 Measure: TypeAlias = Literal["per-million", "per-document", "share", "count"]
 Method: TypeAlias = Literal["quasi-poisson", "bootstrap", "none"]
 
@@ -75,10 +84,10 @@ class Counting(Asking):
     """What commands that count have in common.
 
     Args:
-        by: Period or field to break down by.
+        by: Period or field to break down by; a president is the one in office on the day.
         measure: What to measure.
         interval: How the 95% intervals are made; a bootstrap resamples documents.
-        names: Names for the queries, in their order, instead of their text.
+        names: Names for the queries, in their order, instead of their text; give it once for each.
         seed: Seed of the bootstrap.
     """
 

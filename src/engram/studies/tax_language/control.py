@@ -30,9 +30,7 @@ def control(seed: int, draws: int) -> dict[str, Any]:
         TemporaryDirectory(prefix="engram-") as folder,
         generate(Path(folder), seed) as record,
     ):
-        counted = {
-            term: Counts(**count(record.engine, term, "message", "year")) for term in TERMS
-        }
+        counted = {term: Counts(**count(record.engine, term, "message", "year")) for term in TERMS}
     terms = [yearly(rates(term, counts, "year")) for term, counts in counted.items()]
     indicators = [yearly(series) for series in record.indicators]
     lags = range(-LAGS, LAGS + 1)

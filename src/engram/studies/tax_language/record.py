@@ -20,7 +20,6 @@ from engram.policy.store import Store
 from engram.series import Series
 from engram.studies.tax_language.language import WORDINGS
 
-
 EMBEDDED = "sotu"
 """The corpus that comes with Engram."""
 ANNUAL_ONLY = (
