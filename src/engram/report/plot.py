@@ -23,7 +23,7 @@ TICKS = 10
 """Most positions that each get a tick."""
 MARKED = 25
 """Most values of a line that each get a marker."""
-EARLIEST, LATEST = date2num(date.min), date2num(date.max)
+EARLIEST, LATEST = float(date2num(date.min)), float(date2num(date.max))
 """The days between which an axis of dates can be drawn."""
 WIDE = 3.0
 """How many times the usual width, or its lower end, an interval may reach to set the scale."""
@@ -216,9 +216,11 @@ def _clip(ax: Axes, drawn: Sequence[Series], along: str, across: Callable[..., A
     for number, series in enumerate(drawn):
         own = _floats(series.values)
         at = [place for place, v in zip(across(series, number), own, strict=True) if v > edge]
-        ends = np.full(len(at), 1.03 * top)
-        mark, pair = ("^", (at, ends)) if along == "y" else (">", (ends, at))
-        ax.plot(*pair, mark, color=rcParams["text.color"], ms=4, label="_", clip_on=False)
+        if at:
+            ends = np.full(len(at), 1.03 * top)
+            mark, x, y = ("^", at, ends) if along == "y" else (">", ends, at)
+            colour = rcParams["text.color"]
+            ax.scatter(x, y, s=14, color=colour, marker=mark, label="_", clip_on=False, zorder=4)
     cut, over = int((highs > edge).sum()), int((values > edge).sum())
     said = [f"{cut} of {int(counted.size)} intervals cut, up to {np.nanmax(highs):,.0f}"]
     if over:

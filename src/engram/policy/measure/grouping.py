@@ -149,10 +149,16 @@ def _terms(engine: Engine, query: str | Node) -> Iterator[tuple[str, Node]]:
 
 
 def _decades(years: Tally) -> Tally:
-    columns = (years.documents, years.occurrences, years.all_documents, years.all_tokens,
-               years.dispersion)  # fmt: skip
     single = (
-        Tally("decade", (_decade(label),), *(column[g : g + 1] for column in columns))
+        Tally(
+            "decade",
+            (_decade(label),),
+            years.documents[g : g + 1],
+            years.occurrences[g : g + 1],
+            years.all_documents[g : g + 1],
+            years.all_tokens[g : g + 1],
+            years.dispersion[g : g + 1],
+        )
         for g, label in enumerate(years.groups)
     )
     return merge(single, "decade")
