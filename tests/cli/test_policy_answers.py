@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from engram import cli
 from engram.cli.policy import repeat_options
 from engram.policy import ingest
-from engram.report import Report
+from engram.report import load_report
 
 WORDS = (
     "the people of this nation ask for peace and for a lower tariff in every year " * 3
@@ -205,7 +205,7 @@ def test_relate_takes_a_table_of_ones_own_by_year_and_columns(tmp_path, capsys) 
     text = said(capsys, *words, "--year", "year")
     assert "Anything about flat: 'flat' never changes: it is always 5" in " ".join(text.split())
     assert "line 52 taken as footnote ('Source: me')" in " ".join(text.split())
-    report = Report.load(tmp_path / "r")
+    report = load_report(tmp_path / "r")
     assert [row[1] for row in report.tables[0].rows] == ["rain"]
     message = refused(capsys, *words, "--year", "year", "--columns", "flat")
     assert "nothing is left to relate: 'flat' never changes" in message

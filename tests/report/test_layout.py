@@ -9,7 +9,7 @@ from rich.console import Console
 from engram.report import Report, Scalar, Table
 from engram.report.layout import EDGES, PADDING, Cells, divide
 from engram.report.number import column_text
-from engram.report.terminal import print_table
+from engram.report.terminal import print_report, print_table
 
 COLUMNS = ["party", "indicator", "lag", "r", "p", "tokens", "HAC 95%", "documents with it (%)"]
 PARTY, RATE = "Democratic-Republican", "top income tax rate"
@@ -67,7 +67,7 @@ def test_scalars_keep_their_digits_in_narrow_terminals() -> None:
     report.add(Scalar(name, -0.134, low=-0.31, high=0.06), Scalar("n", 1_991_272))
     for width in range(32, 90):
         console = Console(file=StringIO(), width=width)
-        report.render(console)
+        print_report(report, console)
         assert isinstance(console.file, StringIO)
         text = console.file.getvalue()
         assert all(part in text for part in ("−0.13", "−0.31 to 0.06", "1\u202f991\u202f272"))

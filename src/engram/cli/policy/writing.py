@@ -141,14 +141,16 @@ class Relate(Asking):
 
     def __call__(self) -> int:
         """Save and print the report, and the path of its page last."""
+        from engram.report import print_report, save_report  # noqa: PLC0415  not for --help
+
         named = name_queries(self.queries, self.names)
         check_writable(self.out)
         report = self.report(named)
-        page = report.save(self.out)
+        page = save_report(report, self.out)
         if self.json:
             print_json(report.to_dict())
         else:
-            report.render(Console())
+            print_report(report, Console())
             print_path(page)
         return 0
 

@@ -17,6 +17,7 @@ def report_findings(report: Report, findings: Findings) -> None:
         findings: What relating them found.
     """
     may, may_not = conclude(findings)
+    report.answer(may[0])
     for sentence in may:
         report.note(f"May be concluded: {sentence}")
     for sentence in may_not:
