@@ -225,8 +225,8 @@ def _clip(ax: Axes, drawn: Sequence[Series], along: str, across: Callable[..., A
     said = [f"{cut} of {int(counted.size)} intervals cut, up to {np.nanmax(highs):,.0f}"]
     if over:
         said.append(f"{'▲' if along == 'y' else '▶'} {over} beyond, up to {np.nanmax(values):,.0f}")
-    ax.text(1, 1.01, "; ".join(said), transform=ax.transAxes, ha="right", va="bottom",
-            fontsize="x-small")  # fmt: skip
+    ax.annotate("; ".join(said), (1, 0), (0, -36), "axes fraction", "offset points", ha="right",
+                va="top", fontsize="x-small")  # fmt: skip
 
 
 def _joined(parts: Iterable[Numbers]) -> np.ndarray:
