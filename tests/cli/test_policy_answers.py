@@ -78,6 +78,8 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
          "compare --json a b --names one --names two --by year"),
         ("relate --indicators growth debt tax", "relate --indicators growth --indicators debt tax"),
         ("relate --columns a,b --table t.csv tax", "relate --columns a,b --table t.csv tax"),
+        ("relate --out r tax", "relate --out r tax"),
+        ("ingest --map date=Day text=Speech DIR", "ingest --map date=Day --map text=Speech DIR"),
         ("query tax --facets", "query tax --facets"),
         ("coverage tax", "coverage tax"),
     ],

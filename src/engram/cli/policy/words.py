@@ -36,6 +36,10 @@ def _is_indicator(word: str) -> bool:
     return word in INDICATORS
 
 
+def _is_pair(word: str) -> bool:
+    return "=" in word
+
+
 def _is_unknown(_: str) -> bool:
     return False
 
@@ -45,6 +49,8 @@ SEVERAL: dict[str, Callable[[str], bool]] = {
     "--out": _is_file,
     "--loaders": _is_loader,
     "--indicators": _is_indicator,
+    "--map": _is_pair,
+    "--constant": _is_pair,
     "--columns": _is_unknown,
     "--names": _is_unknown,
 }
@@ -71,7 +77,7 @@ def repeat_options(words: Sequence[str]) -> list[str]:
         if not option.startswith("--"):
             result.append(words[i - 1])
             asked = True
-        elif option.replace("_", "-") not in SEVERAL or option.replace("_", "-") not in flags:
+        elif option.replace("_", "-") not in SEVERAL:
             result.append(words[i - 1])
             takes_a_word = not equals and not flags.get(option.replace("_", "-"), True)
             if takes_a_word and i < len(words):
