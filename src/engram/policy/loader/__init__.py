@@ -10,6 +10,7 @@ from engram.policy.loader import (
     govtrack,
     hein,
     presidential,
+    sotu,
     statutes,
     table,
 )
@@ -27,6 +28,7 @@ LOADERS: dict[str, Loader] = {
         hein,
         presidential,
         annual_messages,
+        sotu,
         american_memory,
         statutes,
         table,
