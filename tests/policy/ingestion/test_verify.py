@@ -75,7 +75,7 @@ def test_a_query_refuses_a_segment_whose_bytes_have_changed(store):
 
 def test_a_sound_store_is_not_hashed_each_time_it_is_opened(store, monkeypatch):
     Store(store).segments()
-    monkeypatch.setattr("engram.policy.store.sha256_of", lambda path: 1 / 0)
+    monkeypatch.setattr("engram.policy.shelf.sha256_of", lambda path: 1 / 0)
     assert Store(store).segments()
 
 
