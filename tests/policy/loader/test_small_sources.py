@@ -3,7 +3,7 @@ from datetime import date
 import pytest
 
 from engram.policy.loader import LOADERS, Material
-from engram.policy.loader.material import state
+from engram.policy.loader.material import state, whole_words
 
 BILLS = (
     b'"llhb","042","00333000.tif","042","001","h","","H.R. 25","18710313","Mr. Poland introduced '
@@ -129,6 +129,23 @@ def test_a_text_of_ones_own_gets_no_office_and_no_link(name, data, speaker):
     [text] = read("presidential-speeches", data, name)
     assert (text.text, text.speaker) == ("The tax cut.", speaker)
     assert (text.chamber, text.url, text.source) == (None, None, "plain-text")
+
+
+@pytest.mark.parametrize(
+    ("given", "whole"),
+    [
+        ("the unemploy-\nment rate", "the unemployment\n rate"),
+        ("govern-\n     ment and gov-\nernment", "government\n and government\n"),
+        ("a tax-\nfree day", "a tax-\nfree day"),
+        ("a tax-able, tax-\nable day", "a tax-able, tax-\nable day"),
+        ("Federal-\nState", "Federal-\nState"),
+        ("in 1990-\n1991", "in 1990-\n1991"),
+        ("he said--\nand left", "he said--\nand left"),
+        ("no hyphen", "no hyphen"),
+    ],
+)
+def test_a_word_that_is_cut_at_the_end_of_a_line_is_whole(given, whole):
+    assert whole_words(given) == whole
 
 
 @pytest.mark.parametrize(

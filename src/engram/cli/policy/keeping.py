@@ -35,14 +35,14 @@ class Ingest:
         store: Folder or s3:// URL of the store; made if it is not there.
         workers: Local processes, or the address of a Dask scheduler; as many as cores by default.
         loaders: Loaders to use; all by default.
-        prune: Remove documents whose file is no longer in its input.
         limit: Longest record that is read, such as 64MB.
+        prune: Remove documents whose file is no longer in its input.
         columns: For tables and texts of your own: the column of each field, such as date=Day
             speaker=Member text=Speech. The columns @name, @folder and @text are a file's name,
             its folder's name and its content.
         constants: For tables and texts of your own: fields that are the same in all of them, such
             as type=speech, source=hansard, or congress=from-date for a record of Congress.
-        date_format: For tables and texts of your own: how dates are written, such as "%%d %%B %%Y";
+        date_format: For tables and texts of your own: how dates are written, such as "%d %B %Y";
             2001-12-31 by default.
         encoding: For tables and texts of your own: what they are written in; UTF-8 by default.
         json: Print JSON.
@@ -52,8 +52,8 @@ class Ingest:
     store: str = STORE
     workers: int | str | None = None
     loaders: tuple[Name, ...] = ()
-    prune: bool = False
     limit: str = "16MiB"
+    prune: bool = False
     columns: Annotated[tuple[Pair, ...], arg(name="map")] = ()
     constants: Annotated[tuple[Pair, ...], arg(name="constant")] = ()
     date_format: str | None = None
@@ -80,8 +80,8 @@ class Ingest:
                 self.store,
                 workers=self.workers,
                 loaders=loaders or None,
-                prune=self.prune,
                 limit=_size(self.limit),
+                prune=self.prune,
                 table=self._table(columns, constants),
                 progress=progress,
             )

@@ -12,7 +12,15 @@ from functools import lru_cache
 from xml.etree import ElementTree
 
 from engram.policy.document import Document, Rejected, Rejection
-from engram.policy.loader.material import Item, Material, attempt, iso_day, party, state
+from engram.policy.loader.material import (
+    Item,
+    Material,
+    attempt,
+    iso_day,
+    party,
+    state,
+    whole_words,
+)
 from engram.policy.loader.page import Page, Turn
 
 GRANULE = r"(?:^|/)(CREC-(\d{4}-\d{2}-\d{2})-[^/]+)"
@@ -106,7 +114,7 @@ def _documents(found: Found, mods: bytes) -> Iterator[Document]:
             doc_type="speech",
             date=day,
             title=found.title,
-            text=turn.text.strip(),
+            text=whole_words(turn.text.strip()),
             chamber=found.chamber,
             speaker=who.name if who else turn.speaker or None,
             party=who.party if who else None,
@@ -120,7 +128,7 @@ def _documents(found: Found, mods: bytes) -> Iterator[Document]:
             doc_type="record",
             date=day,
             title=found.title,
-            text=rest.strip(),
+            text=whole_words(rest.strip()),
             chamber=found.chamber,
             source="congressional-record",
             url=url,

@@ -16,16 +16,21 @@ _LATIN = [chr(code) for code in (*range(0x41, 0x5B), *range(0xC0, 0x250))]
 _UPPER = f"[{''.join(c for c in _LATIN if c.isupper())}]"
 _LOWER = f"[a-z{''.join(c for c in _LATIN if c.islower())}]"
 _LETTER = r"[^\W\d_]"
-_MARK = "'’‘`ʼ"  # what stands for an apostrophe
+_MARK = "'’‘`ʼ´′"  # what stands for an apostrophe
 
-_TITLES = (
-    "Mr|Mrs|Ms|Miss|Mx|Dr|Messrs|Mmes|Mses|Mesdames|Misses|Madam|Sir|Sen|Senator|Rep|"
-    "Representative|Congressman|Congresswoman|Delegate|Commissioner|Resident Commissioner|Hon|"
-    "Honorable|Rev|Reverend|Father|Rabbi|Gen|General|Adm|Admiral|Col|Colonel|Capt|Captain|Judge|"
-    "Justice|Chief Justice|Gov|Governor|Secretary|Ambassador|Manager|Counsel|Leader|Chairman|"
-    "Chairwoman|Chair|President|Prof|Professor"
+_FORMS_OF_ADDRESS = (
+    "Mr|Mrs|Ms|Miss|Mx|Dr|Messrs|Mmes|Mses|Mesdames|Misses|Madam|Mister|Sir|Sen|Senator|Rep|"
+    "Representative|Congressman|Congresswoman|Delegate|Resident Commissioner"
 )
-_TITLE = rf"(?i:{_TITLES})\b\.?"
+_RANKS = (
+    "Hon|Honorable|Rev|Reverend|Father|Rabbi|Gen|General|Adm|Admiral|Col|Colonel|Capt|Captain|Maj|"
+    "Major|Lt|Lieutenant|Sgt|Judge|Justice|Chief Justice|Chief|Gov|Governor|Mayor|Secretary|"
+    "Attorney General|Ambassador|Commissioner|Manager|Counsel|Leader|Majority Leader|"
+    "Minority Leader|Speaker|Chairman|Chairwoman|Chair|President|Vice President|Prime Minister|"
+    "Premier|Minister|Chancellor|King|Queen|Prof|Professor"
+)
+_TITLE = rf"(?:(?i:{_FORMS_OF_ADDRESS})|{_RANKS})\b\.?"
+_AFTER = r"(?:\s|(?<=\.))"  # a space, which misprints leave out after a full stop
 # Two capitals in a row make a name in capitals: SMITH, McCAIN, D'AMATO, LaHOOD, JACKSON-LEE.
 _CAPITALS = (
     rf"(?!(?i:ste?|mc|mac)\.\s)(?=[^\s.,:;()\[\]]*{_UPPER}{_UPPER})"
@@ -49,8 +54,8 @@ _PLACE = (
 _NOTE = r"(?:,?\s?[(\[][^()\[\]]{1,160}[)\]]|,\s(?:continuing|presiding|resuming)\b)"
 _PERSON = rf"{_NAME}{_SUFFIX}?{_PLACE}?{_SUFFIX}?"
 _SPEAKER = re.compile(
-    rf"(?P<title>(?:The\s)?{_TITLE})\s(?P<name>{_PERSON}"
-    rf"(?:(?:,\sand|,|\sand)\s(?:{_TITLE}\s)?{_PERSON})*)(?P<note>{_NOTE}*)"
+    rf"(?P<title>(?:The\s)?{_TITLE}(?:{_AFTER}{_TITLE})?){_AFTER}(?P<name>{_PERSON}"
+    rf"(?:(?:,\sand|,|\sand)\s(?:{_TITLE}{_AFTER})?{_PERSON})*)(?P<note>{_NOTE}*)"
 )
 _MODIFIER = (
     r"(?i:acting|vice|deputy|assistant|temporary|legislative|reading|chief|journal|bill|senior|"
@@ -82,7 +87,7 @@ _VOCATIVE = re.compile(
 # A comma where a full stop belongs: "Mr. CONYERS, Mr. Speaker, I am pleased".
 _MISPRINT = re.compile(rf",?\s?(?={_VOCATIVE.pattern},)")
 _FIRST = re.compile(
-    rf"[(\[]|(?:The|THE|[Aa]n?|AN|(?i:several|many|some|other))\s|(?i:{_TITLES}|{_MODIFIER})\b\.?\s"
+    rf"[(\[]|(?:The|THE|[Aa]n?|AN|(?i:several|many|some|other))\s|(?:{_TITLE}|{_MODIFIER}\b){_AFTER}"
     rf"|{_OFFICE_NAMES}|MEMBERS|SENATORS|VOICES"
 )
 _SHOUTED = re.compile(_UPPER + _UPPER)

@@ -171,6 +171,49 @@ def decode(data: bytes, encoding: str | None = None) -> str:
     return newlines(text)
 
 
+_CUT = re.compile(r"([^\W\d_]{2,})-\n[ \t]*([^\W\d_]{2,})")
+_ENDED = (
+    "able ably age ages al ally ance ances ant ants ary ated ates ating ation ations ative "
+    "cal cally cence cial cially cies cy dom ed ence ences ent ents er ers ery es ful fully "
+    "gious hood ial ible ic ical ics ied ier ies ily ing ings ion ions ish ism ist ists "
+    "ities ity ive ively ize ized izes izing less ly ment mental ments ness nesses nian "
+    "nity nized or ors ory ous ously ry sation ship ships sible sion sional sions sive "
+    "sively ster sure sures tance tary ted tee ten ter ters tial tially tic tical tics ties "
+    "ting tion tional tionally tions tious tive tively tor tors tory tude tural ture tures "
+    "ty ual ually uous ure ures ward wards "
+)
+_ENDINGS = frozenset(_ENDED.split())
+"""What ends words and is none, so that it has been cut off at the end of a line."""
+
+
+def whole_words(text: str) -> str:
+    """The text without the hyphens that cut a word at the end of a line.
+
+    A word is whole if it stands so elsewhere in the text, or if what follows the hyphen is an
+    ending and no word. Other hyphens stay, as those of compounds.
+
+    Args:
+        text: any text, with newlines.
+    """
+    if "-\n" not in text:
+        return text
+    words: set[str] = set()
+
+    def join(found: re.Match[str]) -> str:
+        first, last = found[1], found[2]
+        if not words:
+            words.update(re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)?", text.casefold()))
+        whole = f"{first}{last}".casefold()
+        compound = f"{first}-{last}".casefold()
+        cut = whole in words or (compound not in words and last in _ENDINGS)
+        if not cut:
+            return found[0]
+        words.add(whole)
+        return f"{first}{last}\n"
+
+    return _CUT.sub(join, text)
+
+
 def newlines(text: str) -> str:
     """The text with a newline wherever a line ends, be it in a return, a newline, or both."""
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text

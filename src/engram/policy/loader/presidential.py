@@ -10,7 +10,15 @@ from collections.abc import Iterator
 from functools import partial
 
 from engram.policy.document import Document, Rejection
-from engram.policy.loader.material import Item, Loader, Material, attempt, decode, iso_day
+from engram.policy.loader.material import (
+    Item,
+    Loader,
+    Material,
+    attempt,
+    decode,
+    iso_day,
+    whole_words,
+)
 
 _NAME = re.compile(
     r"(?:^|/)(?P<day>\d{4}-\d{2}-\d{2})(?:-(?P<slug>[^/.]+)|[-_ .]*(?P<title>[^/]*?)\.txt)$",
@@ -58,7 +66,7 @@ def _document(material: Material) -> Document:
         doc_type="speech",
         date=day,
         title=" ".join(re.split(r"[-_\s]+", slug)).capitalize(),
-        text=body,
+        text=whole_words(body),
         chamber="executive" if of_the_center else None,
         speaker=president[1] if president else None,
         source="presidential-speeches" if of_the_center else "plain-text",

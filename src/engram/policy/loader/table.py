@@ -31,6 +31,7 @@ from engram.policy.loader.material import (
     rejected,
     require,
     state,
+    whole_words,
 )
 
 FIELDS = (
@@ -256,7 +257,7 @@ def _document(record: dict[str, Any], form: TableFormat, seen: Counter[str]) -> 
         doc_type=(values.get("type") or "speech").lower(),
         date=day,
         title=values.get("title", ""),
-        text=newlines(values.get("text", "")),
+        text=whole_words(newlines(values.get("text", ""))),
         congress=of_congress,
         session=_number(values, "session"),
         chamber=values.get("chamber", "").lower() or None,

@@ -161,7 +161,8 @@ def frequency(
         found = _rows(name, tally, measure, low, high)
         filled = _filled(found, by)
         rows += filled
-        notes += [note] if note and note not in notes else []
+        said = (note, _outside(found, filled, by))
+        notes += [text for text in said if text and text not in notes]
         gaps.setdefault(_gaps(filled, by), []).append(name)
     notes += engine.notes
     notes += [
@@ -358,10 +359,19 @@ def _filled(rows: list[Row], by: str | None) -> list[Row]:
     """The rows with one for each period between, where there are no documents."""
     if by not in PERIODS or not rows:
         return rows
+    rows = [row for row in rows if row.group != NOT_STATED]
+    if not rows:
+        return []
     known = {row.group: row for row in rows}
     empty = Row(rows[0].query, "", None, None, None, 0, 0, 0, 0)
     every = period_range([row.group for row in rows], by)
     return [known.get(period, empty._replace(group=period)) for period in every]
+
+
+def _outside(rows: list[Row], placed: list[Row], by: str | None) -> str:
+    """Of how many documents the period is not stated, as of those of no Congress."""
+    apart = sum(row.all_documents for row in rows) - sum(row.all_documents for row in placed)
+    return f"Left out: {apart:,} documents of no {(by or '').capitalize()}." if apart else ""
 
 
 def _gaps(rows: Sequence[Row], by: str | None) -> str:
