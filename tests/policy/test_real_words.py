@@ -64,7 +64,9 @@ def test_counts_and_forms_are_those_of_a_regular_expression(
 ) -> None:
     possessive = "" if query.startswith("=") or query.endswith("*") else "(?:'s)?"
     follows = "(?!'[a-z])" if query.startswith("=") else ""
-    expression = re.compile(rf"(?<!\w)(?<!\w[.'])(?:{QUERIES[query]}){possessive}(?!\w){follows}", re.I)
+    expression = re.compile(
+        rf"(?<!\w)(?<!\w[.'])(?:{QUERIES[query]}){possessive}(?!\w){follows}", re.I
+    )
     found: Counter[str] = Counter()
     for text in texts:
         found.update(x[0].lower() for x in expression.finditer(text.replace("’", "'")))
