@@ -51,7 +51,9 @@ class Export(Counting):
         written = [write(answer, path) for path in self.out]
         notes = read_notes(named.values())
         if self.json:
-            print_json({"notes": notes, "written": [str(path) for path in written]})
+            print_json(
+                {"written": [str(path) for path in written]} | ({"notes": notes} if notes else {})
+            )
         else:
             print_reading(notes, {})
             for path in written:
