@@ -179,6 +179,8 @@ def explained(location: str) -> Iterator[None]:
     """
     try:
         yield
+    except StoreError:
+        raise  # it has its remedy
     except Exception as error:
         remedy = _remedy(error)
         if remedy is None:

@@ -152,6 +152,7 @@ def test_an_error_of_the_system_is_one_line_with_a_remedy(tmp_path, monkeypatch,
     with pytest.raises(StoreError, match=rf"{remedy}.*same command goes on") as caught:
         ingest([record], tmp_path / "store", workers=1, **SETTINGS)
     assert "\n" not in str(caught.value)
+    assert str(caught.value).count("cannot be written") == 1
     monkeypatch.setattr(Shelf, "put", put)
     found = ingest([record], tmp_path / "store", workers=1, **SETTINGS)
     assert found.skipped > 0
