@@ -31,7 +31,6 @@ REASONS = {
     "bad-date": "the date is missing, impossible, or outside the record",
     "unknown-value": "a field holds a value that the schema does not know",
     "too-large": "the document is longer than the limit",
-    "duplicate-id": "another document has the same id; the first one is kept",
     "unreadable-file": "the file or a member of the archive cannot be read to its end",
     "superseded": "the same page lies beside it in a better form, which is read instead",
     "unresolved-heading": "a paragraph looks like a heading and names nobody; it has no speaker",

@@ -39,7 +39,7 @@ new mexico nm;new york ny;north carolina nc;north dakota nd;ohio oh;oklahoma ok;
 pennsylvania pa;puerto rico pr;rhode island ri;south carolina sc;south dakota sd;tennessee tn;
 texas tx;utah ut;vermont vt;virginia va;washington wa;west virginia wv;wisconsin wi;wyoming wy;
 district of columbia dc;american samoa as;guam gu;virgin islands vi;northern mariana islands mp"""
-_CODES = dict(pair.strip().rsplit(" ", 1) for pair in _STATES.split(";"))
+_CODES = {pair.strip()[:-3]: pair[-2:] for pair in _STATES.split(";")}
 
 
 class Person(NamedTuple):

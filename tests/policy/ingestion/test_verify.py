@@ -75,7 +75,7 @@ def test_a_query_refuses_a_segment_whose_bytes_have_changed(store):
 
 def test_a_sound_store_is_not_hashed_each_time_it_is_opened(store, monkeypatch):
     Store(store).segments()
-    monkeypatch.setattr("engram.policy.store.sha256_of", lambda path: 1 / 0)
+    monkeypatch.setattr("engram.policy.shelf.sha256_of", lambda path: 1 / 0)
     assert Store(store).segments()
 
 
@@ -152,6 +152,7 @@ def test_an_error_of_the_system_is_one_line_with_a_remedy(tmp_path, monkeypatch,
     with pytest.raises(StoreError, match=rf"{remedy}.*same command goes on") as caught:
         ingest([record], tmp_path / "store", workers=1, **SETTINGS)
     assert "\n" not in str(caught.value)
+    assert str(caught.value).count("cannot be written") == 1
     monkeypatch.setattr(Shelf, "put", put)
     found = ingest([record], tmp_path / "store", workers=1, **SETTINGS)
     assert found.skipped > 0

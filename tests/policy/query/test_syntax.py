@@ -42,6 +42,8 @@ TREES = {
     "tax NEAR/2 cut BEFORE/4 new": Near(Near(TAX, CUT, 2, False), NEW, 4, True),
     '"and" "or" "not" near*': And((Term("and"), Term("or"), Term("not"), Prefix("near"))),
     "and": Term("and"),
+    "and OR not": Or((Term("and"), Term("not"))),
+    "tax AND before": And((TAX, Term("befor"))),
     "=taxes": Exact("taxes"),
     "=Don’t": Exact("don't"),
     '="tax cuts"': Phrase((Exact("tax"), Exact("cuts"))),

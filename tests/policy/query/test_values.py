@@ -24,7 +24,8 @@ FOUND = {
     "state:California": ("ca",),
     "state:NY": ("new york",),
     'state:{"New York", CA}': ("new york", "ca"),
-    "type:{message, vote}": ("message",),
+    "type:{message, vote}": ("message", "vote"),
+    "chamber:joint": ("joint",),
     "chamber:House": ("house",),
 }
 
@@ -36,8 +37,6 @@ REFUSED = {
     "party:Whig": r"no document has the party 'whig'; there are Democrat",
     "state:Texas": r"no document has the state 'texas'; write state:\"Tex.\"",
     "state:Ohio": r"no document has the state 'ohio'",
-    "type:vote": r"no document has the type 'vote'; there are message, speech",
-    "chamber:joint": r"no document has the chamber 'joint'",
     'speaker:{"John Adams", Clinton}': r"no document has the speaker 'clinton'",
 }
 

@@ -66,7 +66,8 @@ class Export(Counting):
         notes = read_notes(named.values())
         if self.json:
             more = {"left_out": left_out} if left_out else {}
-            print_json({"notes": notes, "written": [str(path) for path in paths]} | more)
+            more |= {"notes": notes} if notes else {}
+            print_json({"written": [str(path) for path in paths]} | more)
             return 0
         print_reading(notes, {})
         for path in paths:

@@ -284,7 +284,8 @@ class OpenSegment:
         placed = self._select(selected)
         if self._native:
             return self._by_phrases(node, placed)
-        return compose(node, placed | {leaf: self._vocabulary(leaf) for leaf in set(leaves(node))})
+        stems = {leaf for leaf in leaves(node) if not isinstance(leaf, Exact)}
+        return compose(node, placed | {leaf: self._vocabulary(leaf) for leaf in stems})
 
     def _planned(self, node: Any, selected: set[Selected]) -> Any:
         """A wording in terms of stems: exact words and prefixes as what they are in the segment.
@@ -301,8 +302,8 @@ class OpenSegment:
             case Phrase(parts) | Or(parts):
                 return type(node)(tuple(self._planned(part, selected) for part in parts))
             case Near(left, right, within, ordered):
-                pair = (self._planned(part, selected) for part in (left, right))
-                return Near(*pair, within, ordered)
+                first, second = (self._planned(part, selected) for part in (left, right))
+                return Near(first, second, within, ordered)
             case _:
                 return node
         parts = parts or [Selected(_NO_TERM, ())]

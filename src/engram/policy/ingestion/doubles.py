@@ -102,7 +102,7 @@ def find_doubles(
     for one, other in _candidates(records, rows):
         if not _may_be(corpus, one, other):
             continue
-        key = tuple(sorted((int(records["content"][one]), int(records["content"][other]))))
+        key = _key(records, one, other)
         if key not in used:
             used[key] = known.get(key) or _compare(corpus, one, other, segments)
         if _are(records, one, other, used[key]):
@@ -180,7 +180,9 @@ def _compare(corpus: Corpus, one: int, other: int, segments: SegmentReader) -> O
     if corpus.records["content"][one] == corpus.records["content"][other]:
         return Overlap(1.0, 1.0)
     found = overlap(*(letters(segments.text(*corpus.number(row))) for row in (one, other)))
-    return Overlap(*map(float, np.float32(found)))  # as it is stored, so that runs decide alike
+    return Overlap(
+        *(float(np.float32(value)) for value in found)
+    )  # as it is stored, so that runs decide alike
 
 
 def _grouped(records: Any, pairs: list[_Pair]) -> list[Group]:
@@ -215,6 +217,12 @@ def _preference(records: Any, row: int) -> tuple[Any, ...]:
     """The annual message first, then the longest, then by identity."""
     other_kind = int(records["kind"][row]) != MESSAGE
     return other_kind, -int(records["letters"][row]), *_identity(records, row)
+
+
+def _key(records: Any, one: int, other: int) -> tuple[int, int]:
+    """The hashes of the letters of two documents, the smaller first."""
+    a, b = (int(records["content"][row]) for row in (one, other))
+    return min(a, b), max(a, b)
 
 
 def _identity(records: Any, row: int) -> tuple[int, int]:
@@ -260,8 +268,7 @@ def write_listing(
         several += len(sources) > 1
         for row in group.others:
             other = segments.fields(*corpus.number(row))
-            pair = tuple(sorted(int(records["content"][one]) for one in (group.kept, row)))
-            found = comparisons.get(pair)
+            found = comparisons.get(_key(records, group.kept, row))
             shown = {"kept": kept["id"], "kept_date": kept["date"], "double": other["id"]}
             shown |= {"double_date": other["date"], "title": other["title"]}
             shown |= {"jaccard": round(found.jaccard, 3) if found else None}

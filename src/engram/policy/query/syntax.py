@@ -136,25 +136,24 @@ class _Parser:
     def _all(self) -> Node:
         parts: list[Node] = []
         bare: list[str] = []  # words side by side
-        small: list[tuple[int, str]] = []
-        more = True
+        joined = more = True
         while more:
+            before = joined
             start = self.at
             parts.append(self._not())
             written = self.text[start : self.at].strip()
             word = _BARE.fullmatch(written) and not _FIELD.match(written)
-            if word and doubts.OPERATORS.match(written):
-                small.append((start, written))
             if not word:
                 self._note_words(bare)
             elif isinstance(parts[-1], (Term, Exact, Prefix)):
                 bare.append(written)
             joined = self._take("AND")
             more = joined or not (self._ended or self._here in ")}" or self._word == "OR")
+            beside = not before or (more and not joined)
+            if word and beside and doubts.OPERATORS.match(written):
+                raise QueryError(start, doubts.of_small_operator(written))
             if joined or not more:
                 self._note_words(bare)
-        if small and (len(parts) > 1 or self._word == "OR"):
-            raise QueryError(small[0][0], doubts.of_small_operator(small[0][1]))
         return _joint(And, parts)
 
     def _note_words(self, bare: list[str]) -> None:

@@ -60,25 +60,20 @@ def resolve(node: Node, names: Names) -> Node:
         names: Gives the names that the record has in a field.
 
     Raises:
-        UnknownValueError: If a filter's name is in no document; it suggests those that are. A
-            type or chamber that is merely excluded, or one among others that exist, may be in none.
+        UnknownValueError: If a filter's name is in no document; it suggests those that are.
+            Types and chambers are known without a record: a record may have no document of one.
     """
-    return _resolved(node, names, wanted=True)
-
-
-def _resolved(node: Node, names: Names, wanted: bool) -> Node:
     match node:
         case And(parts) | Or(parts):
-            return type(node)(tuple(_resolved(part, names, wanted) for part in parts))
+            return type(node)(tuple(resolve(part, names) for part in parts))
         case Not(part):
-            return Not(_resolved(part, names, not wanted))
-        case OneOf(field, values):
+            return Not(resolve(part, names))
+        case OneOf(field, values) if field not in KNOWN:
             held = list(names(field))
             keys = {key(name) for name in held}
             found = [sorted(_spellings(field, value) & keys) for value in values]
             for value, meant in zip(values, found, strict=True):
-                tolerated = field in KNOWN and (not wanted or any(found))
-                if not meant and not tolerated:
+                if not meant:
                     raise UnknownValueError(_problem(field, value, held))
             meant = dict.fromkeys(name for some in found for name in some)
             return replace(node, values=tuple(meant) or values)
