@@ -238,18 +238,24 @@ def comparable(x: Tensor) -> Tensor:
 
 
 def follow(
-    call: Call, batch: Any, axis: int, whole: Sequence[Tensor] | None = None
+    call: Call,
+    batch: Any,
+    axis: int,
+    whole: Sequence[Tensor] | None = None,
+    *,
+    turning: bool = True,
 ) -> list[Followed | None]:
     """How the outputs of a network follow an axis of its input, by its last entry alone.
 
     The last, because the first of several steps does not depend on the others. Where there is one
-    entry only, it is doubled.
+    entry only, it is doubled; where a network does not run on one, their order is reversed.
 
     Args:
         call: Runs the network; that it fails on one entry is an answer, not an error.
         batch: A batch.
         axis: The axis.
         whole: The outputs of the batch, where they are known.
+        turning: Whether to try the reversed order.
 
     Returns:
         As `outputs_alone`; empty where the network does not run.
@@ -260,12 +266,52 @@ def follow(
         whole = call(batch) if whole is None else whole
         return outputs_alone(call, batch, axis, samples_along(batch, axis) - 1, whole)
     except Exception:  # whatever a network raises on a batch that is not one of samples
+        return _reversed(call, batch, axis, whole) if turning and whole is not None else []
+
+
+def _reversed(
+    call: Call, batch: Any, axis: int, whole: Sequence[Tensor]
+) -> list[Followed | None]:
+    """How the outputs of a network for one size of batch follow the order of its entries."""
+    size = samples_along(batch, axis)
+
+    def turned(x: Any) -> Any:
+        own = axis_in(x, axis, size)
+        return x if own is None else x.flip(own)
+
+    try:
+        outputs = call(tree_map(turned, batch))
+    except Exception:  # as in `follow`
         return []
+    if len(outputs) != len(whole) or size < 2:
+        return []
+    found = [_turned(*both, size) for both in zip(whole, outputs, strict=True)]
+    return found if any(one is not None for one in found) else []
 
 
-def fit_of(call: Call, batch: Any, axis: int, whole: Sequence[Tensor] | None = None) -> Fit:
+def _turned(whole: Tensor, turned: Tensor, size: int) -> Followed | None:
+    if whole.shape != turned.shape or not whole.numel():
+        return None
+    scale = float(comparable(whole).abs().max()) or 1.0
+    found = [
+        Followed(d, 1, float((comparable(whole.flip(d)) - comparable(turned)).abs().max()) / scale)
+        for d in range(whole.ndim)
+        if whole.shape[d] == size
+    ]
+    best = min(found, key=lambda one: one.difference, default=None)
+    return best if best is not None and best.difference <= TOLERANCE else None
+
+
+def fit_of(
+    call: Call,
+    batch: Any,
+    axis: int,
+    whole: Sequence[Tensor] | None = None,
+    *,
+    turning: bool = True,
+) -> Fit:
     """How a network treats an axis of its input; see `follow`."""
-    outputs = follow(call, batch, axis, whole)
+    outputs = follow(call, batch, axis, whole, turning=turning)
     found = [one.difference for one in outputs if one is not None]
     if not outputs:
         return Fit.REFUSED
@@ -275,20 +321,47 @@ def fit_of(call: Call, batch: Any, axis: int, whole: Sequence[Tensor] | None = N
 
 
 def check_axis(
-    call: Call, batch: Any, axis: int, *, stated: bool, whole: Sequence[Tensor] | None = None
+    call: Call,
+    batch: Any,
+    axis: int,
+    *,
+    stated: bool,
+    whole: Sequence[Tensor],
+    spiking: bool = False,
+    fit: Fit | None = None,
 ) -> None:
-    """Raises ValueError where samples do not lie along the axis that is taken for theirs.
+    """Check that samples lie along the axis that is taken for theirs.
 
     An axis stays where a network leaks from sample to sample along it and no other axis behaves
     like samples, and where it is stated and cannot be tested.
+
+    Args:
+        call: Runs the network.
+        batch: A batch.
+        axis: The axis.
+        stated: Whether the caller stated it.
+        whole: The outputs of the batch.
+        spiking: Whether the network is known to have neurons, and so a time axis that may be
+            taken for samples where no neuron fires.
+        fit: How the network treats the axis, where it is known.
+
+    Raises:
+        ValueError: Samples lie along another axis, or no axis behaves like samples, or two do and
+            one of them must be time.
     """
     shape = tuple(first_tensor(batch).shape)
     axis %= len(shape)
-    fit = fit_of(call, batch, axis, whole)
+    others = [other for other in (0, 1) if other != axis and other < len(shape)]
+    if fit is None and shape[axis] == 1:  # to run it twice over costs more than to look elsewhere
+        if not any(fit_of(call, batch, x, whole, turning=False) is Fit.SAMPLES for x in others):
+            return
+    fit = fit_of(call, batch, axis, whole) if fit is None else fit
     if fit is Fit.SAMPLES:
+        if not stated and len(shape) in (3, 4):
+            _check_unambiguous(call, batch, axis, others, whole, spiking)
         return
     said = "stated" if stated else "customary"
-    for other in {0, 1} & set(range(len(shape))) - {axis}:
+    for other in others:
         if fit_of(call, batch, other, whole) is Fit.SAMPLES:
             right = ("batch-first", "time-first")[other]
             raise ValueError(
@@ -302,6 +375,41 @@ def check_axis(
             f"axis {axis} {fit.value}. State its layout: "
             f"{', '.join(map(repr, get_args(Layout)))}"
         )
+
+
+def _check_unambiguous(
+    call: Call,
+    batch: Any,
+    axis: int,
+    others: Sequence[int],
+    whole: Sequence[Tensor],
+    spiking: bool,
+) -> None:
+    """Raises ValueError where another axis behaves like samples, too, and time must be one."""
+    for other in others:
+        if fit_of(call, batch, other, whole, turning=False) is not Fit.SAMPLES:
+            continue
+        # neurons that do not fire, or always, carry nothing from step to step: drive them otherwise
+        if spiking or _depends_when_driven(call, batch, axis):
+            shape = tuple(first_tensor(batch).shape)
+            raise ValueError(
+                f"a batch of shape {shape}: axes {axis} and {other} both behave like samples, and "
+                "one of them may be time. State layout='time-first', 'batch-first' or 'static'"
+            )
+
+
+def _depends_when_driven(call: Call, batch: Any, axis: int) -> bool:
+    """Whether entries of an axis depend on each other once the input is scaled."""
+
+    def scaled(factor: float) -> Any:
+        return tree_map(
+            lambda x: x * factor if isinstance(x, Tensor) and x.is_floating_point() else x, batch
+        )
+
+    return any(
+        fit_of(call, scaled(factor), axis, turning=False) is Fit.DEPENDENT
+        for factor in (0.25, 3.0, -3.0)
+    )
 
 
 class Memory:

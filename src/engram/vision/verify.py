@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from engram.energy import FP32, Arithmetic, Count, Kind, Operation, count, operation_j
-from engram.energy.count import sample_axis
+from engram.layout import customary_axis as sample_axis
 from engram.neuron import Neuron
 from engram.record import evaluating
 
