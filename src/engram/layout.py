@@ -364,10 +364,12 @@ def check_axis(
     for other in others:
         if fit_of(call, batch, other, whole) is Fit.SAMPLES:
             right = ("batch-first", "time-first")[other]
+            leaks = " If they lie along axis {axis}, the network leaks from one to another."
             raise ValueError(
                 f"a batch of shape {shape}: the {said} batch axis {axis} does not behave like "
                 f"samples, for {fit.value}, and axis {other} does. State layout={right!r} if the "
-                "samples lie there, or layout='single' for one sample without a batch axis"
+                "samples lie there, or layout='single' for one sample without a batch axis."
+                + (leaks.format(axis=axis) if fit is Fit.DEPENDENT else "")
             )
     if fit is Fit.REFUSED and not stated:
         raise ValueError(
