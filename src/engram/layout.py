@@ -1,13 +1,12 @@
 """Which axis of a batch counts its samples: stated by the caller, and checked by running."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
 Layout = Literal["time-first", "batch-first", "static", "single"]
@@ -265,13 +264,11 @@ def follow(
             batch, whole = repeated(batch, axis, 2), None
         whole = call(batch) if whole is None else whole
         return outputs_alone(call, batch, axis, samples_along(batch, axis) - 1, whole)
-    except Exception:  # whatever a network raises on a batch that is not one of samples
+    except Exception:  # noqa: BLE001  whatever a network raises on what is no batch of samples
         return _reversed(call, batch, axis, whole) if turning and whole is not None else []
 
 
-def _reversed(
-    call: Call, batch: Any, axis: int, whole: Sequence[Tensor]
-) -> list[Followed | None]:
+def _reversed(call: Call, batch: Any, axis: int, whole: Sequence[Tensor]) -> list[Followed | None]:
     """How the outputs of a network for one size of batch follow the order of its entries."""
     size = samples_along(batch, axis)
 
@@ -281,7 +278,7 @@ def _reversed(
 
     try:
         outputs = call(tree_map(turned, batch))
-    except Exception:  # as in `follow`
+    except Exception:  # noqa: BLE001  as in `follow`
         return []
     if len(outputs) != len(whole) or size < 2:
         return []
@@ -352,9 +349,12 @@ def check_axis(
     shape = tuple(first_tensor(batch).shape)
     axis %= len(shape)
     others = [other for other in (0, 1) if other != axis and other < len(shape)]
-    if fit is None and shape[axis] == 1:  # to run it twice over costs more than to look elsewhere
-        if not any(fit_of(call, batch, x, whole, turning=False) is Fit.SAMPLES for x in others):
-            return
+    if (
+        fit is None
+        and shape[axis] == 1  # to double it costs more than to look elsewhere first
+        and not any(fit_of(call, batch, x, whole, turning=False) is Fit.SAMPLES for x in others)
+    ):
+        return
     fit = fit_of(call, batch, axis, whole) if fit is None else fit
     if fit is Fit.SAMPLES:
         if not stated and len(shape) in (3, 4):
@@ -412,60 +412,3 @@ def _depends_when_driven(call: Call, batch: Any, axis: int) -> bool:
         fit_of(call, scaled(factor), axis, turning=False) is Fit.DEPENDENT
         for factor in (0.25, 3.0, -3.0)
     )
-
-
-class Memory:
-    """What the modules of a network remember between calls: buffers and plain attributes.
-
-    Args:
-        model: The network.
-    """
-
-    def __init__(self, model: nn.Module) -> None:
-        self._kept = [(module, _memory_of(module)) for module in model.modules()]
-
-    def restore(self) -> None:
-        """Give the modules back what they remembered."""
-        for module, memory in self._kept:
-            for name, value in memory.items():
-                if name in ("_buffers", "_memories"):
-                    held = module.__dict__[name]
-                    held.clear()
-                    held.update(value)
-                else:
-                    module.__dict__[name] = value
-
-
-def _memory_of(module: nn.Module) -> dict[str, Any]:
-    own = vars(module)
-    kept = {name: value for name, value in own.items() if not name.startswith("_")}
-    held = {
-        name: dict(own[name])
-        for name in ("_buffers", "_memories")
-        if isinstance(own.get(name), dict)
-    }
-    return kept | held
-
-
-def reset_memories(model: nn.Module) -> None:
-    """Reset the modules that carry state by SpikingJelly's protocol, as its `reset_net` does."""
-    for module in model.modules():
-        if isinstance(getattr(module, "_memories", None), dict) and callable(
-            getattr(module, "reset", None)
-        ):
-            module.reset()  # pyright: ignore[reportCallIssue]
-
-
-@contextmanager
-def repeatable(model: nn.Module, start: Memory) -> Iterator[Call]:
-    """Inside, yields what runs a model from the state `start`; its state is given back after."""
-    after = Memory(model)
-
-    def call(batch: Any) -> list[Tensor]:
-        start.restore()
-        return tensors_in(model(batch))
-
-    try:
-        yield call
-    finally:
-        after.restore()

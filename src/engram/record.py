@@ -8,19 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engram.carried import Memory, repeatable
 from engram.layout import (
     BATCH_AXES,
     TOLERANCE,
     Followed,
     Layout,
-    Memory,
     follow,
     moved,
-    repeatable,
     stated_axis,
 )
 from engram.trace import Trace
-
 
 ARRANGE: dict[Layout, Callable[[Tensor], Tensor]] = {
     "time-first": lambda x: x,

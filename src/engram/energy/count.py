@@ -8,16 +8,14 @@ from typing import Any, final
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from engram.carried import Memory, repeatable, reset_memories
 from engram.energy.operation import Activation, Operation
 from engram.energy.trace import Tracer
 from engram.layout import (
     Layout,
-    Memory,
     check_axis,
     customary_axis,
     moved,
-    repeatable,
-    reset_memories,
     samples_along,
     stated_axis,
     tensors_in,
@@ -180,9 +178,7 @@ def count_runs(
             if number == 1 and axis is not None and not checked:
                 spiking = has_neurons(model, neurons)
                 with repeatable(model, start) as call:
-                    check_axis(
-                        call, inputs, axis, stated=stated[1], whole=outputs, spiking=spiking
-                    )
+                    check_axis(call, inputs, axis, stated=stated[1], whole=outputs, spiking=spiking)
     if not samples:
         raise ValueError("there is no batch to run the model on: give at least one")
     return Count(

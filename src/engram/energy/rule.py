@@ -138,7 +138,7 @@ def _power(args: Sequence[Any], _out: Tensor) -> Part | None:
 
 
 def _outer(args: Sequence[Any], out: Tensor) -> Part | None:
-    """x + a bᵀ."""
+    """Of x + a bᵀ."""
     return _elementwise(0)((args[1][:, None], args[2][None]), out)
 
 

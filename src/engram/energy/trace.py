@@ -129,13 +129,7 @@ class Tracer(TorchDispatchMode):
         kwargs = kwargs or {}
         name = _name_of(func)
         read = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
-        for x in read:
-            if x.layout is not torch.strided or x.is_quantized or x.is_nested:
-                raise ValueError(
-                    f"{self._place}: {name} reads a sparse, nested, quantised or packed tensor, "
-                    "which cannot be judged in place: count the network with dense weights "
-                    "(to_dense), where zeros are free"
-                )
+        self._refuse(name, read)
         rule = RULES.get(name)
         if rule is None and name not in FREE and name.startswith("aten::"):
             with self:  # what is made of other operators arrives whole in inference mode
@@ -149,11 +143,6 @@ class Tracer(TorchDispatchMode):
                 self._derive(before[:1])
         out = self._run(func, args, kwargs)
         derived = [self.depends(x) for x in read]
-        if name in HIDDEN:
-            raise ValueError(
-                f"{self._place}: {name} multiplies out of sight: build that layer from matrix "
-                "products, such as cells in a loop, or leave it out of the count"
-            )
         if rule is not None:
             self._judge(rule, name, before, out)
         elif name.startswith(FUSED):
@@ -169,6 +158,21 @@ class Tracer(TorchDispatchMode):
             if func._schema.is_mutable:
                 self._derive(_written(func, args, kwargs))
         return out
+
+    def _refuse(self, name: str, read: Sequence[Tensor]) -> None:
+        """Raises ValueError where an operator, or what it reads, cannot be judged."""
+        if name in HIDDEN:
+            raise ValueError(
+                f"{self._place}: {name} multiplies out of sight: build that layer from matrix "
+                "products, such as cells in a loop, or leave it out of the count"
+            )
+        for x in read:
+            if x.layout is not torch.strided or x.is_quantized or x.is_nested:
+                raise ValueError(
+                    f"{self._place}: {name} reads a sparse, nested, quantised or packed tensor, "
+                    "which cannot be judged in place: count the network with dense weights "
+                    "(to_dense), where zeros are free"
+                )
 
     def _run(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         was_running, self._running = self._running, True

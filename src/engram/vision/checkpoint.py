@@ -217,7 +217,9 @@ def base_of(name: str) -> tuple[str, int, int]:
     return base, int(place), int(parts)
 
 
-def save_checkpoint(model: nn.Module, path: str | PathLike[str], *, published: bool = False) -> None:
+def save_checkpoint(
+    model: nn.Module, path: str | PathLike[str], *, published: bool = False
+) -> None:
     """Writes a model's weights, as `.safetensors` if the path ends so, else as torch saves them.
 
     The names are plain ones, whatever wraps the model or parts of it.

@@ -277,9 +277,7 @@ def spikingjelly_key(key: str) -> str:
     key = re.sub(
         r"\.attention\.project\.(conv|bn)", lambda m: f".attn.proj_conv_bn.{index[m[1]]}", key
     )
-    key = re.sub(
-        r"\.mlp\.conv(\d)\.(conv|bn)", lambda m: f".mlp.fc{m[1]}.{index[m[2]]}", key
-    )
+    key = re.sub(r"\.mlp\.conv(\d)\.(conv|bn)", lambda m: f".mlp.fc{m[1]}.{index[m[2]]}", key)
     return re.sub(
         r"\.attention\.([qkv])\.(conv|bn)(.*)$",
         lambda m: f".attn.qkv_conv_bn.{index[m[2]]}{m[3]}[{part[m[1]]}/3]",

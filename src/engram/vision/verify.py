@@ -30,6 +30,7 @@ from engram.record import evaluating
 CUSTOMARY = ("stem*/convolution", "head/matmul", "*.attention/matmul.2")
 """What papers except: the first convolution, the head, the second product of the attention."""
 
+
 @final
 @dataclass(frozen=True)
 class Finding:
@@ -253,7 +254,7 @@ def _leaks(
     for place in range(alone):
         try:
             found = difference_alone(call, x, axis, place, whole)
-        except Exception as error:  # whatever a model raises that does not run on one sample
+        except Exception as error:  # noqa: BLE001  whatever a model raises on one sample
             check()
             why = str(error).partition("\n")[0]
             return _Test(0, {}, True, f"the model does not run on one sample ({why})")
