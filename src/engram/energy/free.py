@@ -8,15 +8,15 @@ from torch import Tensor
 _GROUPS = {
     "a view: other strides over the same values": """
         _conj _fw_primal _neg_view _reshape_alias _unsafe_view alias as_strided detach diagonal
-        expand lift lift_fresh permute select slice slice_inverse split split_with_sizes squeeze t
+        expand lift lift_fresh narrow permute select slice slice_inverse split split_with_sizes squeeze t
         transpose unbind unfold unsafe_split unsafe_split_with_sizes unsqueeze view
         view_as_complex view_as_real
     """,
     "moves or copies values": """
-        _chunk_cat _copy_from _lazy_clone _pack_padded_sequence _pin_memory _reshape_copy
+        _chunk_cat _conj_physical _copy_from _lazy_clone _pack_padded_sequence _pin_memory _reshape_copy
         _resize_output _stack _to_copy _unsafe_index _unsafe_masked_index
         _upsample_nearest_exact1d _upsample_nearest_exact2d _upsample_nearest_exact3d
-        as_strided_scatter block_diag cat channel_shuffle clone complex constant_pad_nd copy
+        as_strided_scatter block_diag cat channel_shuffle clone complex conj_physical constant_pad_nd copy
         diag_embed diagonal_scatter embedding fill flip gather im2col index index_copy index_fill
         index_select masked_fill masked_scatter masked_select max_unpool2d max_unpool3d
         pixel_shuffle pixel_unshuffle reflection_pad1d reflection_pad2d reflection_pad3d repeat
@@ -59,7 +59,7 @@ _GROUPS = {
         scatter_reduce sub sum trace
     """,
     "a function of one value, as an activation function is": """
-        _prelu_kernel abs acos acosh angle asin asinh atan atanh celu cos cosh deg2rad digamma
+        abs acos acosh angle asin asinh atan atanh celu cos cosh deg2rad digamma
         elu erf erfc erfinv exp exp2 expm1 floor_divide fmod frexp gelu hardsigmoid hardswish i0
         leaky_relu lgamma log log10 log1p log2 log_sigmoid_forward logit mish rad2deg reciprocal
         remainder rrelu_with_noise rsqrt sgn sigmoid silu sin sinc sinh softplus sqrt tan tanh
@@ -67,7 +67,7 @@ _GROUPS = {
     "normalises; papers and NeuroBench count none, and batch norm folds into a weight": """
         _batch_norm_no_update _batch_norm_with_update _log_softmax _masked_softmax
         _native_batch_norm_legit _native_batch_norm_legit_no_training _safe_softmax _softmax
-        cudnn_batch_norm miopen_batch_norm native_batch_norm native_dropout native_group_norm
+        cudnn_batch_norm logaddexp logaddexp2 logcumsumexp logsumexp miopen_batch_norm native_batch_norm native_dropout native_group_norm
         native_layer_norm
     """,
 }

@@ -166,6 +166,7 @@ RULES: dict[str, Rule] = {
     "aten::addcmul": _elementwise(1),
     "aten::addcdiv": _elementwise(1),
     "aten::pow": _power,
+    "aten::_prelu_kernel": _elementwise(0),
     "engram::psn": _neurons,
 }
 """The operators that sum products, and how to count each."""

@@ -92,12 +92,12 @@ class Tracer(TorchDispatchMode):
         self._earlier |= self._derived
         self._derive(fed)
         # batches may be slices of one tensor
-        self._earlier -= {_storage(x) for x in fed if isinstance(x, Tensor)}
+        self._earlier -= {_storage(x) for x in fed if _has_storage(x)}
         return inputs
 
     def depends(self, x: Any) -> bool:
         """Whether a tensor depends on an input that was fed."""
-        return isinstance(x, Tensor) and _storage(x) in self._derived
+        return _has_storage(x) and _storage(x) in self._derived
 
     def leaves(self, method: str, args: Sequence[Any]) -> None:
         """Take note that a method hands the values of its tensor to what is not seen."""
@@ -286,7 +286,7 @@ class Tracer(TorchDispatchMode):
         operation.nominal += part.products.nominal
         operation.dense += part.products.dense
         operation.effective += part.products.effective
-        operation.rows += part.left.shape[0]
+        operation.rows += part.left.shape[0] if part.left.ndim else 1
         operation.biases += part.biases
 
     def _entering(self, path: str, module: nn.Module) -> Callable[..., None]:
@@ -312,13 +312,18 @@ class Tracer(TorchDispatchMode):
     def _derive(self, values: Sequence[Any]) -> None:
         # by storage: what is written into a slice of a buffer is then read from the whole of it
         for x in values:
-            if isinstance(x, Tensor):
+            if _has_storage(x):
                 self._derived.add(_storage(x))
 
 
 @cache
 def _name_of(func: Any) -> str:
     return base_name(func._schema.name)
+
+
+def _has_storage(x: Any) -> bool:
+    """Whether it is a tensor whose memory can be followed: what reads another kind is refused."""
+    return isinstance(x, Tensor) and x.layout is torch.strided and not x.is_nested
 
 
 def _storage(x: Tensor) -> StorageWeakRef:
