@@ -8,30 +8,30 @@ from torch import Tensor
 _GROUPS = {
     "a view: other strides over the same values": """
         _conj _fw_primal _neg_view _reshape_alias _unsafe_view alias as_strided detach diagonal
-        expand lift lift_fresh narrow permute select slice slice_inverse split split_with_sizes squeeze t
-        transpose unbind unfold unsafe_split unsafe_split_with_sizes unsqueeze view
+        expand lift lift_fresh narrow permute select slice slice_inverse split split_with_sizes
+        squeeze t transpose unbind unfold unsafe_split unsafe_split_with_sizes unsqueeze view
         view_as_complex view_as_real
     """,
     "moves or copies values": """
-        _chunk_cat _conj_physical _copy_from _lazy_clone _pack_padded_sequence _pin_memory _reshape_copy
-        _resize_output _stack _to_copy _unsafe_index _unsafe_masked_index
+        _chunk_cat _conj_physical _copy_from _lazy_clone _pack_padded_sequence _pin_memory
+        _reshape_copy _resize_output _stack _to_copy _unsafe_index _unsafe_masked_index
         _upsample_nearest_exact1d _upsample_nearest_exact2d _upsample_nearest_exact3d
-        as_strided_scatter block_diag cat channel_shuffle clone complex conj_physical constant_pad_nd copy
-        diag_embed diagonal_scatter embedding fill flip gather im2col index index_copy index_fill
-        index_select masked_fill masked_scatter masked_select max_unpool2d max_unpool3d
-        pixel_shuffle pixel_unshuffle reflection_pad1d reflection_pad2d reflection_pad3d repeat
-        repeat_interleave replication_pad1d replication_pad2d replication_pad3d resize resize_as
-        roll rot90 scatter select_scatter set slice_scatter stack take tril triu
-        upsample_nearest1d upsample_nearest2d upsample_nearest3d where zero
+        as_strided_scatter block_diag cat channel_shuffle clone complex conj_physical
+        constant_pad_nd copy diag_embed diagonal_scatter embedding fill flip gather im2col index
+        index_copy index_fill index_select masked_fill masked_scatter masked_select max_unpool2d
+        max_unpool3d pixel_shuffle pixel_unshuffle reflection_pad1d reflection_pad2d
+        reflection_pad3d repeat repeat_interleave replication_pad1d replication_pad2d
+        replication_pad3d resize resize_as roll rot90 scatter select_scatter set slice_scatter
+        stack take tril triu upsample_nearest1d upsample_nearest2d upsample_nearest3d where zero
     """,
     "makes values that read none": """
         _efficientzerotensor _new_zeros_with_same_feature_meta arange bartlett_window bernoulli
         blackman_window cauchy empty empty_like empty_permuted empty_strided exponential eye
-        fft_fftfreq fft_rfftfreq full full_like geometric hamming_window hann_window kaiser_window
-        linspace log_normal logspace multinomial new_empty new_empty_strided new_full new_ones
-        new_zeros normal ones ones_like poisson rand rand_like randint randint_like randn
-        randn_like random randperm range scalar_tensor tril_indices triu_indices uniform zeros
-        zeros_like
+        fft_fftfreq fft_rfftfreq full full_like geometric hamming_window hann_window
+        kaiser_window linspace log_normal logspace multinomial new_empty new_empty_strided
+        new_full new_ones new_zeros normal ones ones_like poisson rand rand_like randint
+        randint_like randn randn_like random randperm range scalar_tensor tril_indices
+        triu_indices uniform zeros zeros_like
     """,
     "reads the form of a tensor, or hands one value to Python": """
         _assert_async _assert_scalar _assert_tensor_metadata _functional_assert_async
@@ -47,28 +47,28 @@ _GROUPS = {
         fractional_max_pool2d fractional_max_pool3d ge gt hardshrink hardtanh heaviside histc
         isin isinf isnan isneginf isposinf kthvalue le logical_and logical_not logical_or
         logical_xor lt max max_pool2d_with_indices max_pool3d_with_indices maximum median min
-        minimum mode nan_to_num nanmedian ne nonzero nonzero_static relu round searchsorted
-        sign signbit softshrink sort threshold topk trunc unique_consecutive unique_dim
+        minimum mode nan_to_num nanmedian ne nonzero nonzero_static relu round searchsorted sign
+        signbit softshrink sort threshold topk trunc unique_consecutive unique_dim
         unique_dim_consecutive
     """,
     "adds and subtracts; a constant factor folds into a weight": """
         _adaptive_avg_pool2d _adaptive_avg_pool3d _embedding_bag _embedding_bag_forward_only
-        _index_put_impl _unsafe_index_put _unsafe_masked_index_put_accumulate adaptive_avg_pool1d
-        adaptive_avg_pool2d adaptive_avg_pool3d add avg_pool1d avg_pool2d avg_pool3d col2im
-        cumsum index_add index_put index_reduce mean nansum neg put rsub scatter_add
-        scatter_reduce sub sum trace
+        _index_put_impl _unsafe_index_put _unsafe_masked_index_put_accumulate
+        adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d add avg_pool1d avg_pool2d
+        avg_pool3d col2im cumsum index_add index_put index_reduce mean nansum neg put rsub
+        scatter_add scatter_reduce sub sum trace
     """,
     "a function of one value, as an activation function is": """
-        abs acos acosh angle asin asinh atan atanh celu cos cosh deg2rad digamma
-        elu erf erfc erfinv exp exp2 expm1 floor_divide fmod frexp gelu hardsigmoid hardswish i0
-        leaky_relu lgamma log log10 log1p log2 log_sigmoid_forward logit mish rad2deg reciprocal
-        remainder rrelu_with_noise rsqrt sgn sigmoid silu sin sinc sinh softplus sqrt tan tanh
+        abs acos acosh angle asin asinh atan atanh celu cos cosh deg2rad digamma elu erf erfc
+        erfinv exp exp2 expm1 floor_divide fmod frexp gelu hardsigmoid hardswish i0 leaky_relu
+        lgamma log log10 log1p log2 log_sigmoid_forward logit mish rad2deg reciprocal remainder
+        rrelu_with_noise rsqrt sgn sigmoid silu sin sinc sinh softplus sqrt tan tanh
     """,
     "normalises; papers and NeuroBench count none, and batch norm folds into a weight": """
         _batch_norm_no_update _batch_norm_with_update _log_softmax _masked_softmax
         _native_batch_norm_legit _native_batch_norm_legit_no_training _safe_softmax _softmax
-        cudnn_batch_norm logaddexp logaddexp2 logcumsumexp logsumexp miopen_batch_norm native_batch_norm native_dropout native_group_norm
-        native_layer_norm
+        cudnn_batch_norm logaddexp logaddexp2 logcumsumexp logsumexp miopen_batch_norm
+        native_batch_norm native_dropout native_group_norm native_layer_norm
     """,
 }
 

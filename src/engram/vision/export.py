@@ -28,7 +28,7 @@ def export_onnx(model: VisionModel, path: str | PathLike[str], sample: Tensor) -
 
     Raises:
         ValueError: The onnx packages are missing, the sample is a single image, the model or the
-            sample is in bfloat16, or a layer of the model has operators that ONNX has not.
+            sample is in bfloat16, or a layer of the model cannot be written as ONNX.
     """
     check_packages()
     check_dtypes(model, sample)
@@ -56,10 +56,10 @@ def export_onnx(model: VisionModel, path: str | PathLike[str], sample: Tensor) -
                 verbose=False,
             )
         except torch.onnx.errors.OnnxExporterError as error:
-            kinds = sorted({type(neuron).__name__ for neuron in neurons})
+            kinds = ", ".join(sorted({type(neuron).__name__ for neuron in neurons}))
             raise ValueError(
-                f"{type(model).__name__} with {', '.join(kinds) or 'no neurons'} has an operator "
-                f"that ONNX has not ({root_of(error)}): replace the layer that runs it"
+                f"{type(model).__name__} with {kinds or 'no neurons'} cannot be written as ONNX "
+                f"for batches of any size ({root_of(error)}): replace the layer that is named"
             ) from error
 
 
@@ -80,10 +80,10 @@ def check_dtypes(model: torch.nn.Module, sample: Tensor) -> None:
 
 
 def root_of(error: BaseException) -> str:
-    """The first line of the innermost cause of an error."""
+    """What the innermost cause of an error says, in a line."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return str(error).partition("\n")[0]
+    return " ".join(str(error).split())[:300]
 
 
 def check_packages() -> None:
