@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from engram.neuron.backend import writes_onnx
 from engram.neuron.channel import check_channels, per_channel
 from engram.neuron.functional import PSNState, remember, state_dtype
 from engram.neuron.module import Neuron
@@ -34,11 +35,21 @@ def power_of_two(weight: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         Xue et al., NeurIPS 2025, arXiv 2501.14490.
     """
     with torch.no_grad():
-        mantissa = torch.frexp(weight).mantissa.abs()
+        mantissa = _mantissa(weight) if writes_onnx() else torch.frexp(weight).mantissa.abs()
         # w over its mantissa is a power of two without rounding, which exp2 does not promise
         scale = torch.where(mantissa >= math.sqrt(0.5), mantissa, 2 * mantissa)
         rounding = torch.where(weight == 0, 0.0, weight / scale) - weight
     return weight + rounding
+
+
+def _mantissa(weight: Tensor) -> Tensor:
+    """|w| over the power of two next above it, in operators that ONNX has."""
+    size = torch.where(weight == 0, 1.0, weight.abs())
+    power = torch.exp2(torch.floor(torch.log2(size)) + 1)
+    # the logarithm is rounded: what it gives is a power of two, next to the right one at most
+    power = torch.where(size >= power, 2 * power, power)
+    power = torch.where(2 * size < power, power / 2, power)
+    return torch.where(weight == 0, 0.0, size / power)
 
 
 def dilated_charge(
