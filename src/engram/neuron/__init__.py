@@ -1,9 +1,11 @@
 """Spiking neurons: the LIF family, step by step, and the parallel family, all steps at once."""
 
 from engram.neuron.backend import backend, reference
+from engram.neuron.cuba import CubaLIF
 from engram.neuron.delay import Delay
 from engram.neuron.dilated import DilatedPSN, sawtooth
 from engram.neuron.fixed_point import FixedPointLIF
+from engram.neuron.integrator import LI
 from engram.neuron.interchange import SpikingGraph, from_nir, to_nir
 from engram.neuron.lengths import (
     last_step,
@@ -19,14 +21,17 @@ from engram.neuron.pmsn import PMSN
 from engram.neuron.psn import PSN, MaskedPSN, SlidingPSN
 from engram.neuron.resonate import PRF
 from engram.neuron.surrogate import ATan, Erf, FastSigmoid, Rectangle, Sigmoid, Surrogate, Triangle
+from engram.neuron.threshold import Threshold
 
 __all__ = [
     "IF",
+    "LI",
     "LIF",
     "PMSN",
     "PRF",
     "PSN",
     "ATan",
+    "CubaLIF",
     "Delay",
     "DilatedPSN",
     "Erf",
@@ -42,6 +47,7 @@ __all__ = [
     "SpikingGraph",
     "Surrogate",
     "Temporal",
+    "Threshold",
     "Triangle",
     "backend",
     "detach_state",
