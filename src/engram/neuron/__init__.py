@@ -6,7 +6,7 @@ from engram.neuron.delay import Delay
 from engram.neuron.dilated import DilatedPSN, sawtooth
 from engram.neuron.fixed_point import FixedPointLIF
 from engram.neuron.integrator import LI
-from engram.neuron.interchange import SpikingGraph, from_nir, to_nir
+from engram.neuron.interchange import RecurrentGraph, SpikingGraph, from_nir, recurrent, to_nir
 from engram.neuron.lengths import (
     last_step,
     mask_steps,
@@ -42,6 +42,7 @@ __all__ = [
     "OverTime",
     "ParametricLIF",
     "Rectangle",
+    "RecurrentGraph",
     "Sigmoid",
     "SlidingPSN",
     "SpikingGraph",
@@ -56,6 +57,7 @@ __all__ = [
     "mask_steps",
     "mean_over_time",
     "pack_steps",
+    "recurrent",
     "reference",
     "sawtooth",
     "stream",

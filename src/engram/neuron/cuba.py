@@ -1,12 +1,12 @@
 """The current-based LIF: an exponential synapse in front of a leaky membrane."""
 
-from typing import final
+from typing import Any, final
 
 from torch import Tensor
 
 from engram.neuron import functional as F
 from engram.neuron.backend import uses_reference
-from engram.neuron.integrator import leaky_sum, spread
+from engram.neuron.integrator import leaky_sum, spread, weighted
 from engram.neuron.kernel.lif import lif as compiled_lif
 from engram.neuron.lif import LeakyNeuron, check_tau, keep, shown
 from engram.neuron.surrogate import Surrogate
@@ -72,7 +72,7 @@ class CubaLIF(LeakyNeuron):
         self.decay_input = decay_input
 
     def _run(self, x: Tensor, state: F.CubaLIFState | None) -> tuple[Tensor, F.CubaLIFState]:
-        settings = {
+        settings: dict[str, Any] = {
             "tau": self.tau,
             "threshold": self.threshold,
             "reset": self.reset,
@@ -80,7 +80,9 @@ class CubaLIF(LeakyNeuron):
             "detach_reset": self.detach_reset,
             "surrogate": self.surrogate,
         }
-        own = {n: spread(v, x) for n, v in settings.items() if isinstance(v, Tensor)}
+        own: dict[str, Any] = {
+            name: spread(value, x) for name, value in settings.items() if isinstance(value, Tensor)
+        }
         reference = uses_reference(x, self.surrogate)
         current, after = self._current(x, state, reference)
         spikes, membrane = (F.lif if own or reference else compiled_lif)(
@@ -93,8 +95,7 @@ class CubaLIF(LeakyNeuron):
     def _current(
         self, x: Tensor, state: F.CubaLIFState | None, reference: bool
     ) -> tuple[Tensor, F.LIFState]:
-        wide = x.to(F.state_dtype(x))
-        drive = wide if self.input_weight == 1.0 else wide * spread(self.input_weight, x)
+        drive = weighted(x, self.input_weight)
         before = None if state is None else F.LIFState(state.current)
         tau, decay = spread(self.tau_syn, x), self.decay_input
         if reference:

@@ -17,8 +17,7 @@ from engram.neuron.recurrence import linear_recurrence
 def leaky_sum(
     x: Tensor, state: F.LIFState | None, tau: Tensor, resting: Tensor, decay_input: bool
 ) -> tuple[Tensor, F.LIFState]:
-    """`functional.li` in parallel over time; its output has at least float32."""
-    x = x.to(F.state_dtype(x))
+    """`functional.li` in parallel over time, of an input in its state dtype."""
     start = None if state is None else state.voltage.to(x.dtype) - resting
     above = linear_recurrence(x / tau if decay_input else x, 1 - 1 / tau, start)
     potential = above + resting
@@ -36,6 +35,7 @@ class LI(Temporal):
             broadcasts to the features of the input.
         resting: The potential V_rest that the membrane starts from and leaks to, or a value for
             each neuron.
+        input_weight: A factor of the input, or a value for each neuron.
         decay_input: Whether the input, too, is divided by τ.
 
     Raises:
@@ -45,12 +45,14 @@ class LI(Temporal):
 
     tau: float | Tensor
     resting: float | Tensor
+    input_weight: float | Tensor
 
     def __init__(
         self,
         tau: float | Tensor = 2.0,
         *,
         resting: float | Tensor = 0.0,
+        input_weight: float | Tensor = 1.0,
         decay_input: bool = True,
     ) -> None:
         super().__init__()
@@ -62,20 +64,31 @@ class LI(Temporal):
             )
         keep(self, "tau", tau, finite=False)
         keep(self, "resting", resting)
+        keep(self, "input_weight", input_weight)
         self.decay_input = decay_input
 
     def _run(self, x: Tensor, state: F.LIFState | None) -> tuple[Tensor, F.LIFState]:
         tau, resting = spread(self.tau, x), spread(self.resting, x)
+        drive = weighted(x, self.input_weight)
         if backend(x.device) == "reference":
-            return F.li(x, state, tau=tau, resting=resting, decay_input=self.decay_input)
-        potential, after = leaky_sum(x, state, tau, resting, self.decay_input)
+            settings = {"tau": tau, "resting": resting, "decay_input": self.decay_input}
+            potential, after = F.li(drive, state, **settings)
+        else:
+            potential, after = leaky_sum(drive, state, tau, resting, self.decay_input)
         return potential.to(x.dtype), after
 
     def extra_repr(self) -> str:
         """The settings, as the constructor takes them."""
         return (
-            f"tau={shown(self.tau)}, resting={shown(self.resting)}, decay_input={self.decay_input}"
+            f"tau={shown(self.tau)}, resting={shown(self.resting)}, "
+            f"input_weight={shown(self.input_weight)}, decay_input={self.decay_input}"
         )
+
+
+def weighted(x: Tensor, weight: float | Tensor) -> Tensor:
+    """The input times its weight, in its state dtype."""
+    wide = x.to(F.state_dtype(x))
+    return wide * spread(weight, x) if isinstance(weight, Tensor) or weight != 1.0 else wide
 
 
 def spread(value: float | Tensor, x: Tensor) -> Tensor:
