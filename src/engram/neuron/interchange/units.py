@@ -96,7 +96,7 @@ def _step(nodes: Mapping[str, nir.NIRNode]) -> tuple[float, str]:
         )
     if found:
         (dt,) = found
-        names = ", ".join(repr(w.name) for w in witnesses)
+        names = ", ".join(dict.fromkeys(repr(w.name) for w in witnesses))
         in_steps = dt == 1 and min(v.min() for v in _times(nodes).values()) >= 1
         if alike(dt, DEFAULT_DT) or in_steps or sum(w.kinds for w in witnesses) > 1:
             return dt, f", for r is tau/dt or 1/dt at {names}"
