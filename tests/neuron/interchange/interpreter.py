@@ -70,9 +70,7 @@ class Interpreter:
             case nir.Affine():
                 return i @ np.asarray(node.weight, float).T + node.bias
             case nir.Conv2d():
-                weight, bias = (
-                    torch.tensor(np.asarray(a, float)) for a in (node.weight, node.bias)
-                )
+                kernel = [torch.tensor(np.asarray(a, float)) for a in (node.weight, node.bias)]
                 sizes = [tuple(map(int, s)) for s in (node.stride, node.padding, node.dilation)]
                 return nn.conv2d(torch.tensor(i), *kernel, *sizes).numpy()
             case nir.SumPool2d():
