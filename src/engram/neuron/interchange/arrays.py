@@ -50,11 +50,18 @@ def alike(a: Any, b: Any) -> bool:
 
 
 def setting(found: np.ndarray) -> float | Tensor:
-    """One float where all neurons share a value, otherwise a tensor with a value for each."""
+    """One float where all neurons share a value, otherwise a tensor with a value for each.
+
+    An axis along which the values do not change is kept as one, and leading ones are dropped:
+    channels that differ give `(channels, 1, 1)`.
+    """
     low, high = float(found.min()), float(found.max())
     if low == high:
         return low
     if high - low <= SAME * max(abs(low), abs(high)):
         return float(np.median(found))
-    axes = next(i for i, n in enumerate(found.shape) if n != 1)
-    return torch.tensor(found.reshape(found.shape[axes:]))
+    for axis in range(found.ndim):
+        first = found.take([0], axis)
+        found = first if (found == first).all() else found
+    leading = next(axis for axis, n in enumerate(found.shape) if n != 1)
+    return torch.tensor(found.reshape(found.shape[leading:]))

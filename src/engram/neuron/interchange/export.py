@@ -13,8 +13,8 @@ from engram.neuron.cuba import CubaLIF
 from engram.neuron.delay import Delay
 from engram.neuron.integrator import LI
 from engram.neuron.interchange.graph import INPUT, OUTPUT, Wiring, located
-from engram.neuron.interchange.layers import Scale
 from engram.neuron.interchange.nodes import late_edges, sources_of
+from engram.neuron.interchange.scale import Scale
 from engram.neuron.interchange.units import Convention, Units
 from engram.neuron.lif import IF, LIF, ParametricLIF
 from engram.neuron.module import Temporal
@@ -179,7 +179,7 @@ def _neuron(  # noqa: PLR0911
                 v_threshold=each(neuron.threshold),
                 v_reset=each(_hard_reset(neuron)),
             )
-        case LI(tau=math.inf):
+        case LI() if isinstance(neuron.tau, float) and math.isinf(neuron.tau):
             return nir.I(r=each(neuron.input_weight) / units.gain)
         case LI():
             r = each(neuron.input_weight) * each(1.0 if neuron.decay_input else neuron.tau)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, final
+from typing import Any, Literal, NamedTuple
 
 import nir
 import numpy as np
@@ -13,6 +13,7 @@ from engram.neuron.cuba import CubaLIF
 from engram.neuron.delay import Delay
 from engram.neuron.integrator import LI
 from engram.neuron.interchange.arrays import alike, array, setting, values
+from engram.neuron.interchange.scale import Scale
 from engram.neuron.interchange.units import Units
 from engram.neuron.lif import IF, LIF
 from engram.neuron.module import OverTime
@@ -22,27 +23,6 @@ from engram.neuron.threshold import Threshold
 Reset = Literal["value", "subtract"]
 MAX_DELAY = 100_000
 """The most steps that a delay may keep."""
-
-
-@final
-class Scale(nn.Module):
-    """Multiplies each neuron's value by a factor of its own: Y = X ⊙ s.
-
-    Args:
-        scale: s, a shape that broadcasts to the features of the input.
-    """
-
-    def __init__(self, scale: Tensor) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(scale)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The product, of a sequence or of one step."""
-        return x * self.scale
-
-    def extra_repr(self) -> str:
-        """The shape of the factors."""
-        return f"shape={tuple(self.scale.shape)}"
 
 
 class Context(NamedTuple):

@@ -21,6 +21,14 @@ NODE_TYPES = {
 Tree = dict[str, Any]
 
 
+UNREADABLE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
+"""What HDF5 raises from within a damaged file."""
+
+
+class UnsoundError(ValueError):
+    """The file can be read, and holds what a NIR file must not."""
+
+
 class MissingFileError(ValueError, FileNotFoundError):
     """There is no file of that name."""
 
@@ -33,26 +41,11 @@ def read_graph(path: Path) -> tuple[nir.NIRGraph, str]:
             memory; the error names the file, the fault and the remedy.
     """
     _check_file(path)
-    version = "unknown"
+    tree, version = _tree(path)
     try:
-        with h5py.File(path, "r") as file:
-            version = _version(file)
-            root = file.get("node")
-            if not isinstance(root, h5py.Group):
-                held = ", ".join(file) or "nothing"
-                raise ValueError(
-                    f"an HDF5 file without the group 'node' of a NIR graph (it holds {held}): "
-                    "write one with nir.write"
-                )
-            tree = _Reader().group(root, "node")
         node = _build("the graph", tree)
-    except OSError as error:
-        raise ValueError(
-            f"{path}: damaged or cut short ({error}): download or write it again"
-        ) from error
     except ValueError as error:
-        newer = _newer(version)
-        raise ValueError(f"{path}: {error}{newer}") from error
+        raise ValueError(f"{path}: {error}{_written_by(version)}") from error
     if not isinstance(node, nir.NIRGraph):
         raise ValueError(
             f"{path}: holds a single {type(node).__name__}: write a graph, such as "
@@ -79,14 +72,35 @@ def _check_file(path: Path) -> None:
         )
 
 
+def _tree(path: Path) -> tuple[Tree, str]:
+    """The groups and data sets of the file, and the version of nir that wrote it."""
+    try:
+        with h5py.File(path, "r") as file:
+            version = _version(file)
+            root = file.get("node")
+            if not isinstance(root, h5py.Group):
+                held = ", ".join(file) or "nothing"
+                raise UnsoundError(
+                    f"an HDF5 file without the group 'node' of a NIR graph (it holds {held}): "
+                    "write one with nir.write"
+                )
+            return _Reader().group(root, "node"), version
+    except UnsoundError as error:
+        raise ValueError(f"{path}: {error}") from error
+    except UNREADABLE as error:
+        raise ValueError(
+            f"{path}: damaged or cut short ({error}): download or write it again"
+        ) from error
+
+
 def _version(file: h5py.File) -> str:
     stored = file.get("version")
     value = stored[()] if isinstance(stored, h5py.Dataset) and stored.shape == () else "unknown"
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
-def _newer(version: str) -> str:
-    """A remedy to add to an error where the file is newer than the installed nir."""
+def _written_by(version: str) -> str:
+    """Who wrote the file, to add to an error, with a remedy where that is a newer nir."""
     installed = getattr(nir, "version", "0")
     try:
         is_newer = [*map(int, version.split("."))] > [*map(int, installed.split("."))]
@@ -109,18 +123,18 @@ class _Reader:
     def group(self, group: h5py.Group, path: str) -> Tree:
         info = h5o.get_info(group.id)
         if (info.fileno, info.addr) in self.seen:
-            raise ValueError(
+            raise UnsoundError(
                 f"the group {path!r} occurs twice, so the graph has no end: write it anew"
             )
         self.seen.add((info.fileno, info.addr))
         if len(path) > 4096:
-            raise ValueError(f"groups nested too deeply at {path[:80]!r}…: write it anew")
+            raise UnsoundError(f"groups nested too deeply at {path[:80]!r}…: write it anew")
         tree: Tree = {}
         for key in map(str, group):
             where = f"{path}/{key}"
             link = group.get(key, getlink=True)
             if not isinstance(link, h5py.HardLink):
-                raise ValueError(
+                raise UnsoundError(
                     f"{where!r} is a link ({type(link).__name__}), possibly to another file: a NIR "
                     "file holds its own data"
                 )
@@ -132,17 +146,17 @@ class _Reader:
 
     def value(self, item: Any, where: str) -> Any:
         if not isinstance(item, h5py.Dataset):
-            raise ValueError(f"{where!r} is a {type(item).__name__}: a NIR file holds data sets")
+            raise UnsoundError(f"{where!r} is a {type(item).__name__}: a NIR file holds data sets")
         if item.shape is None:
             return None
         if item.external or item.is_virtual:
-            raise ValueError(f"{where!r} lies in another file: a NIR file holds its own data")
+            raise UnsoundError(f"{where!r} lies in another file: a NIR file holds its own data")
         text = h5py.check_string_dtype(item.dtype) is not None
         if item.dtype.kind not in "biuf" and not text:
-            raise ValueError(f"{where!r} has the type {item.dtype}: neither numbers nor text")
+            raise UnsoundError(f"{where!r} has the type {item.dtype}: neither numbers nor text")
         self.bytes += int(np.prod(item.shape, dtype=object)) * item.dtype.itemsize
         if self.bytes > MAX_BYTES:
-            raise ValueError(
+            raise UnsoundError(
                 f"{where!r} has the shape {item.shape}: the arrays so far take {self.bytes:,} "
                 f"bytes, above the limit of {MAX_BYTES:,}; for a network of this size, pass the "
                 "graph that nir.read returns"

@@ -19,6 +19,7 @@ from engram.neuron.interchange.graph import (
     in_order,
     located,
 )
+from engram.neuron.interchange.scale import Scale
 from engram.neuron.module import OverTime, Temporal
 
 ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
@@ -36,7 +37,7 @@ class LayerTracer(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether the module is recorded as one call."""
-        return isinstance(m, Temporal | WiredLayers) or super().is_leaf_module(
+        return isinstance(m, Temporal | WiredLayers | Scale) or super().is_leaf_module(
             m, module_qualified_name
         )
 
