@@ -247,3 +247,37 @@ def test_spikingjelly_reads_an_if_that_acts_per_unit_of_time(dt):
     theirs, _ = exchange.import_from_nir(to_nir(net, (6,), dt=dt), dt=dt, step_mode="m")(x)
     assert_fires(theirs)
     torch.testing.assert_close(theirs, net(x), rtol=0, atol=0)
+
+
+def test_the_structure_of_the_published_cnn_fires_as_its_equations_say(tmp_path):
+    """`cnn_sinabs.nir` of the NIR paper: IF of r = 1 and threshold 1, sums, no biases."""
+    rng = np.random.default_rng(0)
+
+    def conv(out: int, into: int, k: int, stride: int) -> nir.Conv2d:
+        weight = rng.normal(0.15, 1, (out, into, k, k)).astype(np.float32) / np.sqrt(k * k * into)
+        sizes = (stride, stride), (1, 1), (1, 1), 1
+        return nir.Conv2d(None, weight, *sizes, np.zeros(out, np.float32))
+
+    def linear(out: int, into: int) -> nir.Affine:
+        weight = rng.normal(0.1, 1, (out, into)).astype(np.float32) / np.sqrt(into)
+        return nir.Affine(weight, np.zeros(out, np.float32))
+
+    def fire(*shape: int) -> nir.IF:
+        one = np.ones(shape, np.float32)
+        return nir.IF(r=one, v_threshold=one, v_reset=0 * one)
+
+    pool = [nir.SumPool2d(*np.array([[2, 2], [2, 2], [0, 0]])) for _ in range(2)]
+    graph = nir.NIRGraph.from_list(
+        *[nir.Input(np.array([2, 34, 34])), conv(16, 2, 5, 2), fire(16, 16, 16)],
+        *[conv(16, 16, 3, 1), fire(16, 16, 16), pool[0], conv(8, 16, 3, 1), fire(8, 8, 8)],
+        *[pool[1], nir.Flatten({"input": np.array([8, 4, 4])}, 0, -1)],
+        *[linear(256, 128), fire(256), linear(10, 256), fire(10)],
+    )
+    nir.write(tmp_path / "cnn.nir", graph)
+    net = from_nir(tmp_path / "cnn.nir")
+    assert net["if"].threshold == 1.0
+    x = torch.rand(12, 1, 2, 34, 34, generator=torch.Generator().manual_seed(0)) < 0.1
+    spikes = net.double()(x.double())
+    assert_fires(spikes)
+    expected = Interpreter(graph, 1.0, gain=1.0).run(x.numpy())
+    np.testing.assert_array_equal(spikes.detach().numpy(), expected)

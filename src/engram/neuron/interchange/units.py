@@ -187,7 +187,7 @@ def _gain(
         (reading,) = set(sure.values())
         return (dt if reading == "physical" else 1.0), [
             f"r of {names}: v ← v + {'dt·' if reading == 'physical' else ''}r·i a step "
-            f"(convention={reading!r}), for {_because(integrators, dt)}"
+            f"(convention={reading!r}); {_because(integrators, dt)}"
         ]
     raise ValueError(
         f"r of {names} may act per step, v ← v + r·i, or per unit of time, v ← v + dt·r·i with "
@@ -198,19 +198,17 @@ def _gain(
 
 
 def _because(integrators: Mapping[str, nir.IF | nir.I], dt: float) -> str:
-    said = []
+    """What each node says of its resistance; nodes that say the same are named together."""
+    said: dict[str, list[str]] = {}
     for name, node in integrators.items():
         inputs = _inputs(node)
-        reach = (
-            ""
-            if inputs is None
-            else (
-                f", so that {inputs:.3g} unit inputs reach the threshold per step and "
-                f"{inputs / dt:.3g} with dt"
+        fact = f"r = {np.median(array(node.r)):g}"
+        if inputs is not None:
+            fact += (
+                f" and a threshold of {inputs:.3g} unit inputs per step, {inputs / dt:.3g} with dt"
             )
-        )
-        said.append(f"{name!r} has r = {np.median(array(node.r)):g}{reach}")
-    return "; ".join(said)
+        said.setdefault(fact, []).append(repr(name))
+    return "; ".join(f"{', '.join(names)}: {fact}" for fact, names in said.items())
 
 
 def _inputs(node: nir.IF | nir.I) -> float | None:
