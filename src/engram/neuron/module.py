@@ -109,12 +109,9 @@ class OverTime(Temporal):
 
 
 def _detached(state: Any) -> Any:
-    if isinstance(state, Tensor):
-        return state.detach()
-    if not isinstance(state, tuple):
-        return state
-    parts = map(_detached, state)
-    return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)
+    if state is None:
+        return None
+    return type(state)(*(v.detach() if isinstance(v, Tensor) else v for v in state))
 
 
 @contextmanager

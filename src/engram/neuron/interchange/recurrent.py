@@ -1,7 +1,8 @@
 """Recurrent spiking networks: graphs with loops, run step by step."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple, final
+from itertools import islice
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -12,18 +13,38 @@ from engram.neuron.interchange.graph import INPUT, OUTPUT, WiredLayers, total
 from engram.neuron.module import Neuron, Temporal
 
 Values = dict[str, Tensor]
+Arrangement = tuple[tuple[tuple[str, type, int], ...], tuple[str, ...]]
+"""Name, class and size of each layer's state, and the names of the outputs that are read late."""
 
 
-class GraphState(NamedTuple):
-    """What a recurrent graph remembers between steps.
+class GraphState(tuple[Any, ...]):
+    """What a recurrent graph remembers between steps: how its values are arranged, and the values.
 
-    Attributes:
-        layers: The state of each layer, in order; None for a layer that has none.
-        outputs: The last output of each layer that another reads late, `(1, batch, *features)`.
+    The values are the state of each layer and the last outputs that others read late, in a row, so
+    that what detaches or copies a state of one layer does so with that of a graph.
     """
 
-    layers: tuple[Any, ...]
-    outputs: tuple[Tensor, ...]
+    def __new__(cls, arrangement: Arrangement, *values: Any) -> "GraphState":
+        """A state of these values."""
+        return super().__new__(cls, (arrangement, *values))
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        """The arguments that copies are made with."""
+        return tuple(self)
+
+    @classmethod
+    def of(cls, states: dict[str, Any], before: Values) -> "GraphState":
+        """The state of these layers, and the outputs that are read late."""
+        kinds = [(name, type(s), 0 if s is None else len(s)) for name, s in states.items()]
+        values = [value for s in states.values() if s is not None for value in s]
+        return cls((tuple(kinds), tuple(before)), *values, *before.values())
+
+    def parts(self) -> tuple[dict[str, Any], Values]:
+        """The state of each layer, and the outputs that are read late, by name."""
+        kinds, late = self[0]
+        values = iter(self[1:])
+        states = {name: kind(*islice(values, size)) if size else None for name, kind, size in kinds}
+        return states, dict(zip(late, values, strict=True))
 
 
 @final
@@ -69,11 +90,7 @@ class RecurrentGraph(WiredLayers, Temporal):
         return all(layer.causal for layer in self.layers if isinstance(layer, Temporal))
 
     def _run(self, x: Tensor, state: GraphState | None) -> tuple[Tensor, GraphState]:
-        states: dict[str, Any] = dict.fromkeys(self.names)
-        before: Values = {}
-        if state is not None:
-            states = dict(zip(self.names, state.layers, strict=True))
-            before = dict(zip(self.remembered, state.outputs, strict=True))
+        states, before = state.parts() if state else (dict.fromkeys(self.names), {})
         values: Values = {INPUT: x}
         for names, looped in self._blocks():
             if looped:
@@ -82,9 +99,8 @@ class RecurrentGraph(WiredLayers, Temporal):
                 values[names[0]], states[names[0]] = self._call(
                     names[0], total(values[s] for s in self.sources[names[0]]), states
                 )
-        outputs = tuple(before[name] for name in self.remembered)
         y = total(values[source] for source in self.sources[OUTPUT])
-        return y, GraphState(tuple(states.values()), outputs)
+        return y, GraphState.of(states, before)
 
     def _blocks(self) -> list[tuple[tuple[str, ...], bool]]:
         """The layers in order, cut into single layers and runs of layers that loops span."""
