@@ -54,6 +54,7 @@ class SteppedNeuron(LeakyNeuron):
     """A leaky neuron that runs step after step, in a kernel where there is one."""
 
     decay_input: bool
+    state_type = F.LIFState
 
     @abstractmethod
     def _leak(self) -> tuple[float, Tensor | None]:
