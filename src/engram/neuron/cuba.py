@@ -43,6 +43,8 @@ class CubaLIF(LeakyNeuron):
         current, then the membrane from the new current.
     """
 
+    state_type = F.CubaLIFState
+
     tau_syn: float | Tensor
     tau: float | Tensor
     input_weight: float | Tensor

@@ -7,7 +7,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from engram.neuron.channel import check_channels, per_channel, per_neuron
-from engram.neuron.functional import PSNState, remember, state_dtype
+from engram.neuron.functional import (
+    WindowState,
+    last_inputs,
+    no_history,
+    seen_inputs,
+    state_dtype,
+)
 from engram.neuron.module import Temporal
 
 
@@ -38,7 +44,8 @@ def delayed(
     fraction = delay + (bounded - delay).detach() - whole
     steps = torch.arange(max_delay, seen.shape[0], device=seen.device)
     rows = steps.reshape(-1, *[1] * (seen.ndim - 1)) - whole.long()
-    near, far = (torch.take_along_dim(seen, rows - i, dim=0) for i in (0, 1))
+    rows = rows.expand(-1, *seen.shape[1:])
+    near, far = (seen.gather(0, rows - i) for i in (0, 1))
     return (1 - fraction) * near + fraction * far
 
 
@@ -63,6 +70,8 @@ class Delay(Temporal):
         Khalfaoui-Hassani et al., ICLR 2023, arXiv 2112.03740.
     """
 
+    state_type = WindowState
+
     def __init__(
         self, max_delay: int, channels: int = 1, *, delay: float | Tensor | None = None
     ) -> None:
@@ -84,13 +93,15 @@ class Delay(Temporal):
             start = start if delay is None else torch.full_like(start, delay)
         self.delay = nn.Parameter(start)
 
-    def _run(self, x: Tensor, state: PSNState | None) -> tuple[Tensor, PSNState]:
-        if state is None:
-            state = PSNState(x.new_zeros(self.max_delay, *x.shape[1:]), 0)
-        seen = torch.cat([state.history, x])
+    def _run(self, x: Tensor, state: WindowState | None) -> tuple[Tensor, WindowState]:
+        history = no_history(x, self.max_delay) if state is None else state.history
+        seen = seen_inputs(history, x, self.max_delay)
         delay = per_neuron(self.delay, x) if self.each else per_channel(self.delay, x)
         y = delayed(seen.to(state_dtype(x)), delay, self.max_delay)
-        return y.to(x.dtype), remember(seen, self.max_delay + 1, state.step + x.shape[0])
+        return y.to(x.dtype), WindowState(last_inputs(seen, self.max_delay))
+
+    def _neurons(self, state: WindowState) -> torch.Size:
+        return state.history.shape[1:]
 
     def extra_repr(self) -> str:
         """What tells this layer from the default one."""

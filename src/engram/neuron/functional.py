@@ -4,14 +4,27 @@ Sequences are `(time, *neurons)`, where `*neurons` is usually `(batch, *features
 input is integrated in float32, and the spikes come back in the dtype of the input.
 """
 
+import copy
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from engram.neuron.surrogate import Surrogate
+
+
+def copied_state(state: Any, memo: Any) -> Any:
+    """A deep copy of a state: values that autograd computed are copied without their graph."""
+    return type(state)(
+        *(
+            value.detach().clone()
+            if isinstance(value, Tensor) and value.grad_fn is not None
+            else copy.deepcopy(value, memo)
+            for value in state
+        )
+    )
 
 
 class LIFState(NamedTuple):
@@ -22,6 +35,8 @@ class LIFState(NamedTuple):
     """
 
     voltage: Tensor
+
+    __deepcopy__ = copied_state
 
 
 class CubaLIFState(NamedTuple):
@@ -35,17 +50,35 @@ class CubaLIFState(NamedTuple):
     current: Tensor
     voltage: Tensor
 
+    __deepcopy__ = copied_state
 
-class PSNState(NamedTuple):
-    """What a causal parallel neuron remembers between steps.
+
+class WindowState(NamedTuple):
+    """What a layer with a window over its last inputs remembers between steps.
 
     Attributes:
-        history: The inputs that later steps still read, at most k−1, `(m, *neurons)`.
-        step: How many steps have run.
+        history: The inputs that later steps still read, zero before the first, `(m, *neurons)`.
     """
 
     history: Tensor
-    step: int
+
+    __deepcopy__ = copied_state
+
+
+class PSNState(NamedTuple):
+    """What a causal parallel neuron whose steps differ remembers between them.
+
+    Attributes:
+        history: The k−1 inputs that later steps still read, zero before the first,
+            `(k − 1, *neurons)`.
+        step: How many steps have run, an integer tensor `()` on the CPU: a compiled graph takes it
+            as an input, where it would be compiled again for every other Python number.
+    """
+
+    history: Tensor
+    step: Tensor
+
+    __deepcopy__ = copied_state
 
 
 def state_dtype(x: Tensor) -> torch.dtype:
@@ -264,9 +297,35 @@ def psn(
     return surrogate(charge).to(x.dtype).reshape(weight.shape[0], *x.shape[1:])
 
 
-def remember(seen: Float[Tensor, "time *neurons"], k: int, step: int) -> PSNState:
-    """The state after `step` steps of a neuron of order k that has `seen` these inputs last."""
-    return PSNState(seen[max(0, seen.shape[0] - (k - 1)) :], step)
+def no_history(x: Float[Tensor, "time *neurons"], length: int) -> Float[Tensor, "m *neurons"]:
+    """The `length` inputs before the first step, which are zero."""
+    return x.new_zeros(length, *x.shape[1:])
+
+
+def seen_inputs(
+    history: Float[Tensor, "m *neurons"], x: Float[Tensor, "time *neurons"], length: int
+) -> Float[Tensor, "seen *neurons"]:
+    """The inputs before a sequence and the sequence, in its dtype.
+
+    Args:
+        history: The inputs before.
+        x: The sequence.
+        length: How many inputs before it the layer reads.
+
+    Raises:
+        ValueError: The history has another length, as that of another layer has.
+    """
+    if history.shape[0] != length:
+        raise ValueError(
+            f"the state holds {history.shape[0]} earlier inputs and this layer reads {length}: "
+            "pass a state that the same layer returned"
+        )
+    return torch.cat([history.to(x.dtype), x])
+
+
+def last_inputs(seen: Float[Tensor, "seen *neurons"], length: int) -> Float[Tensor, "m *neurons"]:
+    """The last `length` inputs, which are the history of the next step."""
+    return seen[seen.shape[0] - length :]
 
 
 def band_mask(T: int, k: int, *, device: torch.device | None = None) -> Float[Tensor, "T T"]:
@@ -276,7 +335,7 @@ def band_mask(T: int, k: int, *, device: torch.device | None = None) -> Float[Te
 
 
 def masked_weight(
-    weight: Float[Tensor, "T T"], mask: Float[Tensor, "T T"], lam: float
+    weight: Float[Tensor, "T T"], mask: Float[Tensor, "T T"], lam: float | Float[Tensor, ""]
 ) -> Float[Tensor, "T T"]:
     """W ⊙ M_k(λ), M_k(λ) = λ·M_k + (1 − λ)·J: dense at λ = 0, causal at λ = 1.
 

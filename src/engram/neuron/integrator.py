@@ -43,6 +43,8 @@ class LI(Temporal):
             to the features.
     """
 
+    state_type = F.LIFState
+
     tau: float | Tensor
     resting: float | Tensor
     input_weight: float | Tensor

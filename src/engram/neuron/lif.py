@@ -63,6 +63,7 @@ class SteppedNeuron(LeakyNeuron):
     """
 
     decay_input: bool
+    state_type = F.LIFState
 
     @abstractmethod
     def _leak(self) -> tuple[float | Tensor, Tensor | None]:

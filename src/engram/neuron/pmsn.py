@@ -8,7 +8,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
 from engram.neuron.channel import check_channels, log_uniform, per_channel
-from engram.neuron.functional import state_dtype
+from engram.neuron.functional import copied_state, state_dtype
 from engram.neuron.module import Neuron
 from engram.neuron.recurrence import linear_recurrence
 from engram.neuron.surrogate import Surrogate, Triangle
@@ -24,6 +24,8 @@ class PMSNState(NamedTuple):
 
     compartments: Tensor
     voltage: Tensor
+
+    __deepcopy__ = copied_state
 
 
 def compartments(
@@ -109,6 +111,8 @@ class PMSN(Neuron):
         processing", 2024, arXiv 2408.14917. Its coupling starts at 5 for long sequences and 0.25
         for four steps; the authors draw D, here 1 at the start, from a normal distribution.
     """
+
+    state_type = PMSNState
 
     def __init__(
         self,

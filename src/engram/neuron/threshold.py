@@ -25,6 +25,8 @@ class Threshold(Neuron):
             features.
     """
 
+    stateful = False
+
     threshold: float | Tensor
 
     def __init__(
