@@ -222,7 +222,7 @@ def test_another_batch_size_is_refused_while_state_is_carried():
     layer = recurrent(LIF(), nn.Linear(4, 4))
     with stream(layer), torch.no_grad():
         layer(torch.rand(3, 2, 4))
-        with pytest.raises(ValueError, match="a batch of 2 and got a batch of 3.*new stream"):
+        with pytest.raises(ValueError, match=r"a batch of 2 and got a batch of 3.*new stream"):
             layer(torch.rand(3, 3, 4))
 
 
