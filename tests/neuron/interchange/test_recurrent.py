@@ -218,6 +218,14 @@ def test_the_gradient_ends_at_a_detached_state():
     assert x.grad[3:].abs().sum() > 0
 
 
+def test_another_batch_size_is_refused_while_state_is_carried():
+    layer = recurrent(LIF(), nn.Linear(4, 4))
+    with stream(layer), torch.no_grad():
+        layer(torch.rand(3, 2, 4))
+        with pytest.raises(ValueError, match=r"a batch of 2 and got a batch of 3.*new stream"):
+            layer(torch.rand(3, 3, 4))
+
+
 def test_a_recurrent_convolution():
     conv = OverTime(nn.Conv2d(3, 3, 3, padding=1))
     net = nn.Sequential(OverTime(nn.Conv2d(2, 3, 3, padding=1)), recurrent(IF(0.5), conv))

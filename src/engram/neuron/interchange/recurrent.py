@@ -91,6 +91,12 @@ class RecurrentGraph(WiredLayers, Temporal):
 
     def _run(self, x: Tensor, state: GraphState | None) -> tuple[Tensor, GraphState]:
         states, before = state.parts() if state else (dict.fromkeys(self.names), {})
+        if any(output.shape[1] != x.shape[1] for output in before.values()):
+            sizes = {output.shape[1] for output in before.values()}
+            raise ValueError(
+                f"RecurrentGraph carries the state of a batch of {sizes.pop()} and got a batch of "
+                f"{x.shape[1]}: open a new stream(), or run from state None, for another batch"
+            )
         values: Values = {INPUT: x}
         for names, looped in self._blocks():
             if looped:
