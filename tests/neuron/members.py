@@ -47,4 +47,5 @@ MEMBERS: dict[str, Callable[[], Neuron]] = {
 }
 # an unfinished fixed point reads no later input, but comes out closer to LIF the shorter the chunks
 NOT_CAUSAL = ("psn", "masked-fading", "fixed-point-unfinished")
+STATELESS = ("threshold",)
 CAUSAL = {name: make for name, make in MEMBERS.items() if name not in NOT_CAUSAL}

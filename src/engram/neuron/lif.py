@@ -3,7 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -71,17 +71,41 @@ class SteppedNeuron(LeakyNeuron):
 
     def _run(self, x: Tensor, state: F.LIFState | None) -> tuple[Tensor, F.LIFState]:
         tau, leak = self._leak()
-        values = {"tau": tau, "leak": leak, "threshold": self.threshold, "reset": self.reset}
-        own = {
-            name: per_neuron(value, x)
-            for name, value in values.items()
-            if isinstance(value, Tensor) and value.ndim
-        }
-        lif = F.lif if own or uses_reference(x, self.surrogate) else compiled_lif
+        if (
+            isinstance(self.threshold, Tensor)
+            or isinstance(self.reset, Tensor)
+            or isinstance(tau, Tensor)
+            or (leak is not None and leak.ndim)
+        ):
+            return self._run_own(x, state, tau, leak)
+        lif = F.lif if uses_reference(x, self.surrogate) else compiled_lif
         return lif(
             x,
             state,
-            **values | own,  # pyright: ignore[reportArgumentType]
+            tau=tau,  # pyright: ignore[reportArgumentType]
+            leak=leak,
+            threshold=self.threshold,  # pyright: ignore[reportArgumentType]
+            reset=self.reset,  # pyright: ignore[reportArgumentType]
+            decay_input=self.decay_input,
+            detach_reset=self.detach_reset,
+            surrogate=self.surrogate,
+        )
+
+    def _run_own(
+        self, x: Tensor, state: F.LIFState | None, tau: float | Tensor, leak: Tensor | None
+    ) -> tuple[Tensor, F.LIFState]:
+        """Neurons with values of their own."""
+        values: dict[str, Any] = {
+            "tau": tau,
+            "leak": leak,
+            "threshold": self.threshold,
+            "reset": self.reset,
+        }
+        values |= {n: per_neuron(v, x) for n, v in values.items() if isinstance(v, Tensor)}
+        return F.lif(
+            x,
+            state,
+            **values,
             decay_input=self.decay_input,
             detach_reset=self.detach_reset,
             surrogate=self.surrogate,
@@ -171,17 +195,15 @@ class LIF(SteppedNeuron):
         return self.tau, None
 
     def _run(self, x: Tensor, state: F.LIFState | None) -> tuple[Tensor, F.LIFState]:
-        current = self._resting_current(x)
-        if current is None:
+        if self.resting is None:
             return super()._run(x, state)
-        spikes, after = super()._run(x.to(F.state_dtype(x)) + current, state)
+        spikes, after = super()._run(x.to(F.state_dtype(x)) + self._resting_current(x), state)
         return spikes.to(x.dtype), after
 
-    def _resting_current(self, x: Tensor) -> Tensor | None:
-        """The constant current that holds the membrane at V_rest, where it is not V_reset."""
-        if self.resting is None:
-            return None
-        gap = torch.as_tensor(self.resting) - (0.0 if self.reset is None else self.reset)
+    def _resting_current(self, x: Tensor) -> Tensor:
+        """The constant current that holds the membrane at V_rest in place of V_reset."""
+        resting = 0.0 if self.resting is None else self.resting
+        gap = torch.as_tensor(resting) - (0.0 if self.reset is None else self.reset)
         current = gap if self.decay_input else gap / self.tau
         return per_neuron(current.to(x.device), x)
 
