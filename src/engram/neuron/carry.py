@@ -13,7 +13,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from engram.neuron.surroundings import check_situation, situation, suspendable_frame
+from engram.neuron.surroundings import check_situation, situation, suspendable_frame, usual
 
 Path = tuple[int, ...]
 """The modules of a network whose calls led to a layer, outermost first, and the layer, by id."""
@@ -50,11 +50,11 @@ class Stream:
         self.kind = kind
         self.single_step = single_step
         self.states: dict[Use, Any] = {}
-        self._owner = suspendable_frame()
-        self._closed = False
-        self._layers: dict[int, nn.Module] = {}
-        self._containers: dict[int, nn.Module] = {}
+        self.owner = suspendable_frame()
+        self.layers: dict[int, nn.Module] = {}
+        self.containers: dict[int, nn.Module] = {}
         self._situation = situation()
+        self._usual = usual()
         self._handled: BaseException | None = None
         self._path: Path = ()
         self._places: dict[Path, Path] = {}
@@ -70,11 +70,13 @@ class Stream:
 
     def close(self) -> None:
         """Ends the stream, in whatever order streams end."""
-        self._closed, self._owner, self._handled = True, None, None
-        here.streams = tuple(stream for stream in here.streams if not stream._closed)
-        for container in self._containers.values():
+        here.streams = tuple(stream for stream in here.streams if stream is not self)
+        for container in self.containers.values():
             _unwatch(container)
-        self.states.clear()
+        # where another thread closes it, the one that opened it still lists it
+        self.owner = self._handled = None
+        for held in (self.layers, self.containers, self.states, self._pending):
+            held.clear()
 
     def admit(self) -> None:
         """Takes in the layers of the network, those added since it was opened included."""
@@ -83,25 +85,17 @@ class Stream:
         for name, module in self.net.named_modules():
             for child in module.children():
                 parents.setdefault(id(child), []).append(module)
-            if isinstance(module, self.kind) and id(module) not in self._layers:
+            if isinstance(module, self.kind) and id(module) not in self.layers:
                 check_causal(module, name)
                 new.append(module)
         for layer in new:
-            self._layers[id(layer)] = layer
+            self.layers[id(layer)] = layer
         while new:
             for container in parents.get(id(new.pop()), []):
-                if id(container) not in self._containers:
-                    self._containers[id(container)] = container
+                if id(container) not in self.containers:
+                    self.containers[id(container)] = container
                     _watch(container)
                     new.append(container)
-
-    def holds(self, layer: nn.Module) -> bool:
-        """Whether the layer belongs to the network."""
-        return id(layer) in self._layers
-
-    def contains(self, module: nn.Module) -> bool:
-        """Whether the module is a part of the network that contains layers."""
-        return id(module) in self._containers
 
     @property
     def calling(self) -> bool:
@@ -111,23 +105,16 @@ class Stream:
     @property
     def suspended(self) -> bool:
         """Whether the `with` block stands in a generator or coroutine that is not running."""
-        return self._owner is not None and self._owner.f_back is None
-
-    @property
-    def suspendable(self) -> bool:
-        """Whether the `with` block stands in a generator or coroutine."""
-        return self._owner is not None
-
-    @property
-    def owner(self) -> str:
-        """The name of the function whose `with` block this is."""
-        return "" if self._owner is None else self._owner.f_code.co_qualname
+        return self.owner is not None and self.owner.f_back is None
 
     def enter(self, module: nn.Module) -> None:
         """Notes that a part of the network is called."""
         if not self._path:
-            _check_not_exported(module)  # torch would not report that the call raised
             self._begin()
+            if torch.compiler.is_compiling():
+                _check_not_exported(module)  # torch would not report that the call raised
+            else:
+                self._handled = sys.exc_info()[1]
         self._path = (*self._path, id(module))
 
     def leave(self, module: nn.Module, *, returned: bool) -> None:
@@ -163,7 +150,7 @@ class Stream:
 
     def keep(self, use: Use, state: Any) -> None:
         """Notes the state after this use of a layer; it counts once the whole call went well."""
-        if not torch.compiler.is_compiling():
+        if not torch.compiler.is_compiling() and not (usual() and self._usual):
             check_situation(self._situation)
         self._pending[use] = state
         if not self._path:
@@ -197,19 +184,13 @@ class Stream:
     def _begin(self) -> None:
         self._used = {}
         self._pending = {}
-        if not torch.compiler.is_compiling():
-            self._handled = sys.exc_info()[1]
 
     def _commit(self) -> None:
         for place, used in self._used.items():
-            if self._uses.get(place, used) != used:
+            if self._uses.setdefault(place, used) != used:
                 self._refuse_uses(place, str(used))
-        for place, used in self._used.items():
-            self._uses[place] = used
-        for use, state in self._pending.items():
-            self.states[use] = state
-        self._used = {}
-        self._pending = {}
+        self.states.update(self._pending)
+        self._begin()
 
     def _place(self, path: Path, layer: nn.Module) -> Path:
         """The place a path leads to: one that was reached from further out or in is the same."""
@@ -230,7 +211,7 @@ class Stream:
 
     def _refuse_uses(self, place: Path, used: str) -> None:
         raise ValueError(
-            f"{self.name_of(self._layers[place[-1]])} was used {self._uses[place]} times in an "
+            f"{self.name_of(self.layers[place[-1]])} was used {self._uses[place]} times in an "
             f"earlier call and {used} in this one; which state belongs to which use is not known: "
             "inside stream() use a layer equally often in every call, and call the network the "
             "same way each time, or give each use a layer of its own"
@@ -250,11 +231,13 @@ def stream_of(layer: nn.Module, *, stateful: bool = True) -> Stream | None:
             known whether the layer should carry its state.
     """
     streams = here.streams
-    if not streams:
-        return None
+    if len(streams) == 1 and id(layer) in streams[0].layers and streams[0].owner is None:
+        if torch.compiler.is_compiling():
+            _check_not_exported(layer)
+        return streams[0]
     suspended = None
     for stream in reversed(streams):
-        if stream._closed or not (stream.holds(layer) or _joins(layer, stream, stateful)):
+        if id(layer) not in stream.layers and not _joins(layer, stream, stateful):
             continue
         if torch.compiler.is_compiling():
             _check_compiled(layer, stream)
@@ -264,9 +247,10 @@ def stream_of(layer: nn.Module, *, stateful: bool = True) -> Stream | None:
         if len(streams) > 1:
             _check_nesting(layer, stream)
         return stream
-    if suspended is not None:
+    if suspended is not None and suspended.owner is not None:
+        name = suspended.owner.f_code.co_qualname
         raise ValueError(
-            f"{suspended.name_of(layer)} is streamed by {suspended.owner}(), which is suspended: "
+            f"{suspended.name_of(layer)} is streamed by {name}(), which is suspended: "
             "whether this call continues that stream is not known; finish or close() it first, "
             "call a copy.deepcopy of the network, or make it a contextlib.contextmanager if the "
             "stream is meant for its caller"
@@ -281,7 +265,7 @@ def _joins(layer: nn.Module, stream: Stream, stateful: bool) -> bool:
     if not stream.calling and layer in stream.strangers:
         return False
     stream.admit()
-    if stream.holds(layer):
+    if id(layer) in stream.layers:
         return True
     if stream.calling:
         raise ValueError(
@@ -296,7 +280,7 @@ def _joins(layer: nn.Module, stream: Stream, stateful: bool) -> bool:
 def _check_compiled(layer: nn.Module, stream: Stream) -> None:
     """Raises ValueError where a graph of this call could not be right for the next."""
     _check_not_exported(layer)
-    if stream.suspendable:
+    if stream.owner is not None:
         raise ValueError(
             "a compiled network cannot tell whether the generator or coroutine that streams it is "
             "suspended: open stream() in an ordinary function, or call the network uncompiled"
@@ -316,7 +300,7 @@ def _check_nesting(layer: nn.Module, stream: Stream) -> None:
     for outer in here.streams:
         if outer is stream:
             return
-        began = outer._path and outer._path[0] not in stream._containers
+        began = outer._path and outer._path[0] not in stream.containers
         if began and outer.single_step != stream.single_step:
             raise ValueError(
                 f"{stream.name_of(layer)} is called by a network that is streamed with "
@@ -342,7 +326,7 @@ def detached(state: Any) -> Any:
 
 def usable(state: Any) -> Any:
     """The state as training can use it, also where it was made in inference mode."""
-    if torch.is_inference_mode_enabled():
+    if not state[0].is_inference() or torch.is_inference_mode_enabled():
         return state
     return _mapped(state, lambda v: v.clone() if v.is_inference() else v)
 
@@ -391,7 +375,7 @@ def _drop_hooks(module: nn.Module) -> None:
 def _enter(module: nn.Module, inputs: Any) -> None:
     contained = False
     for stream in here.streams:
-        if stream.contains(module):
+        if id(module) in stream.containers:
             stream.enter(module)
             contained = True
     if not contained and not torch.compiler.is_compiling() and module not in _watched:
@@ -400,7 +384,7 @@ def _enter(module: nn.Module, inputs: Any) -> None:
 
 def _leave(module: nn.Module, inputs: Any, output: Any) -> None:
     for stream in here.streams:
-        if stream.contains(module):
+        if id(module) in stream.containers:
             # torch calls this hook with None for the output of a call that raised
             failed = output is None and not torch.compiler.is_compiling() and stream.raised()
             stream.leave(module, returned=not failed)

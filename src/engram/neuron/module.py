@@ -91,14 +91,14 @@ class Temporal(nn.Module, ABC):
                 cannot be carried: see there.
         """
         if here.streams:
-            self._check_unfolded()
+            if here.folded:
+                self._refuse_folded()
             stream = stream_of(self, stateful=self.stateful)
             if stream is not None:
                 return self._stream(stream, x, lengths)
-        if lengths is not None:
-            self._check(x)
-            return mask_steps(self._run(mask_steps(x, lengths), None)[0], lengths)
         self._check(x)
+        if lengths is not None:
+            return mask_steps(self._run(mask_steps(x, lengths), None)[0], lengths)
         return self._run(x, None)[0]
 
     def _stream(self, stream: Stream, x: Tensor, lengths: Tensor | None) -> Tensor:
@@ -108,18 +108,21 @@ class Temporal(nn.Module, ABC):
                 f"{type(self).__name__} got lengths inside stream(): stream each sequence "
                 "alone, or call it outside"
             )
-        single_step = stream.single_step
-        if single_step:
+        if stream.single_step:
             self._check_tensor(x)
             x = x.unsqueeze(0)
-        if self.stateful:
-            check_causal(self)
-            use = stream.use(self)
-            y, after = self.run(x, stream.state(use))
-            stream.keep(use, after)
         else:
-            y, _ = self.run(x)
-        return y.squeeze(0) if single_step else y
+            self._check(x)
+        if not self.stateful:
+            y, _ = self._run(x, None)
+        else:
+            if not self.causal:
+                check_causal(self)
+            use = stream.use(self)
+            state = stream.states.get(use)
+            y, after = self._run(x, self._rest(x) if state is None else self._fitted(state, x))
+            stream.keep(use, after)
+        return y.squeeze(0) if stream.single_step else y
 
     def run(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """What the layer makes of a sequence that follows `state`, and the state after it.
@@ -158,7 +161,7 @@ class Temporal(nn.Module, ABC):
         """The state, checked, on the device of x."""
         if self.state_type is None:
             return state
-        if not isinstance(state, self.state_type):
+        if type(state) is not self.state_type:
             raise ValueError(
                 f"{type(self).__name__} got a state of type {type(state).__name__}: pass the "
                 f"{self.state_type.__name__} that an earlier run of the layer returned, or None"
@@ -192,14 +195,14 @@ class Temporal(nn.Module, ABC):
                 f"{type(self).__name__} got input of shape {tuple(x.shape)}: the first axis is "
                 "time and needs at least one step"
             )
-        self._check_unfolded()
-
-    def _check_unfolded(self) -> None:
         if here.folded:
-            raise ValueError(
-                f"{type(self).__name__} is called inside OverTime, which folds time and batch into "
-                "one axis: take it out of OverTime, which is for layers that know no time"
-            )
+            self._refuse_folded()
+
+    def _refuse_folded(self) -> None:
+        raise ValueError(
+            f"{type(self).__name__} is called inside OverTime, which folds time and batch into "
+            "one axis: take it out of OverTime, which is for layers that know no time"
+        )
 
     def _check_tensor(self, x: Tensor) -> None:
         if not isinstance(x, Tensor):

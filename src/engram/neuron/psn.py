@@ -156,22 +156,30 @@ class MaskedPSN(Neuron):
         return self._banded_psn(x, self.weight, self.threshold), None
 
     def _continue(self, x: Tensor, state: F.PSNState) -> tuple[Tensor, F.PSNState]:
-        """The steps that follow a state: a window over the band, wherever in it they stand."""
+        """The steps that follow a state, as those of a sequence that begins with its history."""
         self._check_faded()
-        stop = state.step + x.shape[0]
-        if torch.compiler.is_compiling():
-            torch._assert_async(  # pyright: ignore[reportPrivateImportUsage]
-                stop <= self.T, f"MaskedPSN(T={self.T}) got more than {self.T} steps"
-            )
-        elif stop > self.T:
-            check_length(self, int(stop))
         seen = F.seen_inputs(state.history, x, self.k - 1)
-        steps = torch.arange(1 - self.k, x.shape[0], device=x.device) + state.step
+        stop = state.step + x.shape[0]
+        after = F.PSNState(F.last_inputs(seen, self.k - 1), stop)
+        if torch.compiler.is_compiling():
+            return self._banded_psn(seen, *self._rows(x, state.step)), after
+        end = int(stop)
+        if end > self.T:
+            check_length(self, end)
+        start = end - x.shape[0]
+        seen = seen[max(0, self.k - 1 - start) :]
+        rows = (slice(start, end), slice(end - seen.shape[0], end))
+        return self._banded_psn(seen, self.weight[rows], self.threshold[start:end]), after
+
+    def _rows(self, x: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights and thresholds of the steps of x, in a graph that knows `step` as a tensor."""
+        torch._assert_async(  # pyright: ignore[reportPrivateImportUsage]
+            step <= self.T - x.shape[0], f"MaskedPSN(T={self.T}) got more than {self.T} steps"
+        )
+        steps = torch.arange(1 - self.k, x.shape[0], device=x.device) + step
         rows = steps[self.k - 1 :]
         # inputs before the first are zero, so that any weight may stand for theirs
-        weight = self.weight[rows].index_select(1, steps.clamp(min=0))
-        spikes = self._banded_psn(seen, weight, self.threshold[rows])
-        return spikes, F.PSNState(F.last_inputs(seen, self.k - 1), stop)
+        return self.weight[rows].index_select(1, steps.clamp(min=0)), self.threshold[rows]
 
     def _banded_psn(self, seen: Tensor, weight: Tensor, threshold: Tensor) -> Tensor:
         """`weight` has a row for each step wanted and a column for each input seen."""

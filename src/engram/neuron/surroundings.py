@@ -41,6 +41,18 @@ def situation() -> Situation:
     )
 
 
+def usual() -> bool:
+    """Whether nothing transforms the computation now, at a fraction of the cost of `situation`."""
+    autograd: Any = torch._C._autograd  # pyright: ignore[reportAttributeAccessIssue]
+    functorch: Any = torch._C._functorch  # pyright: ignore[reportAttributeAccessIssue]
+    return (
+        torch._C._is_fwd_grad_enabled()
+        and autograd._top_saved_tensors_default_hooks(True) is None
+        and functorch.maybe_current_level() is None
+        and torch._C._get_tracing_state() is None
+    )
+
+
 def check_situation(opened: Situation) -> None:
     """Raises ValueError where a state of this call could not be carried on.
 
