@@ -34,9 +34,12 @@ from engram.neuron import (
     stream,
 )
 from engram.neuron.functional import LIFState
-from tests.neuron.members import CAUSAL, T
+from tests.neuron.members import CAUSAL, STATELESS, T
 
-LAYERS: dict[str, Callable[[], Temporal]] = {**CAUSAL, "delay": lambda: Delay(3)}
+LAYERS: dict[str, Callable[[], Temporal]] = {
+    **{name: make for name, make in CAUSAL.items() if name not in STATELESS},
+    "delay": lambda: Delay(3),
+}
 every = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS.keys())
 Make = Callable[[], Temporal]
 
