@@ -9,7 +9,13 @@ from torch import Tensor, nn
 
 from engram.neuron.backend import writes_onnx
 from engram.neuron.channel import check_channels, per_channel
-from engram.neuron.functional import PSNState, remember, state_dtype
+from engram.neuron.functional import (
+    WindowState,
+    last_inputs,
+    no_history,
+    seen_inputs,
+    state_dtype,
+)
 from engram.neuron.module import Neuron
 from engram.neuron.psn import uniform_weight
 from engram.neuron.surrogate import ATan, Surrogate
@@ -97,6 +103,8 @@ class DilatedPSN(Neuron):
         norm into W and B before rounding W; here a norm is a layer of its own.
     """
 
+    state_type = WindowState
+
     def __init__(
         self,
         k: int,
@@ -123,14 +131,16 @@ class DilatedPSN(Neuron):
         )
         self.threshold = nn.Parameter(torch.ones(channels))
 
-    def _run(self, x: Tensor, state: PSNState | None) -> tuple[Tensor, PSNState]:
+    def _run(self, x: Tensor, state: WindowState | None) -> tuple[Tensor, WindowState]:
         before = (self.k - 1) * self.dilation
-        state = PSNState(x.new_zeros(before, *x.shape[1:]), 0) if state is None else state
-        seen = torch.cat([state.history, x])
+        seen = seen_inputs(no_history(x, before) if state is None else state.history, x, before)
         weight = power_of_two(per_channel(self.weight.mT, x))
         charge = dilated_charge(seen.to(state_dtype(x)), weight, self.dilation)
         spikes = self.surrogate(charge - per_channel(self.threshold, x))
-        return spikes.to(x.dtype), remember(seen, before + 1, state.step + x.shape[0])
+        return spikes.to(x.dtype), WindowState(last_inputs(seen, before))
+
+    def _neurons(self, state: WindowState) -> torch.Size:
+        return state.history.shape[1:]
 
     def extra_repr(self) -> str:
         """What tells this neuron from the default one."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from engram.neuron.backend import writes_onnx
 from engram.neuron.channel import check_channels, log_uniform, per_channel
-from engram.neuron.functional import state_dtype
+from engram.neuron.functional import copied_state, state_dtype
 from engram.neuron.module import Neuron
 from engram.neuron.pair import Pair, pair_recurrence, refuse_state
 from engram.neuron.recurrence import linear_recurrence
@@ -26,6 +26,8 @@ class PMSNState(NamedTuple):
 
     compartments: Tensor
     voltage: Tensor
+
+    __deepcopy__ = copied_state
 
 
 def compartments(
@@ -111,6 +113,8 @@ class PMSN(Neuron):
         processing", 2024, arXiv 2408.14917. Its coupling starts at 5 for long sequences and 0.25
         for four steps; the authors draw D, here 1 at the start, from a normal distribution.
     """
+
+    state_type = PMSNState
 
     def __init__(
         self,

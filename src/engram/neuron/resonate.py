@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from engram.neuron.backend import writes_onnx
 from engram.neuron.channel import check_channels, log_uniform, per_channel
-from engram.neuron.functional import state_dtype
+from engram.neuron.functional import copied_state, state_dtype
 from engram.neuron.lif import check_tau
 from engram.neuron.module import Neuron
 from engram.neuron.pair import Pair, pair_recurrence, refuse_state
@@ -25,6 +25,8 @@ class PRFState(NamedTuple):
     """
 
     membrane: Tensor
+
+    __deepcopy__ = copied_state
 
 
 def prf(
@@ -104,6 +106,8 @@ class PRF(Neuron):
     References:
         Huang et al., 2024, arXiv 2410.03530.
     """
+
+    state_type = PRFState
 
     def __init__(
         self,

@@ -96,7 +96,7 @@ def fire(conv: nn.Module, neuron: nn.Module, x: Tensor) -> Tensor:
 
 def kernel_settings(neuron: nn.Module) -> Settings | None:
     """What the fused kernel needs of a LIF that starts from rest; None for other neurons."""
-    if not isinstance(neuron, IF | LIF) or neuron.carry or neuron.single_step:
+    if not isinstance(neuron, IF | LIF) or neuron.carry:
         return None
     if type(neuron.surrogate) not in SHAPES:
         return None
