@@ -1,5 +1,6 @@
 import itertools
 
+import numpy as np
 import pytest
 import torch
 
@@ -133,3 +134,11 @@ def test_refuses_a_reset_at_or_above_threshold(neuron: type) -> None:
         neuron(threshold=1.0, reset=1.0)
     with pytest.raises(ValueError, match="soft reset"):
         neuron(threshold=0.0, reset=None)
+
+
+@pytest.mark.parametrize("w", [-1e4, -200.0, -30.0, 0.0, 3.0, 200.0])
+def test_the_learned_time_constant_is_defined_for_every_weight(w: float) -> None:
+    neuron = ParametricLIF()
+    with torch.no_grad():
+        neuron.w.fill_(w)
+    assert neuron.tau == pytest.approx(1 + float(np.exp(-np.longdouble(w))))

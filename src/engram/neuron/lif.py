@@ -187,8 +187,8 @@ class ParametricLIF(SteppedNeuron):
 
     @property
     def tau(self) -> float:
-        """The time constant learned so far, in steps."""
-        return 1.0 / self.w.detach().sigmoid().item()
+        """The time constant learned so far, 1 + exp(−w) steps; infinite where that overflows."""
+        return 1.0 + torch.exp(-self.w.detach().double()).item()
 
     def _leak(self) -> tuple[float, Tensor]:
         return math.inf, self.w.sigmoid()
