@@ -190,7 +190,7 @@ class Stream:
             if self._uses.setdefault(place, used) != used:
                 self._refuse_uses(place, str(used))
         self.states.update(self._pending)
-        self._begin()
+        self._pending = {}
 
     def _place(self, path: Path, layer: nn.Module) -> Path:
         """The place a path leads to: one that was reached from further out or in is the same."""

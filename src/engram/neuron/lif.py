@@ -269,7 +269,10 @@ class ParametricLIF(SteppedNeuron):
 
     @property
     def tau(self) -> float | Tensor:
-        """The time constant learned so far, in steps; one for each w."""
+        """The time constant learned so far, 1 + exp(−w) steps; one for each w.
+
+        It is infinite where that overflows.
+        """
         tau = 1.0 + (-self.w.detach().double()).exp()
         return tau if tau.ndim else tau.item()
 

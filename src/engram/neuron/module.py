@@ -173,9 +173,10 @@ class Temporal(nn.Module, ABC):
                 "change while a state is carried; open a new stream(), or run from state None, "
                 "for another batch, such as a smaller last one"
             )
-        if not torch.compiler.is_compiling():
+        first = state[0]
+        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
             state = usable(state)
-        if state[0].device != x.device:
+        if not (first.is_cpu and x.is_cpu) and first.device != x.device:
             state = type(state)(*(v.to(x.device) if v.ndim else v for v in state))
         return state
 
