@@ -76,10 +76,10 @@ def modular_charge(
     References:
         Chen et al., arXiv 2408.14917, the parallel reset.
     """
-    with torch.no_grad():
-        start = torch.zeros_like(current[0]) if start is None else start
-        total = torch.cat([start.unsqueeze(0), current]).cumsum(0)
-        voltage = torch.remainder(total, threshold)
+    # detached, for no_grad would let the derivatives of forward mode through
+    start = torch.zeros_like(current[0]) if start is None else start
+    total = torch.cat([start.unsqueeze(0), current]).detach().cumsum(0)
+    voltage = torch.remainder(total, threshold)
     return voltage[:-1] + current, voltage[-1]
 
 

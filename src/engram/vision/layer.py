@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from engram.neuron import IF, LIF, Neuron, Sigmoid
+from engram.neuron.convolution import Conv2d
 from engram.neuron.kernel.lif import Settings
 from engram.neuron.kernel.shape import SHAPES, shape_of
 from engram.vision.norm import BatchNorm
@@ -52,7 +53,7 @@ class ConvBN(nn.Module):
         bias: bool = False,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(
+        self.conv = Conv2d(
             in_channels,
             out_channels,
             kernel_size,

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from engram.neuron.convolution import Conv2d
 from engram.neuron.delay import Delay
 from engram.neuron.interchange.graph import (
     INPUT,
@@ -170,7 +171,7 @@ def _linear(node: nir.Linear | nir.Affine) -> nn.Linear:
 
 def _convolution(node: nir.Conv1d | nir.Conv2d) -> nn.Conv1d | nn.Conv2d:
     weight, groups = _tensor(node.weight), int(node.groups)
-    make = nn.Conv1d if isinstance(node, nir.Conv1d) else nn.Conv2d
+    make = nn.Conv1d if isinstance(node, nir.Conv1d) else Conv2d
     conv = make(
         weight.shape[1] * groups,
         weight.shape[0],
