@@ -113,7 +113,8 @@ def lif(
         Fang et al., "Incorporating learnable membrane time constant", ICCV 2021, arXiv 2007.05785.
     """
     check_sequence(x)
-    if not torch.compiler.is_compiling():  # which does not see into the rounding of numbers
+    own = isinstance(threshold, Tensor) or isinstance(reset, Tensor)  # values of each neuron
+    if not own and not torch.compiler.is_compiling():  # which does not see how numbers round
         check_firing(state_dtype(x), threshold, reset)
     if state is None:
         state = rest(x, reset)

@@ -8,6 +8,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
 from engram.neuron.channel import check_channels, log_uniform, per_channel
+from engram.neuron.check import check_finite
 from engram.neuron.functional import state_dtype
 from engram.neuron.module import Neuron
 from engram.neuron.recurrence import linear_recurrence
@@ -124,6 +125,7 @@ class PMSN(Neuron):
         check_channels("PMSN", channels)
         if n < 1:
             raise ValueError(f"PMSN(n={n}): the neuron needs at least 1 linear compartment")
+        check_finite("PMSN", threshold=threshold, coupling=coupling)
         if not threshold > 0:
             raise ValueError(
                 f"PMSN(threshold={threshold!r}): the reset leaves a remainder by the threshold, "

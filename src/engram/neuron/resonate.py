@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from engram.neuron.channel import check_channels, log_uniform, per_channel
+from engram.neuron.check import check_finite
 from engram.neuron.functional import state_dtype
 from engram.neuron.lif import check_tau
 from engram.neuron.module import Neuron
@@ -95,6 +96,7 @@ class PRF(Neuron):
         super().__init__()
         check_channels("PRF", channels)
         check_tau("PRF", tau)
+        check_finite("PRF", threshold=threshold)
         self.tau = float(tau)
         self.threshold = threshold
         self.surrogate = surrogate or ATan()

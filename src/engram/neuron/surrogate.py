@@ -11,6 +11,10 @@ from torch import Tensor
 from engram.neuron.transform import transformed
 
 
+LEAST, GREATEST = 1e-37, 1e37
+"""The range of a steepness: a factor of π or 2 of it is still a normal number in float32."""
+
+
 class _Spike(torch.autograd.Function):
     """Θ(x) forward, the derivative of the surrogate's primitive backward."""
 
@@ -49,16 +53,16 @@ class Surrogate(ABC):
         alpha: Steepness at the threshold, positive.
 
     Raises:
-        ValueError: `alpha` is not a positive finite number.
+        ValueError: `alpha` is not a positive number in the range of float32.
     """
 
     alpha: float
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.alpha) and self.alpha > 0):
+        if not LEAST <= self.alpha <= GREATEST:
             raise ValueError(
                 f"{type(self).__name__}(alpha={self.alpha!r}): the steepness must be a positive "
-                "finite number, such as 2.0"
+                f"number from {LEAST} to {GREATEST}, which float32 holds, such as 2.0"
             )
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -220,10 +220,10 @@ def check_gradients(x: Tensor, g_spikes: Tensor | None, g_after: Tensor | None) 
 
 def check_settings(real: torch.dtype, learned: bool, settings: Settings) -> None:
     """Raises ValueError where the numbers of an operator have no meaning in this dtype."""
-    if not learned and not settings.tau > 1.0:
+    if not learned and not settings.tau >= 1.0:
         raise ValueError(
-            f"tau={settings.tau!r}: the membrane time constant must be above 1 step; it is infinite "
-            "without a leak"
+            f"tau={settings.tau!r}: the membrane time constant must be at least 1 step; it is "
+            "infinite without a leak"
         )
     check_firing(real, settings.threshold, settings.reset)
     check_shape(settings.shape, settings.scale, settings.width)
