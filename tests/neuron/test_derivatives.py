@@ -26,8 +26,11 @@ from engram.vision.layer import ConvBN, fire
 from engram.vision.norm import BatchNorm
 from tests.neuron.members import MEMBERS, T
 
-# torch itself says so when it first differentiates in forward mode
-pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+# torch itself says so, when it first differentiates in forward mode and when it linearises
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Attempted to insert a get_attr Node:UserWarning"),
+]
 
 NEURONS: dict[str, Callable[[], nn.Module]] = MEMBERS | {
     "delay": lambda: Delay(3, delay=1.3),
@@ -200,9 +203,7 @@ def penalised(spiking: nn.Module) -> Tensor:
         ),
         (
             lambda: LIF(3.0, 1.1, None, decay_input=False, surrogate=Sigmoid(4.0)),
-            lambda s: rival.LIFNode(
-                3.0, False, 1.1, None, surrogate_function=s, step_mode="m"
-            ),
+            lambda s: rival.LIFNode(3.0, False, 1.1, None, surrogate_function=s, step_mode="m"),
         ),
         (
             lambda: IF(surrogate=Sigmoid(4.0)),
@@ -221,7 +222,9 @@ def test_second_derivatives_are_those_of_spikingjelly(ours: Callable, theirs: Ca
     torch.testing.assert_close(penalised(ours()), expected, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("make", [lambda: PSN(4, surrogate=Sigmoid()), lambda: SlidingPSN(3, surrogate=Sigmoid())])
+@pytest.mark.parametrize(
+    "make", [lambda: PSN(4, surrogate=Sigmoid()), lambda: SlidingPSN(3, surrogate=Sigmoid())]
+)
 def test_without_reset_second_derivatives_are_slopes_of_the_first(make: Callable) -> None:
     torch.manual_seed(0)
     neuron = make().double()

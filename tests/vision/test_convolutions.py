@@ -57,9 +57,11 @@ def convolutions(model: nn.Module, x: Tensor) -> set[Convolution]:
     found: set[Convolution] = set()
 
     def note(conv: Any, inputs: tuple[Tensor, ...], _: Tensor) -> None:
-        layout = conv.weight.is_contiguous(memory_format=torch.channels_last) if (
-            conv.weight.ndim == 4
-        ) else False
+        layout = (
+            conv.weight.is_contiguous(memory_format=torch.channels_last)
+            if (conv.weight.ndim == 4)
+            else False
+        )
         found.add(
             Convolution(
                 *(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride),

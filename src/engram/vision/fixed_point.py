@@ -43,7 +43,9 @@ class FixedPointConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The convolution of `(batch, channels, height, width)`."""
-        if torch.is_grad_enabled() or not (unwatched(x, self.conv.weight) and backend(x.device) == "numba"):
+        if torch.is_grad_enabled() or not (
+            unwatched(x, self.conv.weight) and backend(x.device) == "numba"
+        ):
             return self.conv(x)
         x = x.contiguous(memory_format=torch.channels_last)
         spikes = to_bytes(x) if x.dtype == torch.float32 and x.numel() else None

@@ -1,4 +1,4 @@
-"""Runs the kernels of the LIF family: what they take, which one serves, where it reads and writes."""
+"""Runs the kernels of the LIF family: which of them serves, and where it reads and writes."""
 
 import math
 from functools import lru_cache
@@ -46,6 +46,7 @@ class Settings(NamedTuple):
 def forward(
     x: Tensor, voltage: Tensor | None, leak: Tensor | None, settings: Settings
 ) -> tuple[Tensor, Tensor]:
+    """Spikes of a sequence and the membrane after it, see `lif.lif_operator`."""
     check(x, voltage, leak)
     real = STATE_DTYPES[x.dtype]
     inputs = time_major(x if x.dtype == real else x.to(real))
@@ -80,6 +81,7 @@ def backward(
     leak: Tensor | None,
     settings: Settings,
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Gradients of x, voltage and leak; None for those that are absent."""
     check(x, voltage, leak)
     check_gradients(x, g_spikes, g_after)
     real = STATE_DTYPES[x.dtype]

@@ -66,9 +66,7 @@ class _BatchNorm(torch.autograd.Function):
             return (*differentiate(again, (x, weight, bias), needed, grads[:1]), None)
         g = grads[0].contiguous(memory_format=torch.channels_last)
         total, dot = products(x, g, mean)
-        g_x, g_weight = gradients(
-            x, g, new_like(x), weight, mean, variance, total, dot, ctx.eps
-        )
+        g_x, g_weight = gradients(x, g, new_like(x), weight, mean, variance, total, dot, ctx.eps)
         return g_x, g_weight, total.to(weight.dtype), None
 
 

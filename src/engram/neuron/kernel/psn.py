@@ -119,9 +119,7 @@ class _Eager(torch.autograd.Function):
         return (*_backward(grads[0], x, weight, threshold, kept, ctx.settings), None)
 
 
-def _in_torch(
-    settings: Settings, x: Tensor, weight: Tensor, threshold: Tensor
-) -> tuple[Tensor]:
+def _in_torch(settings: Settings, x: Tensor, weight: Tensor, threshold: Tensor) -> tuple[Tensor]:
     """The operator in plain torch, for derivatives that the kernels do not have."""
     surrogate = surrogate_of(settings.shape, settings.scale, settings.width)
     return (functional.psn(x, _matrix(x, weight, settings), threshold, surrogate),)

@@ -44,8 +44,10 @@ def add_digits(y: Tensor, a: Tensor, b: Tensor, c: Tensor, bias: Tensor) -> None
     for name, tensor in (("y", y), ("a", a), ("b", b), ("c", c)):
         _check(name, tensor, y, (torch.float32,), y.shape)
         if tensor.ndim != 4 or not tensor.is_contiguous(memory_format=torch.channels_last):
-            raise ValueError(f"{name} {tuple(tensor.shape)} with strides {tensor.stride()}: "
-                             "add_digits takes (batch, channels, height, width), channels-last")
+            raise ValueError(
+                f"{name} {tuple(tensor.shape)} with strides {tensor.stride()}: "
+                "add_digits takes (batch, channels, height, width), channels-last"
+            )
     _check("bias", bias, y, (torch.float32,), y.shape[1:2])
     channels = y.shape[1]
     rows = y.numel() // channels
@@ -67,10 +69,11 @@ def _check(
         tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
     )
     fits = shape is None or tensor.shape == shape
+    wanted = tuple(like.shape if shape is None else shape)
     if not (fits and dense and tensor.is_cpu and tensor.dtype in dtypes) or tensor.is_neg():
         raise ValueError(
             f"{name} is {tuple(tensor.shape)} of dtype {tensor.dtype} on {tensor.device} with "
-            f"strides {tensor.stride()}: it must be {tuple(like.shape if shape is None else shape)} "
+            f"strides {tensor.stride()}: it must be {wanted} "
             f"of dtype {' or '.join(map(str, dtypes))} on the CPU, contiguous or channels-last"
         )
 
