@@ -293,15 +293,18 @@ PSN_ARGUMENTS = (torch.eye(4), torch.ones(4), 4, None, *shape_of(Sigmoid()), Tru
 )
 def test_the_operators_called_by_themselves_are_right_or_refuse(operator: Callable) -> None:
     x = torch.rand(4, 3) * 2
-    for mode in ("dual", "jvp", "jacfwd"):
+
+    def dual() -> None:
+        with forward_ad.dual_level():
+            operator(forward_ad.make_dual(x, x))
+
+    for mode in (
+        dual,
+        lambda: torch.func.jvp(operator, (x,), (x,)),
+        lambda: torch.func.jacfwd(operator)(x),
+    ):
         with pytest.raises(RuntimeError, match=r"no derivative in forward mode.*reference\(\)"):
-            if mode == "dual":
-                with forward_ad.dual_level():
-                    operator(forward_ad.make_dual(x, x))
-            elif mode == "jvp":
-                torch.func.jvp(operator, (x,), (x,))
-            else:
-                torch.func.jacfwd(operator)(x)
+            mode()
     with pytest.raises(RuntimeError, match="setup_context"):
         torch.func.grad(lambda x: operator(x).sum())(x)
     leaf = x.clone().requires_grad_()

@@ -109,7 +109,7 @@ def shapes(presets: bool) -> list[Convolution]:
         ):
             for layer in body.layers:
                 found |= dict.fromkeys(sorted(convolutions(layer, x)))
-                x = layer(x)
+                x = layer(x)  # noqa: PLW2901
     return list(found)
 
 
@@ -138,9 +138,9 @@ def check(case: Convolution, kinds: dict[int, Any]) -> None:
 def main(cases: list[Convolution], kinds: dict[int, Any]) -> None:
     torch.set_num_threads(1)
     for case in cases:
-        print(json.dumps(case), flush=True)
+        print(json.dumps(case), flush=True)  # noqa: T201
         check(case, kinds)
-    print(f"sound: {len(cases)}")
+    print(f"sound: {len(cases)}")  # noqa: T201
 
 
 def in_a_child(instruction_set: str, which: str, where: Path) -> None:

@@ -71,9 +71,12 @@ def differentiate(
     known = [(y, g) for y, g in zip(outputs, grads, strict=True) if g is not None]
     found: list[Tensor | None] = [None] * len(inputs)
     if wanted and known:
-        ys, gs = zip(*known, strict=True)
         got = torch.autograd.grad(
-            ys, [own[i] for i in wanted], gs, create_graph=again, allow_unused=True
+            [y for y, _ in known],
+            [x for i, x in enumerate(own) if x is not None and i in wanted],
+            [g for _, g in known],
+            create_graph=again,
+            allow_unused=True,
         )
         for i, g in zip(wanted, got, strict=True):
             found[i] = g

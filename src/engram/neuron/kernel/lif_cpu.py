@@ -7,7 +7,7 @@ of a block, the form that the compiler turns into vector code. The arithmetic is
 
 # Numba compiles the kernels; their scalars and arrays are not what a type checker takes them for
 # pyright: reportArgumentType=false, reportOperatorIssue=false, reportIndexIssue=false
-# pyright: reportPrivateImportUsage=false
+# pyright: reportPrivateImportUsage=false, reportPossiblyUnboundVariable=false
 
 import math
 from functools import cache
@@ -48,7 +48,7 @@ def through_spike(reset: int, h: Any, ds_dh: Any, threshold: Any, rest: Any, zer
     """What of dV/dH goes through the spike; none from an infinite charge, where dS/dH is 0."""
     if reset == SOFT:
         return -threshold * ds_dh
-    return (rest - h) * ds_dh if abs(h) < math.inf else zero
+    return zero if abs(h) == math.inf else (rest - h) * ds_dh
 
 
 @cache

@@ -186,7 +186,7 @@ def _backward(
             if not DETACH:
                 # none from an infinite charge, where dS/dH is 0
                 path = -threshold * ds_dh if SOFT else (rest - h) * ds_dh
-                dv_dh += tl.where(tl.abs(h) < float("inf"), path, 0.0)
+                dv_dh += tl.where(tl.abs(h) == float("inf"), 0.0, path)
             gh = gv * dv_dh
             if g_spikes is not None:
                 gh += tl.load(g_spikes + at, inside, 0.0).to(REAL) * ds_dh
