@@ -5,7 +5,7 @@ TORCH ?= torch==2.13.0
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
 
-.PHONY: run test test-slow test-isa check lint types layers format bench clean
+.PHONY: run test test-slow test-isa check lint types layers format bench clean clean-kernels
 .DELETE_ON_ERROR:
 
 run: .venv/installed-run
@@ -28,6 +28,7 @@ check: lint types layers
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 
 types: .venv/installed-dev
 	$(BIN)/pyright
@@ -46,6 +47,10 @@ bench: .venv/installed-test
 	$(BIN)/python -m benchmarks.vision --page
 	$(BIN)/python -m benchmarks.policy
 	$(BIN)/python -m benchmarks.relate
+
+# the machine code that Numba keeps beside the kernels
+clean-kernels:
+	find src -name '*.nb[ci]' -delete
 
 clean:
 	rm -rf .venv build dist .pytest_cache .ruff_cache .coverage

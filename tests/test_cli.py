@@ -12,8 +12,8 @@ import pytest
 
 import engram
 from engram import cli, studies
-from engram.report import Report, Scalar, Table
-from engram.study import Journal
+from engram.journal import Journal
+from engram.report import Report, Scalar, Table, load_report
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def test_run_prints_the_report_and_the_path_of_its_page_last(
     assert any(line.strip() == "30" for line in lines)
     assert Path(lines[-1]) == Path("here/report.html")
     assert (tmp_path / lines[-1]).exists()
-    settings = Report.load("here").provenance.settings
+    settings = load_report("here").provenance.settings
     assert settings["seed"] == 5
     assert settings["sizes"] == [10, 20, 30]
     assert settings["mode"] == "down"
@@ -199,7 +199,7 @@ def test_energy_prints_a_table_a_chart_and_the_page(
     assert any("head/matmul" in line for line in lines)
     assert any("\u2588" in line and "µJ" in line for line in lines)
     assert Path(lines[-1]) == Path("here/report.html")
-    assert Report.load("here").provenance.settings["steps"] == 2
+    assert load_report("here").provenance.settings["steps"] == 2
 
 
 def test_energy_has_the_settings_as_flags(capsys: pytest.CaptureFixture[str]) -> None:
@@ -254,7 +254,7 @@ def test_ctrl_c_saves_a_partial_report(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert error.count("\n") == 1
     assert str(Path("here/report.html")) in error
-    assert Report.load(tmp_path / "here").provenance.status == "partial"
+    assert load_report(tmp_path / "here").provenance.status == "partial"
 
 
 if __name__ == "__main__":

@@ -1,33 +1,27 @@
-"""The nouns Index and Hits."""
+"""The nouns Searchable and Hits."""
 
 from collections.abc import Iterable
 
 import numpy as np
 import pytest
 
-from engram.index import Hits, Index
+from engram.index import Hits, Searchable
 
 
 class Numbers:
-    """An index of numbers, searched by nearness: as little as one can be."""
+    """Numbers, searched by nearness: as little as can be searched."""
 
-    def __init__(self) -> None:
-        self.items: list[float] = []
-
-    def add(self, items: Iterable[float], /) -> int:
-        new = list(items)
-        self.items += new
-        return len(new)
+    def __init__(self, items: Iterable[float]) -> None:
+        self.items = list(items)
 
     def search(self, query: float, limit: int = 10, offset: int = 0) -> Hits:
         ranked = sorted(self.items, key=lambda item: abs(item - query))[offset : offset + limit]
         return Hits([str(x) for x in ranked], [-abs(x - query) for x in ranked], len(self.items))
 
 
-def test_what_adds_and_searches_is_an_index() -> None:
-    index: Index[float, float] = Numbers()
-    assert index.add([1.0, 5.0, 2.5]) == 3
-    hits = index.search(2.0, limit=2)
+def test_what_searches_is_searchable() -> None:
+    numbers: Searchable[float] = Numbers([1.0, 5.0, 2.5])
+    hits = numbers.search(2.0, limit=2)
     assert list(hits) == [("2.5", -0.5), ("1.0", -1.0)]
     assert (len(hits), hits.total) == (2, 3)
 

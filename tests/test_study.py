@@ -1,5 +1,4 @@
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,8 +14,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from engram.report import Report, Scalar
-from engram.study import Journal, execute, run_folder
+from engram.journal import Journal
+from engram.progress import Step
+from engram.report import Report, Scalar, load_report
+from engram.study import execute, run_folder
 
 
 class Mode(Enum):
@@ -79,7 +80,7 @@ def test_a_run_answers_and_says_where_the_answer_comes_from(tmp_path: Path, quie
     report = execute(Toy(seed=3), tmp_path, quiet)
     expected = sum(np.random.default_rng((3, piece)).normal() for piece in range(6))
     assert report.scalars[0].value == pytest.approx(expected)
-    source = Report.load(tmp_path).provenance
+    source = load_report(tmp_path).provenance
     assert source.status == "complete"
     assert source.settings == {"seed": 3, "pieces": 6, "pause_s": 0.0, "mode": "fast", "log": None}
     assert source.versions["numpy"] == np.__version__
@@ -118,7 +119,7 @@ def test_an_interrupt_leaves_a_partial_report_that_says_what_it_lacks(
     monkeypatch.setattr(Stopped, "error", KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
         execute(Stopped(), tmp_path, quiet)
-    source = Report.load(tmp_path).provenance
+    source = load_report(tmp_path).provenance
     assert (source.status, source.missing) == ("partial", "4 of 6 pieces of work")
     assert str(tmp_path / "report.html") in said(quiet)
     assert "4 of 6 pieces of work" in (tmp_path / "report.html").read_text()
@@ -154,15 +155,6 @@ def test_a_killed_run_resumes_to_the_same_report(tmp_path: Path, quiet: Console)
     assert [line["key"] for line in lines[1:-1]] == [f"piece {i}" for i in range(40)]
 
 
-@pytest.mark.skipif(os.name != "posix", reason="files are locked on POSIX only")
-def test_two_runs_do_not_share_a_folder(tmp_path: Path, quiet: Console) -> None:
-    path = tmp_path / "journal.jsonl"
-    with Journal(path, "a"), pytest.raises(ValueError, match="another process runs in"):
-        Journal(path, "a")
-    with Journal(path, "a"):
-        pass
-
-
 def test_a_folder_of_other_settings_is_refused(tmp_path: Path, quiet: Console) -> None:
     execute(Toy(seed=1), tmp_path, quiet)
     before = (tmp_path / "report.json").read_bytes()
@@ -186,45 +178,13 @@ def test_the_folder_follows_from_the_settings(
     assert run_folder(Toy()) != folder
 
 
-def test_a_piece_gives_what_json_gives_back() -> None:
-    with Journal() as journal:
-        value = journal.once("piece", lambda: {"shape": (1, 2), "path": Path("a") / "b"})
-    assert value == {"shape": [1, 2], "path": str(Path("a/b"))}
-
-
-@pytest.mark.parametrize("value", [np.zeros(2), np.float32(1), float("nan"), {1, 2}])
-def test_a_piece_that_json_cannot_hold_is_refused(value: object) -> None:
-    with Journal() as journal, pytest.raises(ValueError, match=r"result of 'piece'.*tolist"):
-        journal.once("piece", lambda: {"x": value})
-
-
-def test_two_pieces_of_one_name_are_refused() -> None:
-    with Journal() as journal:
-        journal.once("piece", dict)
-        with pytest.raises(ValueError, match="two pieces of work are called 'piece'"):
-            journal.once("piece", dict)
-
-
-def test_a_journal_damaged_in_its_middle_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "journal.jsonl"
-    with Journal(path, "a") as journal:
-        journal.once("piece", dict)
-    path.write_bytes(b"{" + path.read_bytes())
-    with pytest.raises(ValueError, match=r"journal.*is damaged.*--fresh"):
-        Journal(path, "a")
-
-
-def test_progress_is_drawn_on_a_terminal_only() -> None:
-    terminal = Console(file=StringIO(), force_terminal=True, width=80)
-    plain = Console(file=StringIO(), force_terminal=False)
-    for console in (terminal, plain):
-        with Journal(console=console) as journal:
-            journal.expect(2)
-            journal.once("first piece", dict)
-            assert journal.lacks == "1 of 2 pieces of work"
-    assert "1/2" in said(terminal)
-    assert "first piece" in said(terminal)
-    assert said(plain) == ""
+def test_a_listener_is_told_how_many_pieces_there_are(tmp_path: Path, quiet: Console) -> None:
+    steps: list[Step] = []
+    execute(Toy(pieces=3), tmp_path, quiet, progress=steps.append)
+    assert [(step.done, step.total, step.label) for step in steps] == [
+        (0, 3, "starting"),
+        *[(n + after, 3, f"piece {n}") for n in range(3) for after in (0, 1)],
+    ]
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

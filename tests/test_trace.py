@@ -26,6 +26,13 @@ def test_units_are_numbered_when_they_have_no_names() -> None:
     assert Trace(np.zeros((2, 1, 2)), 0.001, ["a", "b"]).units == ("a", "b")
 
 
+def test_trials_have_the_ids_of_their_stimuli() -> None:
+    assert Trace(np.zeros((2, 3, 1)), 0.001).trials == (0, 1, 2)
+    assert Trace(np.zeros((2, 3, 1)), 0.001, trials=["cat", "dog", "cat"]).trials[2] == "cat"
+    with pytest.raises(ValueError, match="2 trial ids for 3 trials"):
+        Trace(np.zeros((2, 3, 1)), 0.001, trials=["cat", "dog"])
+
+
 def test_the_activity_is_a_read_only_view_of_an_array_that_stays_writable() -> None:
     array = np.zeros((2, 1, 3))
     trace = Trace(array, 0.001)

@@ -1,13 +1,12 @@
-"""Index: what can be searched; Hits: what a search finds. Pictures and documents share both."""
+"""Searchable: what can be searched; Hits: what a search finds."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-Item_contra = TypeVar("Item_contra", contravariant=True)
 Query_contra = TypeVar("Query_contra", contravariant=True)
 
 
@@ -49,27 +48,16 @@ class Hits:
         return zip(self.ids, map(float, self.scores), strict=True)
 
 
-class Index(Protocol[Item_contra, Query_contra]):
-    """Takes items in and finds them again."""
-
-    def add(self, items: Iterable[Item_contra], /) -> int:
-        """Take items in; one whose id is known already is an error, not a second copy.
-
-        Args:
-            items: What to take in; each knows its id.
-
-        Returns:
-            How many were taken in.
-        """
-        ...
+class Searchable(Protocol[Query_contra]):
+    """Finds items."""
 
     def search(self, query: Query_contra, limit: int = 10, offset: int = 0) -> Hits:
         """Find items.
 
         Args:
             query: What to find.
-            limit: At most so many hits.
-            offset: So many better ones are left out.
+            limit: Number of hits to return at most.
+            offset: Number of better hits to leave out.
 
         Returns:
             The hits, best first.

@@ -18,16 +18,20 @@ class Trace:
         dt_s: Duration of one step, in seconds.
         units: Distinct names or numbers of the units, (unit); numbered from 0 when left empty.
         source: Where the activity was recorded: a layer, an electrode array, a simulator.
+        trials: What each trial showed or is called, (trial): the id of its stimulus, which
+            repetitions share, or of the trial itself; numbered from 0 when left empty.
 
     Raises:
         ValueError: If the array has another rank, is empty or not finite, if `dt_s` is not
-            positive, or if `units` does not name each unit once.
+            positive, if `units` does not name each unit once, or if `trials` does not name each
+            trial.
     """
 
     activity: np.ndarray
     dt_s: float
     units: Sequence[str | int] = ()
     source: str = ""
+    trials: Sequence[str | int] = ()
 
     def __post_init__(self) -> None:
         activity = np.asarray(self.activity).view()
@@ -47,9 +51,15 @@ class Trace:
                 f"{len(units)} unit ids, {len(set(units))} of them distinct, for "
                 f"{activity.shape[2]} units; give each unit its own id"
             )
+        trials = tuple(self.trials) or tuple(range(activity.shape[1]))
+        if len(trials) != activity.shape[1]:
+            raise ValueError(
+                f"{len(trials)} trial ids for {activity.shape[1]} trials; give each trial an id"
+            )
         activity.flags.writeable = False
         object.__setattr__(self, "activity", activity)
         object.__setattr__(self, "units", units)
+        object.__setattr__(self, "trials", trials)
 
     @property
     def n_time(self) -> int:

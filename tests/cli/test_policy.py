@@ -13,7 +13,7 @@ import pytest
 from engram import cli
 from engram.policy import ingest
 from engram.policy.relate import INDICATORS
-from engram.report import Report
+from engram.report import load_report
 
 WORDS = (
     "the people of this nation ask for peace and for a lower tariff in every year " * 3
@@ -146,7 +146,7 @@ def test_relate_reports_what_may_be_concluded(
     text = said(capsys, *words, "--out", str(tmp_path / "r"))
     assert "May not be concluded" in text
     assert text.splitlines()[-1] == str(tmp_path / "r" / "report.html")
-    report = Report.load(tmp_path / "r")
+    report = load_report(tmp_path / "r")
     assert report.provenance.settings["queries"] == {"cut": '"tax cut"'}
     assert set(report.provenance.data) == {"own.csv", "record"}
     assert report.tables[0].rows[0][:2] == ("cut", "rain")

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from rich.console import Console
 
-from engram.data import DataError, RemoteFile, progress_bar
+from engram.data import DataError, RemoteFile
 from engram.data.download import download
+from engram.progress import Step
 
 CONTENT = bytes(range(256)) * 2000
 SIZE = len(CONTENT)
@@ -119,10 +119,10 @@ def test_what_is_here_is_not_asked_for(server, folder):
 
 
 def test_progress_counts_to_the_end(server, folder):
-    calls = []
-    download(server.remote(size=None), folder, lambda *call: calls.append(call))
-    assert calls[-1] == ("data.bin", len(CONTENT), len(CONTENT))
-    assert [done for _, done, _ in calls] == sorted(done for _, done, _ in calls)
+    steps = []
+    download(server.remote(size=None), folder, steps.append)
+    assert steps[-1] == Step("data.bin", len(CONTENT), len(CONTENT), "bytes")
+    assert [step.done for step in steps] == sorted(step.done for step in steps)
 
 
 def test_an_interrupted_download_is_resumed(server, folder):
@@ -191,11 +191,3 @@ def test_two_processes_fetch_it_once(server, folder):
     assert [worker.exitcode for worker in workers] == [0, 0]
     assert (folder / "data.bin").read_bytes() == CONTENT
     assert len(server.log) == 1
-
-
-def test_a_bar_shows_each_file(server, folder):
-    console = Console(record=True, force_terminal=True, width=100, quiet=False)
-    with console.capture() as shown, progress_bar(console) as progress:
-        download(server.remote(), folder, progress)
-    assert "data.bin" in shown.get()
-    assert "512.0/512.0 kB" in shown.get()

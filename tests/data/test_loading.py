@@ -170,7 +170,8 @@ def test_every_entry_can_be_listed_and_found():
         assert len(entry.description) < 90
         assert "\n" not in entry.description
         assert entry.licence
-        assert bool(entry.files) == bool(entry.places) != bool(entry.embedded)
+        by_hand_or_not = bool(entry.files) != bool(entry.origin)
+        assert by_hand_or_not == bool(entry.places) != bool(entry.embedded)
         assert (entry.sensor is not None) == (entry.kind == "events")
         for file in entry.files:
             assert re.fullmatch("[0-9a-f]{64}", file.sha256)

@@ -66,6 +66,25 @@ def test_the_page_asks_for_nothing_from_elsewhere(report: Report) -> None:
     assert not re.search(r"@import|url\((?!#)", render(report))
 
 
+def test_the_answer_comes_first_and_sections_in_their_order(report: Report) -> None:
+    report.answer("It is <so>.")
+    section = report.section("First & foremost")
+    section.add(Table("Early", ["n"], [(1,)]))
+    section.note("Between.")
+    section.add(Figure("Later", ["a"]))
+    report.chapter(Report("part", "A part", "And this?"))
+    report.chapters[0].answer("That too.")
+    report.chapters[0].add(Scalar("x", 1.0))
+    page = Page(render(report))
+    texts = [text for text in page.texts if text]
+    order = [texts.index(text) for text in ("It is <so>.", "Results", "First & foremost")]
+    order += [texts.index(text) for text in ("2. Early", "Between.", "4. Later", "Notes")]
+    order += [texts.index(text) for text in ("A part", "And this?", "That too.")]
+    assert order == sorted(order)
+    ids = page.values("id")
+    assert len(ids) == len(set(ids))
+
+
 def test_what_the_study_wrote_is_escaped(report: Report) -> None:
     page = Page(render(report))
     for text in ("<b>Title</b>", "<script>", "x<y", "<img src=x onerror=alert(1)>"):

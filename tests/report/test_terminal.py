@@ -2,14 +2,13 @@ from io import StringIO
 
 from rich.console import Console
 
-from engram.report import Figure, Published, Report, Scalar, Table
-from engram.report.terminal import print_bars
+from engram.report import Figure, Published, Report, Scalar, Table, print_bars, print_report
 from engram.series import Series
 
 
 def shown(report: Report) -> str:
     console = Console(file=StringIO(), width=120)
-    report.render(console)
+    print_report(report, console)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 
@@ -79,3 +78,29 @@ def test_bars_of_several_series_have_their_names() -> None:
     text = console.file.getvalue()
     assert "Both: first" in text
     assert "Both: second" in text
+
+
+def test_the_answer_comes_first_and_sections_in_their_order() -> None:
+    report = Report("toy", "A toy", "Is it?")
+    report.add(Scalar("loose", 3.0))
+    section = report.section("Findings")
+    section.add(Table("Early", ["n"], [(1,)]), Scalar("a", 1.0), Scalar("b", 2.0))
+    section.note("Between.")
+    section.add(Table("Later", ["n"], [(2,)]))
+    report.note("Last.")
+    report.answer("It is.")
+    report.chapter(Report("part", "A part"))
+    text = shown(report)
+    words = [
+        "Is it?",
+        "It is.",
+        "loose",
+        "Findings",
+        "Early",
+        "Between.",
+        "Later",
+        "Last.",
+        "A part",
+    ]
+    order = [text.index(word) for word in words]
+    assert order == sorted(order)

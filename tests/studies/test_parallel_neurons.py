@@ -8,15 +8,14 @@ import torch
 from PIL import Image
 
 from engram import data
-from engram.neuron import MaskedPSN
-from engram.report import Report
-from engram.studies import members
-from engram.studies import network as shared
-from engram.studies.members import Place
+from engram.neuron import MaskedPSN, presets
+from engram.neuron.presets import Place
+from engram.report import Report, load_report
+from engram.studies.comparison import network as shared
 from engram.studies.parallel_neurons import ParallelNeurons, network, study, timing
 from engram.study import execute
 
-MEMBERS = {name: members.MEMBERS[name] for name in get_args(network.NeuronName)}
+PRESETS = {name: presets.PRESETS[name] for name in get_args(network.NeuronName)}
 TINY = ParallelNeurons(
     neurons=("lif", "masked"),
     limit=100,
@@ -109,7 +108,7 @@ def test_a_killed_run_resumes_to_the_same_report(error, finished, tmp_path, monk
         execute(TINY, tmp_path)
     assert trained == [("lif", 0), ("lif", 1), ("masked", 0)]
     if error is KeyboardInterrupt:
-        partial = Report.load(tmp_path)
+        partial = load_report(tmp_path)
         assert partial.provenance.status == "partial"
         assert [row[0] for row in table(partial, "Accuracy and firing").rows] == ["LIF"]
     trained.clear()
@@ -124,7 +123,7 @@ def test_a_killed_run_resumes_to_the_same_report(error, finished, tmp_path, monk
 
 def test_a_seed_gives_every_neuron_the_same_weights():
     networks = []
-    for member in MEMBERS.values():
+    for member in PRESETS.values():
         torch.manual_seed(0)
         networks.append(
             network.row_network(4, 6, 3, lambda member=member: member.make(Place(5, 2)))
@@ -139,9 +138,9 @@ def test_a_seed_gives_every_neuron_the_same_weights():
             assert torch.equal(mine, theirs)
 
 
-@pytest.mark.parametrize("name", MEMBERS)
+@pytest.mark.parametrize("name", PRESETS)
 def test_logits_are_the_mean_over_time_of_a_readout_of_spikes(name):
-    net = network.row_network(4, 6, 3, lambda: MEMBERS[name].make(Place(5, 2))).eval()
+    net = network.row_network(4, 6, 3, lambda: PRESETS[name].make(Place(5, 2))).eval()
     spikes = []
     net.neurons[1].register_forward_hook(lambda _m, _x, output: spikes.append(output))
     logits = net(torch.randn(5, 7, 4, generator=torch.Generator().manual_seed(0)))
@@ -226,8 +225,8 @@ def test_a_setting_out_of_range_is_named(changed, named):
         replace(TINY, **changed)
 
 
-def test_the_settings_name_the_members():
-    assert set(get_args(network.NeuronName)) <= members.MEMBERS.keys()
+def test_the_settings_name_the_presets():
+    assert set(get_args(network.NeuronName)) <= presets.PRESETS.keys()
 
 
 def test_timing_covers_each_point_once():

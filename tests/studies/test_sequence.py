@@ -9,14 +9,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import signal
 
 from engram import data
-from engram.report import Report
-from engram.studies import members
-from engram.studies.network import Padded, firing_rates, pad
-from engram.studies.sequence import SequenceMemory, augment, body, frames, reading, study, task
+from engram.neuron import presets
+from engram.report import Report, load_report
+from engram.studies.comparison.network import firing_rates
+from engram.studies.sequence import SequenceMemory, body, reading, study, task
 from engram.study import execute
+from engram.train import Padded, pad
 
 TINY = SequenceMemory(
     neurons=("lif", "psn", "sliding"), limit=40, epochs=1, seeds=2, k=3, device="cpu", threads=1
@@ -99,7 +99,7 @@ def test_the_report_covers_every_task_and_resumes_to_itself(tmp_path, monkeypatc
     monkeypatch.setattr(study, "train_network", killed_at_the_ninth)
     with pytest.raises(KeyboardInterrupt):
         execute(settings, tmp_path / "killed")
-    partial_report = Report.load(tmp_path / "killed")
+    partial_report = load_report(tmp_path / "killed")
     overview = table(partial_report, "Test accuracy on every task (%)")
     assert overview.columns == ("neuron", "sequential MNIST", "spoken digits")
     monkeypatch.setattr(study, "train_network", train)
@@ -139,7 +139,7 @@ def test_the_full_recipe_runs(tmp_path, monkeypatch):
 @pytest.mark.parametrize("neuron", get_args(study.NeuronName))
 def test_every_neuron_reads_every_task_that_has_its_length(name, neuron):
     of = task.TASKS[name]
-    if of.ragged and members.MEMBERS[neuron].fixed_length:
+    if of.ragged and presets.PRESETS[neuron].fixed_length:
         pytest.skip("knows one length")
     sequences = read(name)
     net = network(name, neuron, sequences).train()
@@ -180,17 +180,13 @@ def test_pad_keeps_every_step_and_adds_zeros():
     assert batch.x[:, :, 0].T.tolist() == [[1, 1, 1, 1], [1, 0, 0, 0]]
 
 
-@given(
-    st.integers(1, 9),
-    st.lists(st.integers(1, 40), min_size=1, max_size=3),
-    st.integers(0, 2**32 - 1),
-)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=3), st.integers(0, 2**32 - 1))
 @settings(max_examples=40, deadline=None)
-def test_frames_count_every_event_once_where_and_when_it_was(T, sizes, seed):
-    rng = np.random.default_rng(seed)
+def test_frames_count_every_event_once_where_and_when_it_was(sizes, seed):
+    T, rng = reading.FRAMES, np.random.default_rng(seed)
     recordings = [recording(rng, n, (5, 7)) for n in sizes]
     rows = torch.randperm(len(sizes), generator=torch.Generator().manual_seed(seed % 1000))
-    counts = frames.event_frames(recordings, rows, T=T, sensor=(5, 7))
+    counts = reading.collate_events(recordings, rows, sensor=(5, 7))
     expected = torch.zeros(T, len(sizes), 2, 5, 7)
     for column, row in enumerate(rows.tolist()):
         events = recordings[row]
@@ -199,29 +195,6 @@ def test_frames_count_every_event_once_where_and_when_it_was(T, sizes, seed):
             expected[(t - first) * T // span, column, p, y, x] += 1
     assert counts.sum().item() == sum(sizes)
     assert torch.equal(counts, expected)
-
-
-def test_spectra_are_those_of_scipy():
-    wave = np.random.default_rng(1).normal(size=1000)
-    _, _, theirs = signal.spectrogram(
-        wave, window="hann", nperseg=256, noverlap=156, detrend=False, scaling="density", fs=1.0,
-        mode="complex",
-    )  # fmt: skip
-    hann = signal.get_window("hann", 256)
-    scaled = np.abs(theirs) ** 2  # of the density, so its windows are normalised alike
-    np.testing.assert_allclose(frames.power_spectra(wave, 256, 100), scaled.T, rtol=1e-9)
-    direct = np.abs(np.exp(-2j * np.pi * 7 * np.arange(256) / 256) @ (hann * wave[:256])) ** 2
-    assert frames.power_spectra(wave, 256, 100)[0, 7] == pytest.approx(direct / (hann**2).sum())
-
-
-def test_a_tone_sounds_in_the_band_of_its_pitch():
-    rate, pitch = 8000.0, 1000.0
-    spectrum = frames.log_mel(np.sin(2 * np.pi * pitch * np.arange(800) / rate), rate)
-    assert spectrum.shape == (1 + (800 - 256) // 128, frames.BANDS)
-    loudest = spectrum[0].argmax()
-    mel = np.linspace(0, 2595 * np.log10(1 + 4000 / 700), frames.BANDS + 2)[1 + loudest]
-    assert 700 * (10 ** (mel / 2595) - 1) == pytest.approx(pitch, rel=0.06)
-    assert len(frames.log_mel(np.zeros(10), rate)) == 1  # shorter than a window
 
 
 def test_a_permutation_keeps_every_pixel_and_moves_all_images_alike():
@@ -277,37 +250,6 @@ def test_the_full_recipe_takes_sgd_where_the_paper_did():
     (sgd, lr), (adam, small) = full.descent("psn"), full.descent("sliding")
     assert (sgd.func, sgd.keywords, lr) == (torch.optim.SGD, {"momentum": 0.9}, 0.1)
     assert (adam.func, small) == (torch.optim.AdamW, 1e-3)
-
-
-def test_augmented_pictures_hold_what_their_labels_say(monkeypatch):
-    monkeypatch.setattr(augment, "ERASE", 0.0)
-    pictures = torch.arange(8.0)[None, :, None, None].expand(32, 8, 3, 32)
-    augmented = augment.Augmentation(8, np.random.default_rng(0))
-    mixed_by = Counter()
-    for _ in range(200):
-        x, shares = augmented(pictures.clone() + 10, torch.arange(8))
-        torch.testing.assert_close(shares.sum(1), torch.ones(8))
-        held = x.mean((0, 2, 3))
-        expected = shares @ (torch.arange(8.0) + 10)
-        torch.testing.assert_close(held, expected, rtol=1e-4, atol=1e-3)
-        mixed_by["box" if bool((x == x.round()).all()) else "sum"] += 1
-    assert 50 < mixed_by["box"] < 150
-
-
-def test_half_of_the_pictures_are_flipped_and_a_tenth_erased(monkeypatch):
-    plain = augment.Augmentation(2, np.random.default_rng(0))
-    monkeypatch.setattr(plain, "_mixup", lambda x: (x, 1.0))
-    monkeypatch.setattr(plain, "_cutmix", lambda x: (x, 1.0))
-    ramp = torch.arange(1.0, 33)[:, None, None, None].expand(32, 2000, 1, 32).clone()
-    x, _ = plain(ramp.clone(), torch.zeros(2000, dtype=torch.long))
-    erased = (x == 0).any(0).any(1).any(1)
-    assert 0.07 < erased.float().mean() < 0.13
-    share = (x[:, erased] == 0).float().mean((0, 2, 3))
-    assert share.min() > 0.01
-    assert share.max() < 0.36
-    flipped = (x[:, ~erased] == ramp.flip(0)[:, ~erased]).all(0).all(1).all(1)
-    assert 0.46 < flipped.float().mean() < 0.54
-    assert torch.equal(x[:, ~erased][:, ~flipped], ramp[:, ~erased][:, ~flipped])
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from engram.report import Report
+from engram.report import Report, load_report
 from engram.studies.spike_driven_residuals import SpikeDrivenResiduals, study
 from engram.studies.spike_driven_residuals.findings import CLAIM
 from engram.studies.spike_driven_residuals.network import NETWORKS, Shape
@@ -108,7 +108,7 @@ def test_an_interrupted_run_reports_what_is_done(tmp_path, monkeypatch):
     monkeypatch.setattr(study, "train_network", killed)
     with pytest.raises(KeyboardInterrupt):
         execute(replace(TINY, seeds=1), tmp_path)
-    partial = Report.load(tmp_path)
+    partial = load_report(tmp_path)
     assert partial.provenance.status == "partial"
     assert [row[0] for row in table(partial, "Accuracy").rows] == ["Spikingformer"]
     assert not partial.scalars

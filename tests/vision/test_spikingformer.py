@@ -7,7 +7,8 @@ from torch import nn
 
 from engram.neuron import PSN, Neuron
 from engram.vision import PRESETS, Spikingformer, load_checkpoint
-from engram.vision.layer import attend, make_neuron
+from engram.vision.attention import attend
+from engram.vision.layer import make_neuron
 from tests.vision import published
 from tests.vision.members import enliven
 

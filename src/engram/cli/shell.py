@@ -28,8 +28,8 @@ from tyro.conf import (
 from engram import __version__, studies
 from engram.cli import policy
 from engram.cli.output import print_path, print_rows
-from engram.report import Report
-from engram.report.terminal import print_bars
+from engram.progress import bars
+from engram.report import Report, load_report, print_bars, print_report, save_page
 from engram.studies.model_energy import ModelEnergy
 from engram.study import Study, execute, run_folder
 
@@ -70,7 +70,7 @@ class RunStudy:
         study: Study = getattr(self, "settings")  # noqa: B009  each study makes its own field
         folder = self.out or run_folder(study)
         report = execute(study, folder, fresh=self.fresh)
-        report.render(Console())
+        print_report(report, Console())
         self.draw(report)
         print_path(folder / "report.html")
         return 0
@@ -110,9 +110,9 @@ class ShowStudy:
 
     def __call__(self) -> int:
         """Print the report, and the path of its page last."""
-        report = Report.load(self.run)
-        report.render(Console())
-        print_path(report.save_page(self.run if self.run.is_dir() else self.run.parent))
+        report = load_report(self.run)
+        print_report(report, Console())
+        print_path(save_page(report, self.run if self.run.is_dir() else self.run.parent))
         return 0
 
 
@@ -145,7 +145,7 @@ class FetchData:
         """Fetch the dataset and print where it is."""
         from engram import data  # noqa: PLC0415  not needed by the other commands
 
-        with data.progress_bar() as progress:
+        with bars() as progress:
             path = data.fetch(self.name, progress=progress)
         print_path(path)
         return 0

@@ -1,8 +1,9 @@
 """Datasets by name: found, read, verified and described."""
 
+from engram.data.aedat import Recording, read_aedat
 from engram.data.catalogue import CATALOGUE, Entry, RemoteFile
 from engram.data.dataset import DataError, Dataset, Split, split_off
-from engram.data.download import progress_bar
+from engram.data.frames import event_frames
 from engram.data.loading import fetch, load, path
 from engram.data.reading import sha256_of
 from engram.data.source import SOURCES, Source
@@ -13,13 +14,15 @@ __all__ = [
     "DataError",
     "Dataset",
     "Entry",
+    "Recording",
     "RemoteFile",
     "Source",
     "Split",
+    "event_frames",
     "fetch",
     "load",
     "path",
-    "progress_bar",
+    "read_aedat",
     "sha256_of",
     "split_off",
 ]

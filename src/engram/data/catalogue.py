@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engram.data.audio import read_spoken_digits
-from engram.data.cifar import read_cifar10
+from engram.data.cifar import CIFAR10_CLASSES, read_cifar10
 from engram.data.dataset import Kind
 from engram.data.digits import embedded_folder, read_digits
+from engram.data.dvs import DVS128, GESTURES, read_cifar10_dvs, read_dvs_gesture
 from engram.data.events import N_MNIST_SENSOR, read_n_mnist
 from engram.data.idx import read_mnist
 from engram.data.reading import Reading
@@ -46,7 +47,9 @@ class Entry:
         read: reads the dataset from a folder or archive.
         places: the folders and archives it may stand in, below a data folder; the first found
             is read.
-        files: what to download; empty for data that an installed package carries.
+        files: what to download; empty for data that an installed package carries, or that must
+            be fetched by hand.
+        origin: where to get data that must be fetched by hand, in words.
         embedded: where an installed package keeps it.
         sensor: (height, width) in pixels, for events.
     """
@@ -59,6 +62,7 @@ class Entry:
     read: Callable[[Path], Reading]
     places: tuple[str, ...] = ()
     files: tuple[RemoteFile, ...] = ()
+    origin: str = ""
     embedded: Callable[[], Path] | None = None
     sensor: tuple[int, int] | None = None
 
@@ -155,18 +159,7 @@ CATALOGUE: dict[str, Entry] = {
         description="60,000 colour photographs in ten classes, 32x32, 50,000 to train",
         licence="not stated (Krizhevsky, Nair and Hinton, University of Toronto)",
         kind="image",
-        classes=(
-            "airplane",
-            "automobile",
-            "bird",
-            "cat",
-            "deer",
-            "dog",
-            "frog",
-            "horse",
-            "ship",
-            "truck",
-        ),
+        classes=CIFAR10_CLASSES,
         full_scale=255.0,
         read=read_cifar10,
         places=("cifar10", "cifar-10-batches-py", "cifar-10-python.tar.gz"),
@@ -200,6 +193,28 @@ CATALOGUE: dict[str, Entry] = {
             ),
         ),
         sensor=N_MNIST_SENSOR,
+    ),
+    "dvs-gesture": Entry(
+        description="11 hand and arm gestures seen by an event camera, 128x128, 1,176 to train",
+        licence="CC BY 4.0 (Amir and others, IBM)",
+        kind="events",
+        classes=GESTURES,
+        full_scale=1.0,
+        read=read_dvs_gesture,
+        places=("dvs-gesture", "DvsGesture"),
+        origin="DvsGesture.tar.gz, unpacked, from https://research.ibm.com/interactive/dvsgesture",
+        sensor=DVS128,
+    ),
+    "cifar10-dvs": Entry(
+        description="CIFAR-10 as an event camera saw it, 128x128, 10,000 recordings",
+        licence="CC BY 4.0 (Li, Liu, Ji, Li and Shi)",
+        kind="events",
+        classes=CIFAR10_CLASSES,
+        full_scale=1.0,
+        read=read_cifar10_dvs,
+        places=("cifar10-dvs", "CIFAR10DVS"),
+        origin="a zip archive for each class, from https://doi.org/10.6084/m9.figshare.4724671",
+        sensor=DVS128,
     ),
     "spoken-digits": Entry(
         description="spoken digits at 8 kHz; the published release has 2,500 by 5 speakers",

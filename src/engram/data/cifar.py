@@ -13,6 +13,18 @@ from engram.data.images import Images, jpeg_quality
 from engram.data.parquet import find_files, read_rows
 from engram.data.reading import Reading, require
 
+CIFAR10_CLASSES = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
 _SHAPE = (32, 32, 3)
 _TRAIN_BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6))
 _TEST_BATCH = "test_batch"

@@ -1,28 +1,22 @@
 """Downloads into the user's cache: resumed, verified, and renamed only when whole."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 from filelock import FileLock
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from engram.data.catalogue import RemoteFile
 from engram.data.dataset import DataError
 from engram.data.reading import sha256_of
-
-ProgressCallback = Callable[[str, int, int | None], None]
-"""Called with the file's name, the bytes that are here, and the bytes in all where known."""
+from engram.progress import Progress, Step, silent
 
 _TIMEOUT_S = 30.0
 _RANGE_NOT_SATISFIABLE = 416
 _PARTIAL_CONTENT = 206
 
 
-def download(remote: RemoteFile, folder: Path, progress: ProgressCallback | None = None) -> Path:
+def download(remote: RemoteFile, folder: Path, progress: Progress = silent) -> Path:
     """Bring one file into a folder, continuing what an earlier attempt left.
 
     The bytes gather in `NAME.part`; the file takes its own name only when its hash is right. A
@@ -31,7 +25,7 @@ def download(remote: RemoteFile, folder: Path, progress: ProgressCallback | None
     Args:
         remote: what to download.
         folder: where to put it; made if it is not there.
-        progress: told how far it is.
+        progress: told of the bytes that are here.
 
     Returns:
         The file's path.
@@ -47,7 +41,7 @@ def download(remote: RemoteFile, folder: Path, progress: ProgressCallback | None
             return target
         if not _is_whole(part, remote):
             try:
-                _receive(remote, part, progress or _silent)
+                _receive(remote, part, progress)
             except httpx.HTTPError as error:
                 reason = str(error).partition("\n")[0] or type(error).__name__
                 raise DataError(f"{remote.url} could not be downloaded: {reason}") from error
@@ -56,27 +50,7 @@ def download(remote: RemoteFile, folder: Path, progress: ProgressCallback | None
     return target
 
 
-@contextmanager
-def progress_bar(console: Console | None = None) -> Iterator[ProgressCallback]:
-    """A bar for each file, on the terminal, for as long as the block lasts."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console or Console(stderr=True)) as bars:
-        tasks = {}
-
-        def advance(name: str, done: int, total: int | None) -> None:
-            if name not in tasks:
-                tasks[name] = bars.add_task(name)
-            bars.update(tasks[name], completed=done, total=total)
-
-        yield advance
-
-
-def _receive(remote: RemoteFile, part: Path, progress: ProgressCallback) -> None:
+def _receive(remote: RemoteFile, part: Path, progress: Progress) -> None:
     with httpx.Client(follow_redirects=True, timeout=_TIMEOUT_S) as client:
         refused = _append(client, remote, part, progress)
         if refused:
@@ -85,9 +59,7 @@ def _receive(remote: RemoteFile, part: Path, progress: ProgressCallback) -> None
             _append(client, remote, part, progress)
 
 
-def _append(
-    client: httpx.Client, remote: RemoteFile, part: Path, progress: ProgressCallback
-) -> bool:
+def _append(client: httpx.Client, remote: RemoteFile, part: Path, progress: Progress) -> bool:
     """Stream what is missing onto the part; True if the server refuses the range asked for."""
     start = part.stat().st_size if part.exists() else 0
     # A compressed transfer would be counted, and unpacked, as if it were the file.
@@ -106,7 +78,7 @@ def _append(
             for block in response.iter_raw():
                 file.write(block)
                 done += len(block)
-                progress(remote.name, done, total)
+                progress(Step(remote.name, done, total, "bytes"))
             file.flush()
             os.fsync(file.fileno())
     return False
@@ -136,7 +108,3 @@ def _verify(remote: RemoteFile, part: Path) -> None:
         f"{remote.url} has sha256 {found}, not {remote.sha256}: it was damaged on the way or has "
         "been replaced; it was deleted, so try again, or put a copy you trust in a data folder"
     )
-
-
-def _silent(name: str, done: int, total: int | None) -> None:
-    pass

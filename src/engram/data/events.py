@@ -50,6 +50,18 @@ def decode_events(raw: bytes, sensor: tuple[int, int], name: str) -> np.ndarray:
     events["y"] = columns[:, 1]
     events["p"] = high >> 7
     events = events[~wraps]
+    check_on_sensor(events, sensor, name)
+    return events
+
+
+def check_on_sensor(events: np.ndarray, sensor: tuple[int, int], name: str) -> None:
+    """Raise DataError if an event of a recording lies off the sensor.
+
+    Args:
+        events: (n,) structured with the fields x and y.
+        sensor: (height, width) in pixels.
+        name: what to call the recording in the error.
+    """
     height, width = sensor
     off = (events["x"] >= width) | (events["y"] >= height)
     if off.any():
@@ -58,7 +70,6 @@ def decode_events(raw: bytes, sensor: tuple[int, int], name: str) -> np.ndarray:
             f"{name} has an event at x={first['x']}, y={first['y']}, off the {width} x {height} "
             "sensor: replace it with a recording of that sensor"
         )
-    return events
 
 
 def read_n_mnist(path: Path) -> Reading:

@@ -9,11 +9,12 @@ from platformdirs import user_cache_path
 
 from engram.data.catalogue import CATALOGUE, Entry
 from engram.data.dataset import DataError, Dataset
-from engram.data.download import ProgressCallback, download
+from engram.data.download import download
 from engram.data.imagefolder import read_imagefolder
 from engram.data.parquet import read_parquet
 from engram.data.reading import Reading, require, sha256_of
 from engram.data.source import SOURCES, Source
+from engram.progress import Progress, silent
 
 _OwnReader = Callable[[Path, tuple[int, int] | None], Reading]
 
@@ -26,7 +27,7 @@ def load(
     *,
     folder: str | Path | None = None,
     size: int | tuple[int, int] | None = None,
-    progress: ProgressCallback | None = None,
+    progress: Progress = silent,
 ) -> Dataset:
     """Load a dataset of the catalogue, or your own pictures.
 
@@ -70,7 +71,7 @@ def load(
     )
 
 
-def fetch(name: str, *, progress: ProgressCallback | None = None) -> Path:
+def fetch(name: str, *, progress: Progress = silent) -> Path:
     """Make a dataset available, downloading it into the user's cache if it is nowhere else.
 
     Args:
@@ -154,7 +155,8 @@ def _find(name: str, entry: Entry, folder: str | Path | None) -> Path | None:
     if found:
         return found
     cache = _cache(name)
-    return cache if all((cache / file.name).exists() for file in entry.files) else None
+    complete = cache.exists() and all((cache / file.name).exists() for file in entry.files)
+    return cache if complete else None
 
 
 def _named_folder() -> Path | None:
@@ -175,8 +177,10 @@ def _cache(name: str) -> Path:
     return user_cache_path("engram", appauthor=False) / name
 
 
-def _download(name: str, entry: Entry, progress: ProgressCallback | None) -> Path:
+def _download(name: str, entry: Entry, progress: Progress) -> Path:
     folder = _cache(name)
+    if not entry.files:
+        raise DataError(f"{name} is not on this computer: {_remedy(name, entry)}")
     try:
         for file in entry.files:
             download(file, folder, progress)
@@ -188,6 +192,11 @@ def _download(name: str, entry: Entry, progress: ProgressCallback | None) -> Pat
 
 
 def _remedy(name: str, entry: Entry) -> str:
+    if not entry.files:
+        return (
+            f"get {entry.origin}; put it into {_cache(name)}, or set ENGRAM_DATA to a folder that "
+            f"holds {' or '.join(entry.places)}"
+        )
     files = ", ".join(file.name for file in entry.files)
     return (
         f"put {files} into {_cache(name)}, or set ENGRAM_DATA to a folder that holds "

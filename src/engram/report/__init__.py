@@ -1,7 +1,22 @@
 """Reports: what a study found, as data, as one HTML file and as text."""
 
+from engram.report.file import load_report, save_page, save_report
 from engram.report.item import Figure, Published, Scalar, Table
-from engram.report.model import Report
+from engram.report.model import Report, Section
 from engram.report.provenance import Provenance
+from engram.report.terminal import print_bars, print_report
 
-__all__ = ["Figure", "Provenance", "Published", "Report", "Scalar", "Table"]
+__all__ = [
+    "Figure",
+    "Provenance",
+    "Published",
+    "Report",
+    "Scalar",
+    "Section",
+    "Table",
+    "load_report",
+    "print_bars",
+    "print_report",
+    "save_page",
+    "save_report",
+]

@@ -1,11 +1,14 @@
 """A report as one HTML file that needs nothing else."""
 
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
+from itertools import groupby
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from engram.report.item import Table
+from engram.report.item import Figure, Scalar, Table
 from engram.report.model import Report
 from engram.report.number import cell_text, column_text, is_numeric, scalar_text
 from engram.report.svg import drawing
@@ -17,16 +20,60 @@ def render(report: Report) -> str:
     Args:
         report: The report.
     """
-    figures = [
-        (figure, drawing(figure, report.drawn_by(figure), f"figure-{number}"))
-        for number, figure in enumerate(report.figures, start=1)
-    ]
-    return _template().render(
-        report=report,
-        source=report.provenance,
-        figures=figures,
-        tables=[(table, *_columns(table)) for table in report.tables],
-    )
+    return _template().render(report=report, source=report.provenance, body=Body(report, ""))
+
+
+class Body:
+    """What the template shows of a report, or of one of its chapters.
+
+    Args:
+        report: The report.
+        prefix: What the identifiers of its elements begin with; unique on the page.
+    """
+
+    def __init__(self, report: Report, prefix: str) -> None:
+        self.report, self.prefix = report, prefix
+        rest = report.loose
+        groups = [
+            ("Results", rest.scalars),
+            ("Figures", rest.figures),
+            ("Tables", rest.tables),
+            *((section.title, section.items) for section in report.sections),
+            ("Notes", rest.notes),
+        ]
+        self.groups = [
+            (f"{prefix}group-{number}", title, list(self._blocks(items)))
+            for number, (title, items) in enumerate(groups, start=1)
+            if items
+        ]
+        self.chapters = [
+            Body(chapter, f"{prefix}chapter-{number}-")
+            for number, chapter in enumerate(report.chapters, start=1)
+        ]
+
+    def _blocks(
+        self, items: Sequence[Scalar | Table | Figure | str]
+    ) -> Iterator[tuple[str, list[Any]]]:
+        """Items of one kind that follow each other, with what the template needs of each."""
+        show: dict[type, Callable[[Any], Any]] = {
+            Table: self._table,
+            Figure: self._figure,
+        }
+        for kind, group in groupby(items, type):
+            yield kind.__name__.lower(), [show.get(kind, _as_it_is)(item) for item in group]
+
+    def _table(self, table: Table) -> tuple[str, int, Table, list[bool], list[tuple[str, ...]]]:
+        number = self.report.tables.index(table) + 1
+        return (f"{self.prefix}table-{number}", number, table, *_columns(table))
+
+    def _figure(self, figure: Figure) -> tuple[int, Figure, str]:
+        number = self.report.figures.index(figure) + 1
+        name = f"{self.prefix}figure-{number}"
+        return number, figure, drawing(figure, self.report.drawn_by(figure), name)
+
+
+def _as_it_is(item: Any) -> Any:
+    return item
 
 
 def _columns(table: Table) -> tuple[list[bool], list[tuple[str, ...]]]:

@@ -1,25 +1,77 @@
-"""Report: what a study found, as data that is saved, loaded and rendered."""
+"""Report: what a study found, as data."""
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Self
-
-from rich.console import Console
 
 from engram.report.item import Figure, Published, Scalar, Table
 from engram.report.provenance import Provenance
 from engram.series import Series
 
-FORMAT = 1
-"""Version of the layout of report.json."""
+FORMAT = 2
+"""Version of the layout of report.json; 1 had no answer, sections and chapters."""
+
+
+Item = Scalar | Table | Series | Figure
+Place = tuple[str, str | int]
+"""An item of a report: its kind, and its name, or the position of a note."""
+
+
+class Section:
+    """Items of a report that are shown together, in the order they were added.
+
+    Args:
+        report: The report that holds the items.
+        title: Title of the section; unique in the report.
+    """
+
+    def __init__(self, report: "Report", title: str) -> None:
+        self._report = report
+        self.title = title
+        self.places: list[Place] = []
+
+    def add(self, *items: Item) -> None:
+        """Add scalars, tables, series and figures to the report, and show them here.
+
+        Args:
+            items: As in `Report.add`.
+
+        Raises:
+            ValueError: As in `Report.add`.
+        """
+        for item in items:
+            self._report.add(item)
+            if not isinstance(item, Series):  # a figure shows it
+                self.places.append((type(item).__name__.lower(), name_of(item)))
+
+    def note(self, text: str) -> None:
+        """Add a remark to the report, and show it here.
+
+        Args:
+            text: The remark.
+        """
+        self.places.append(("note", len(self._report.notes)))
+        self._report.note(text)
+
+    @property
+    def items(self) -> list[Scalar | Table | Figure | str]:
+        """What the section shows, in order; a note is its text."""
+        report = self._report
+        held: dict[Place, Scalar | Table | Figure | str] = {
+            (type(item).__name__.lower(), name_of(item)): item
+            for item in (*report.scalars, *report.tables, *report.figures)
+        }
+        held |= {("note", i): text for i, text in enumerate(report.notes)}
+        return [held[place] for place in self.places]
 
 
 class Report:
     """What a study found: filled in piece by piece, saved at any moment.
+
+    Items that belong to no section are shown by kind: scalars, figures, tables, notes. Sections
+    follow in the order they were begun, then chapters, each a report of its own.
 
     Args:
         name: Name of the study.
@@ -39,9 +91,64 @@ class Report:
         self.series: list[Series] = []
         self.figures: list[Figure] = []
         self.notes: list[str] = []
+        self.conclusion = ""
+        self.sections: list[Section] = []
+        self.chapters: list[Report] = []
         self.provenance = provenance or Provenance()
 
-    def add(self, *items: Scalar | Table | Series | Figure) -> None:
+    def answer(self, sentence: str) -> None:
+        """Say what the study concludes, in one plain sentence with its number and interval.
+
+        The sentence stands first. It is not part of the fingerprint: the numbers are.
+
+        Args:
+            sentence: The conclusion; it replaces an earlier one.
+        """
+        self.conclusion = sentence
+
+    def section(self, title: str) -> Section:
+        """Begin a section, or go on with the one of that title.
+
+        Args:
+            title: Title of the section.
+
+        Returns:
+            The section: what is added to it is shown there, in that order.
+        """
+        known = {section.title: section for section in self.sections}
+        if title not in known:
+            known[title] = Section(self, title)
+            self.sections.append(known[title])
+        return known[title]
+
+    def chapter(self, report: "Report") -> None:
+        """Add another report as a chapter, with its own names, answer and provenance.
+
+        Args:
+            report: The report.
+
+        Raises:
+            ValueError: If there is a chapter of that title already.
+        """
+        self._append(self.chapters, report, report.title)
+
+    @property
+    def loose(self) -> "Report":
+        """A report of the items that belong to no section, for showing them by kind."""
+        placed = {place for section in self.sections for place in section.places}
+        rest = Report(self.name, self.title, self.question, self.provenance)
+        for kind, items in (
+            ("scalar", self.scalars),
+            ("table", self.tables),
+            ("figure", self.figures),
+        ):
+            kept = [item for item in items if (kind, name_of(item)) not in placed]
+            getattr(rest, f"{kind}s").extend(kept)
+        rest.series = self.series
+        rest.notes = [text for i, text in enumerate(self.notes) if ("note", i) not in placed]
+        return rest
+
+    def add(self, *items: Item) -> None:
         """Add scalars, tables, series and figures, each shown in the order it was added.
 
         Args:
@@ -106,11 +213,17 @@ class Report:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of all that the same settings, seed and data must give again, in hexadecimal."""
-        kept = self.to_dict()
+        """SHA-256 of all that the same settings, seed and data must give again, in hexadecimal.
+
+        How the items are arranged does not count, so a report of format 1 keeps its fingerprint.
+        """
+        kept: dict[str, Any] = self._content() | {"format": 1}
         for kind in ("scalars", "tables", "series"):
             kept[kind] = [item for item in kept[kind] if not item["volatile"]]
-        kept["provenance"] = {key: kept["provenance"][key] for key in ("settings", "seed", "data")}
+        source = asdict(self.provenance)
+        kept["provenance"] = {key: source[key] for key in ("settings", "seed", "data")}
+        if self.chapters:
+            kept["chapters"] = [chapter.fingerprint for chapter in self.chapters]
         text = json.dumps(kept, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -118,6 +231,18 @@ class Report:
         """Return the report as a dictionary that JSON can hold."""
         return {
             "format": FORMAT,
+            "answer": self.conclusion,
+            "sections": [
+                {"title": section.title, "items": [list(place) for place in section.places]}
+                for section in self.sections
+            ],
+            "chapters": [chapter.to_dict() for chapter in self.chapters],
+            "provenance": asdict(self.provenance),
+        } | self._content()
+
+    def _content(self) -> dict[str, Any]:
+        """What the report says, without how it is arranged and where it comes from."""
+        return {
             "name": self.name,
             "title": self.title,
             "question": self.question,
@@ -126,7 +251,6 @@ class Report:
             "series": [item.to_dict() for item in self.series],
             "figures": [asdict(item) for item in self.figures],
             "notes": list(self.notes),
-            "provenance": asdict(self.provenance),
         }
 
     @classmethod
@@ -139,8 +263,10 @@ class Report:
         Raises:
             ValueError: If it has another format, or lacks an entry.
         """
-        if not isinstance(entries, dict) or entries.get("format") != FORMAT:
-            raise ValueError(f"not a report of format {FORMAT}; run the study again to write one")
+        if not isinstance(entries, dict) or entries.get("format") not in {1, FORMAT}:
+            raise ValueError(
+                f"not a report of format 1 or {FORMAT}; run the study again to write one"
+            )
         try:
             report = cls(
                 entries["name"],
@@ -153,89 +279,38 @@ class Report:
             report.add(*(Series.from_dict(entry) for entry in entries["series"]))
             report.add(*(Figure(**entry) for entry in entries["figures"]))
             report.notes.extend(entries["notes"])
+            if entries["format"] == FORMAT:
+                report._arrange(entries)
         except (KeyError, TypeError) as error:
             raise ValueError(
                 f"the report is damaged ({error}); run the study again to write it"
             ) from error
         return report
 
-    def save(self, folder: str | Path) -> Path:
-        """Write report.json and report.html, each replaced in one step.
-
-        Args:
-            folder: Where to write; made if it is not there.
-
-        Returns:
-            The path of report.html.
-        """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        stored = self.to_dict() | {"fingerprint": self.fingerprint}
-        text = json.dumps(stored, indent=1, ensure_ascii=False, allow_nan=False)
-        _replace(folder / "report.json", text + "\n")
-        return self.save_page(folder)
-
-    def save_page(self, folder: str | Path) -> Path:
-        """Write report.html only.
-
-        Args:
-            folder: Where to write.
-
-        Returns:
-            The path of report.html.
-        """
-        from engram.report.html import render  # noqa: PLC0415  matplotlib is slow to import
-
-        return _replace(Path(folder) / "report.html", render(self))
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read a saved report.
-
-        Args:
-            path: The run's folder, or its report.json.
-
-        Raises:
-            ValueError: If there is no report, or it is not one.
-        """
-        path = Path(path)
-        if path.is_dir():
-            path = path / "report.json"
-        if not path.is_file():
-            raise ValueError(f"no report at {path}; give a run's folder or its report.json")
-        try:
-            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-
-    def render(self, console: Console) -> None:
-        """Print the scalars, the tables and the notes.
-
-        Args:
-            console: Where to print.
-        """
-        from engram.report.terminal import print_report  # noqa: PLC0415  it knows this class
-
-        print_report(self, console)
+    def _arrange(self, entries: dict[str, Any]) -> None:
+        """Take the answer, the sections and the chapters from what `to_dict` wrote."""
+        self.conclusion = entries["answer"]
+        for stored in entries["sections"]:
+            section = self.section(stored["title"])
+            section.places = [(kind, name) for kind, name in stored["items"]]
+            _ = section.items  # an item that is missing is found here
+        for chapter in entries["chapters"]:
+            self.chapter(Report.from_dict(chapter))
 
     @staticmethod
     def _append(items: list[Any], item: Any, name: str) -> None:
-        names: Sequence[str] = [getattr(old, "name", None) or old.title for old in items]
+        names: Sequence[str] = [name_of(old) for old in items]
         if name in names:
             kind = type(item).__name__.lower()
             raise ValueError(f"the report has a {kind} {name!r} already; give it another name")
         items.append(item)
 
 
+def name_of(item: "Item | Report") -> str:
+    """What an item is called: its title, or its name where it has none."""
+    return getattr(item, "title", None) or item.name  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def _scalar(entry: dict[str, Any]) -> Scalar:
     published = entry["published"] and Published(**entry["published"])
     return Scalar(**{**entry, "published": published})
-
-
-def _replace(path: Path, text: str) -> Path:
-    draft = path.with_name(f".{path.name}.draft")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    return draft.replace(path)

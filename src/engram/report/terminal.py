@@ -1,6 +1,7 @@
 """A report in the terminal."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from rich import box
 from rich.bar import Bar
@@ -18,7 +19,7 @@ BAR_WIDTH = 40
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Print the scalars, the tables and the notes of a report.
+    """Print the answer, the scalars, the tables and the notes of a report, section by section.
 
     Args:
         report: The report.
@@ -30,16 +31,33 @@ def print_report(report: Report, console: Console) -> None:
     if report.provenance.status == "partial":
         missing = report.provenance.missing or "what the run had still to do"
         console.print(f"[yellow]Partial:[/yellow] it lacks {escape(missing)}")
-    if report.scalars:
-        console.print(_scalars(report.scalars))
-    for table in report.tables:
-        console.print(_table(table))
-    for note in report.notes:
-        console.print(f"· {escape(note)}")
+    if report.conclusion:
+        console.print(f"[bold]{escape(report.conclusion)}[/bold]")
+    rest = report.loose
+    _print_items([*rest.scalars, *rest.tables], console)
+    for section in report.sections:
+        console.print(f"\n[bold]{escape(section.title)}[/bold]")
+        _print_items(section.items, console)
+    _print_items(rest.notes, console)
+    for chapter in report.chapters:
+        print_report(chapter, console)
+
+
+def _print_items(items: Sequence[Scalar | Table | Figure | str], console: Console) -> None:
+    """Print items in their order, scalars that follow each other in one table, and no figures."""
+    for kind, group in groupby(items, type):
+        if kind is Scalar:
+            console.print(_scalars([item for item in group if isinstance(item, Scalar)]))
+            continue
+        for item in group:
+            if isinstance(item, Table):
+                console.print(_table(item))
+            elif isinstance(item, str):
+                console.print(f"· {escape(item)}")
 
 
 def print_bars(figure: Figure, drawn: Sequence[Series], console: Console) -> None:
-    """Print series as horizontal bars, one below the other, as `Report.render` does not.
+    """Print series as horizontal bars, one below the other, as `print_report` does not.
 
     Args:
         figure: The figure they belong to, for its title and caption.

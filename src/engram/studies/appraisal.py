@@ -198,6 +198,16 @@ def verdict_text(found: Mapping[str, Any]) -> str:
     return " ".join(said)
 
 
+def answer_text(model: str, found: Mapping[str, Any]) -> str:
+    """The verdict and the energy of a sample in one sentence."""
+    energy = found["energy_j"]
+    driven = "is spike-driven" if found["verdict"]["spike_driven"] else "is not spike-driven"
+    return (
+        f"{model} {driven}, and a sample takes {MICRO * energy['compute']:.3g} µJ of arithmetic, "
+        f"{MICRO * energy['memory']:.3g} µJ with membranes and memory."
+    )
+
+
 def energy_series(found: Mapping[str, Any], name: str = "energy") -> Series:
     """The energy of the arithmetic by part of the network, for a chart."""
     parts = grouped([layer["name"].partition("/")[0] for layer in found["layers"]])

@@ -3,6 +3,7 @@
 The settings alone are imported quickly, for the command line; torch comes when the study runs.
 """
 
+import math
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
@@ -12,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
 
 from tyro.conf import Positional, arg
 
+from engram.journal import Journal
 from engram.report import Figure, Report
-from engram.study import Journal
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from engram.studies.pictures import Pictures
+    from engram.train.pictures import Pictures
 
 
 @final
@@ -68,6 +69,10 @@ class ModelEnergy:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} is {value}: it counts from 1")
+        for name in ("sram_pj", "dram_pj"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise ValueError(f"{name} is {value}: give an energy in picojoules, such as 2.5")
 
     def run(self, report: Report, journal: Journal) -> None:
         """Run the model and report.
@@ -75,9 +80,14 @@ class ModelEnergy:
         Raises:
             ValueError: There is no such model, or the data, the checkpoint or the size do not fit.
         """
+        find_model(self.model)
+        if self.checkpoint is not None and not self.checkpoint.is_file():
+            raise ValueError(f"checkpoint {self.checkpoint} is not a file: name a file of weights")
+        from engram.device import choose_device  # noqa: PLC0415
         from engram.studies import appraisal  # noqa: PLC0415  torch is slow to import
-        from engram.studies.pictures import read_pictures  # noqa: PLC0415
+        from engram.train.pictures import read_pictures  # noqa: PLC0415
 
+        choose_device(self.device)
         pictures = read_pictures(
             self.data,
             size=self.size,
@@ -89,6 +99,7 @@ class ModelEnergy:
         report.provenance.data.update(pictures.source.sha256)
         journal.expect(1)
         found = journal.once(self.model, partial(self._appraise, pictures))
+        report.answer(appraisal.answer_text(self.model, found))
         report.note(f"{self.model}: {appraisal.verdict_text(found)}")
         for note in self._describe(pictures):
             report.note(note)
@@ -101,9 +112,10 @@ class ModelEnergy:
 
     def _appraise(self, pictures: "Pictures") -> dict[str, Any]:
         from engram import energy  # noqa: PLC0415
+        from engram.device import choose_device  # noqa: PLC0415
         from engram.studies import appraisal  # noqa: PLC0415
-        from engram.studies.pictures import as_batch  # noqa: PLC0415
-        from engram.train import batches, choose_device  # noqa: PLC0415
+        from engram.train import batches  # noqa: PLC0415
+        from engram.train.pictures import as_batch  # noqa: PLC0415
         from engram.vision import CUSTOMARY  # noqa: PLC0415
 
         arithmetic = {"fp32": energy.FP32, "fp16": energy.FP16, "int8": energy.INT8}

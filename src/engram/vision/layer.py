@@ -8,7 +8,6 @@ from functools import partial
 from typing import TypeVar, final
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -174,44 +173,6 @@ def make_neuron(neuron: NeuronFactory, threshold: float = 1.0) -> Neuron:
 def repeat_steps(x: Tensor, steps: int) -> Tensor:
     """An activation `(batch, …)` shown at every step: `(time, batch, …)`, laid out as it was."""
     return torch.cat([x] * steps).unflatten(0, (steps, x.shape[0]))
-
-
-def attend(
-    q: Float[Tensor, "time batch channels height width"],
-    k: Float[Tensor, "time batch channels height width"],
-    v: Float[Tensor, "time batch channels height width"],
-    *,
-    heads: int,
-    scale: float,
-) -> Float[Tensor, "time batch channels height width"]:
-    """Attention without softmax: scale · q(kᵀv) in each head, or scale · (qkᵀ)v if that is cheaper.
-
-    Of spikes, both products are integers, and the orders agree to the last bit.
-
-    Args:
-        q: Queries; a pixel is a token.
-        k: Keys.
-        v: Values.
-        heads: Heads, which share the channels.
-        scale: Factor of the result.
-    """
-    # (time, batch, head, channel, token): the transpose of how the equation is written
-    size = q.shape[3:]
-    q, k, v = (s.flatten(3).unflatten(2, (heads, -1)) for s in (q, k, v))
-    channels, tokens = q.shape[-2:]
-    mixed = (v @ k.mT) @ q if channels <= tokens else v @ (k.mT @ q)
-    return (scale * mixed).flatten(2, 3).unflatten(3, size)
-
-
-def check_heads(name: str, dim: int, heads: int) -> None:
-    """Raises ValueError unless the channels divide among the heads, and by 8."""
-    if dim < 8 or dim % 8:
-        raise ValueError(f"{name}(dim={dim}): the tokenizer widens from dim/8, a whole number")
-    if heads < 1 or dim % heads:
-        raise ValueError(
-            f"{name}(dim={dim}, heads={heads}): the heads share the channels equally; choose a "
-            f"number of heads that divides {dim}"
-        )
 
 
 def fold(model: Model) -> Model:

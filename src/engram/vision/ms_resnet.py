@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from engram.neuron import LIF, Rectangle
-from engram.vision.layer import ConvBN, NeuronFactory, make_neuron
+from engram.vision.layer import ConvBN, NeuronFactory, fire, make_neuron
 from engram.vision.network import Naming
 from engram.vision.resnet import ResNet, projection, residual_convolutions, start_norm, stem_of
 
@@ -50,10 +50,12 @@ class MSBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """One block, along time."""
-        y = x
-        for neuron, conv in zip(self.neurons, self.convs, strict=True):
-            y = conv(neuron(y))
-        return y + (x if self.shortcut is None else self.shortcut(x))
+        first, *others = self.neurons
+        *inner, outer = self.convs
+        spikes = first(x)
+        for conv, neuron in zip(inner, others, strict=True):
+            spikes = fire(conv, neuron, spikes)
+        return outer(spikes) + (x if self.shortcut is None else self.shortcut(x))
 
 
 @final

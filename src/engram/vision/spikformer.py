@@ -4,16 +4,24 @@ import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
-from typing import TypedDict, Unpack, final
+from typing import Unpack, final
 
 from torch import Tensor, nn
 
+from engram.vision.attention import (
+    Settings,
+    check_heads,
+    cifar_heads,
+    published_block_key,
+    self_attention,
+    unused_norms,
+)
 from engram.vision.layer import (
+    Chain,
     ConvBN,
     MaxPool,
     NeuronFactory,
-    attend,
-    check_heads,
+    fire,
     make_neuron,
     paper_lif,
 )
@@ -73,7 +81,7 @@ class Spikformer(VisionModel):
         self.depth, self.heads, self.pools, self.cml = depth, heads, tuple(pools), cml
         widths = (dim // 8, dim // 4, dim // 2, dim)
         self.stem = ConvBN(in_channels, widths[0], 3)
-        self.tokenizer = nn.Sequential(
+        self.tokenizer = Chain(
             *(
                 tokenizer_stage(
                     None if stage == 0 else ConvBN(widths[stage - 1], widths[stage], 3),
@@ -128,7 +136,7 @@ class Position(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Spikes `(time, batch, dim, height, width)` to counts of spikes."""
-        return x + self.neuron(self.project(x))
+        return x + fire(self.project, self.neuron, x)
 
 
 @final
@@ -156,11 +164,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Counts `(time, batch, dim, height, width)` to the spikes that are added to them."""
-        q = self.q_neuron(self.q(x))
-        k = self.k_neuron(self.k(x))
-        v = self.v_neuron(self.v(x))
-        attended = attend(q, k, v, heads=self.heads, scale=self.scale)
-        return self.neuron(self.project(self.attention_neuron(attended)))
+        return fire(self.project, self.neuron, self_attention(self, x, self.scale))
 
 
 @final
@@ -180,7 +184,7 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         self.attention = Attention(dim, heads, neuron, biased, scale)
-        self.mlp = nn.Sequential(
+        self.mlp = Chain(
             OrderedDict(
                 conv1=ConvBN(dim, 4 * dim, bias=True),
                 neuron1=make_neuron(neuron),
@@ -197,12 +201,7 @@ class Block(nn.Module):
 
 def published_namings(depth: int, dim: int) -> list[Naming]:
     """How the published models name their weights."""
-    norms = {
-        f"block.{block}.norm{norm}.{part}": (dim,)
-        for block in range(depth)
-        for norm in (1, 2)
-        for part in ("weight", "bias")
-    }
+    norms = unused_norms(depth, dim)
     more = {"pos_embed": (1, 64, dim), "norm.weight": (dim,), "norm.bias": (dim,)}
     linear: dict[str, int] = {"_linear.weight": 2}
     attention = {f"{name}_conv.weight": 3 for name in ("q", "k", "v", "attn.proj")}
@@ -232,18 +231,9 @@ def published_key(key: str, *, product: str = "conv", blocks: bool = False) -> s
         lambda part: "patch_embed." + stage.format(stage_number(int(part[1]), blocks), part[2]),
         key,
     )
-    for ours, theirs in (
-        (r"^blocks\.(\d+)\.attention\.neuron", r"block.\1.attn.proj_neuron"),
-        (r"^blocks\.(\d+)\.attention\.attention_", r"block.\1.attn.attn_"),
-        (r"^blocks\.(\d+)\.attention\.project\.", r"block.\1.attn.proj_"),
-        (r"^blocks\.(\d+)\.attention\.([qkv])[._]", r"block.\1.attn.\2_"),
-        (r"^blocks\.(\d+)\.mlp\.conv(\d)\.", r"block.\1.mlp.fc\2_"),
-        (r"^blocks\.(\d+)\.mlp\.neuron(\d)", r"block.\1.mlp.fc\2_neuron"),
-        (r"^(block\..*)_conv\.", rf"\1_{product}."),
-        (r"_neuron(\d?)\.", r"_lif\1."),
-    ):
-        key = re.sub(ours, theirs, key)
-    return key
+    return published_block_key(
+        key, "fc", [(r"^(block\..*)_conv\.", rf"\1_{product}."), (r"_neuron(\d?)\.", r"_lif\1.")]
+    )
 
 
 def stage_number(stage: int, blocks: bool) -> str:
@@ -251,29 +241,19 @@ def stage_number(stage: int, blocks: bool) -> str:
     return str(stage + 1) if blocks else str(stage or "")
 
 
-class Settings(TypedDict, total=False):
-    """What a preset leaves open; see `Spikformer`."""
-
-    steps: int
-    in_channels: int
-    heads: int
-    cml: bool
-    neuron: NeuronFactory
-
-
 def spikformer_cifar_4_256(num_classes: int = 10, **settings: Unpack[Settings]) -> Spikformer:
     """4 blocks of 256 channels for images of 32 × 32; 8 heads."""
-    return _cifar(4, 256, 8, num_classes, settings)
+    return _cifar(4, 256, num_classes, settings)
 
 
 def spikformer_cifar_2_384(num_classes: int = 10, **settings: Unpack[Settings]) -> Spikformer:
     """2 blocks of 384 channels for images of 32 × 32; 12 heads, 8 for 100 classes."""
-    return _cifar(2, 384, 8 if num_classes == 100 else 12, num_classes, settings)
+    return _cifar(2, 384, num_classes, settings)
 
 
 def spikformer_cifar_4_384(num_classes: int = 10, **settings: Unpack[Settings]) -> Spikformer:
     """4 blocks of 384 channels for images of 32 × 32; 12 heads, 8 for 100 classes."""
-    return _cifar(4, 384, 8 if num_classes == 100 else 12, num_classes, settings)
+    return _cifar(4, 384, num_classes, settings)
 
 
 def spikformer_imagenet_8_384(num_classes: int = 1000, **settings: Unpack[Settings]) -> Spikformer:
@@ -297,8 +277,8 @@ def spikformer_dvs_2_256(num_classes: int = 10, **settings: Unpack[Settings]) ->
     return Spikformer(2, 256, num_classes=num_classes, scale=0.25, **published | settings)
 
 
-def _cifar(depth: int, dim: int, heads: int, num_classes: int, settings: Settings) -> Spikformer:
-    published = Settings(heads=heads)
+def _cifar(depth: int, dim: int, num_classes: int, settings: Settings) -> Spikformer:
+    published = Settings(heads=cifar_heads(dim, num_classes))
     return Spikformer(
         depth, dim, num_classes=num_classes, pools=LAST_STAGES, biased=True, **published | settings
     )

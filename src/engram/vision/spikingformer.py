@@ -4,21 +4,19 @@ import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
-from typing import TypedDict, Unpack, final
+from typing import Unpack, final
 
 from torch import Tensor, nn
 
-from engram.vision.layer import (
-    Chain,
-    ConvBN,
-    MaxPool,
-    NeuronFactory,
-    attend,
+from engram.vision.attention import (
+    Settings,
     check_heads,
-    fire,
-    make_neuron,
-    paper_lif,
+    cifar_heads,
+    published_block_key,
+    self_attention,
+    unused_norms,
 )
+from engram.vision.layer import Chain, ConvBN, MaxPool, NeuronFactory, make_neuron, paper_lif
 from engram.vision.network import Naming, VisionModel
 
 EVERY_STAGE, LAST_STAGES = (1, 2, 3, 4), (3, 4)
@@ -132,10 +130,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Membranes `(time, batch, dim, height, width)` to what is added to them."""
         spikes = self.neuron(x)
-        q = fire(self.q, self.q_neuron, spikes)
-        k = fire(self.k, self.k_neuron, spikes)
-        v = fire(self.v, self.v_neuron, spikes)
-        return self.project(self.attention_neuron(attend(q, k, v, heads=self.heads, scale=0.125)))
+        return self.project(self_attention(self, spikes, 0.125))
 
 
 @final
@@ -168,12 +163,7 @@ class Block(nn.Module):
 
 def published_namings(depth: int, dim: int) -> tuple[Naming, Naming]:
     """How the models for CIFAR name their weights, and how those for other data and CML do."""
-    unused = {
-        f"block.{block}.norm{norm}.{part}": (dim,)
-        for block in range(depth)
-        for norm in (1, 2)
-        for part in ("weight", "bias")
-    }
+    unused = unused_norms(depth, dim)
     axes = {f"{name}_conv.weight": 3 for name in ("q", "k", "v", "attn.proj")}
     cifar = partial(published_key, tokens=[f"block{stage}" for stage in range(5)])
     other = partial(published_key, tokens=["proj", *(f"proj{stage}" for stage in range(1, 5))])
@@ -188,42 +178,22 @@ def published_key(key: str, tokens: Sequence[str]) -> str:
         lambda part: f"patch_embed.{tokens[int(part[1]) + 1]}_{part[2]}",
         key,
     )
-    for ours, theirs in (
-        (r"^blocks\.(\d+)\.attention\.neuron", r"block.\1.attn.proj_neuron"),
-        (r"^blocks\.(\d+)\.attention\.attention_", r"block.\1.attn.attn_"),
-        (r"^blocks\.(\d+)\.attention\.project\.", r"block.\1.attn.proj_"),
-        (r"^blocks\.(\d+)\.attention\.([qkv])[._]", r"block.\1.attn.\2_"),
-        (r"^blocks\.(\d+)\.mlp\.conv(\d)\.", r"block.\1.mlp.mlp\2_"),
-        (r"^blocks\.(\d+)\.mlp\.neuron(\d)", r"block.\1.mlp.mlp\2_neuron"),
-        (r"_neuron\.", "_lif."),
-    ):
-        key = re.sub(ours, theirs, key)
-    return key
-
-
-class Settings(TypedDict, total=False):
-    """What a preset leaves open; see `Spikingformer`."""
-
-    steps: int
-    in_channels: int
-    heads: int
-    cml: bool
-    neuron: NeuronFactory
+    return published_block_key(key, "mlp", [(r"_neuron\.", "_lif.")])
 
 
 def spikingformer_cifar_4_256(num_classes: int = 10, **settings: Unpack[Settings]) -> Spikingformer:
     """4 blocks of 256 channels for images of 32 × 32; 8 heads."""
-    return _cifar(4, 256, 8, num_classes, settings)
+    return _cifar(4, 256, num_classes, settings)
 
 
 def spikingformer_cifar_2_384(num_classes: int = 10, **settings: Unpack[Settings]) -> Spikingformer:
     """2 blocks of 384 channels for images of 32 × 32; 12 heads, 8 for 100 classes."""
-    return _cifar(2, 384, 8 if num_classes == 100 else 12, num_classes, settings)
+    return _cifar(2, 384, num_classes, settings)
 
 
 def spikingformer_cifar_4_384(num_classes: int = 10, **settings: Unpack[Settings]) -> Spikingformer:
     """4 blocks of 384 channels for images of 32 × 32; 12 heads, 8 for 100 classes."""
-    return _cifar(4, 384, 8 if num_classes == 100 else 12, num_classes, settings)
+    return _cifar(4, 384, num_classes, settings)
 
 
 def spikingformer_imagenet_8_384(
@@ -254,8 +224,8 @@ def spikingformer_dvs_2_256(num_classes: int = 10, **settings: Unpack[Settings])
     return Spikingformer(2, 256, num_classes=num_classes, **published | settings)
 
 
-def _cifar(depth: int, dim: int, heads: int, num_classes: int, settings: Settings) -> Spikingformer:
-    published = Settings(heads=heads)
+def _cifar(depth: int, dim: int, num_classes: int, settings: Settings) -> Spikingformer:
+    published = Settings(heads=cifar_heads(dim, num_classes))
     return Spikingformer(
         depth, dim, num_classes=num_classes, pools=LAST_STAGES, **published | settings
     )

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from engram.device import threads
 from engram.neuron import (
     IF,
     LIF,
@@ -29,7 +30,6 @@ from engram.neuron.kernel import team
 from engram.neuron.kernel.lif import lif as compiled_lif
 from engram.neuron.kernel.lif import lif_operator
 from engram.neuron.kernel.shape import shape_of
-from engram.train import threads
 
 pytestmark = pytest.mark.skipif(backend() != "numba", reason="Numba is not installed")
 

@@ -156,13 +156,13 @@ class Compare(Counting):
 
 
 def _print_report(title: str, tables: Sequence["Table"], notes: Sequence[str] = ()) -> None:
-    from engram.report import Provenance, Report  # noqa: PLC0415  not for --help
+    from engram.report import Provenance, Report, print_report  # noqa: PLC0415  not for --help
 
     report = Report("policy", title, provenance=Provenance(status="complete"))
     report.add(*tables)
     for note in notes:
         report.note(note)
-    report.render(Console())
+    print_report(report, Console())
 
 
 def _print_documents(rows: Sequence[Sequence[Any]]) -> None:

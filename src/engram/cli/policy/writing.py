@@ -82,11 +82,13 @@ class Relate(Asking):
     def __call__(self) -> int:
         """Save and print the report, and the path of its page last."""
         report = self.report(name_queries(self.queries, self.names))
-        page = report.save(self.out)
+        from engram.report import print_report, save_report  # noqa: PLC0415  not for --help
+
+        page = save_report(report, self.out)
         if self.json:
             print_json(report.to_dict())
         else:
-            report.render(Console())
+            print_report(report, Console())
             print_path(page)
         return 0
 

@@ -1,8 +1,7 @@
 """What the runs say, and the paper's numbers beside them."""
 
-from engram.report import Report, Table
-from engram.studies.compare import Comparison
-from engram.studies.members import MEMBERS
+from engram.report import Report
+from engram.studies.comparison.neurons import Comparison
 
 PUBLISHED: dict[str, tuple[float, float]] = {
     "lif": (81.50, 55.45),
@@ -21,28 +20,19 @@ def report_learning(report: Report, comparison: Comparison) -> None:
         report: The report to fill in.
         comparison: What the networks came to.
     """
+    report.answer(comparison.headline)
     comparison.report_accuracy(report)
     comparison.report_differences(report)
-    _report_published(report, comparison)
+    beside = comparison.accuracy.beside(
+        "Beside the published numbers",
+        ["sequential CIFAR-10 (%)", "sequential CIFAR-100 (%)"],
+        PUBLISHED,
+        "Fang et al., NeurIPS 2023, arXiv 2304.12760: other pictures, read by 32 columns, k = 32; "
+        "six convolutions and two linear layers, augmented images, 256 epochs; one run, its best "
+        "epoch by the test images. Here: the data and network of the notes, no augmentation, "
+        "several runs, the epoch chosen on validation images. Compare the order of the neurons, "
+        "not the numbers.",
+    )
+    if beside:
+        report.add(beside)
     comparison.report_course(report)
-
-
-def _report_published(report: Report, comparison: Comparison) -> None:
-    rows = [
-        [MEMBERS[name].label, mean.estimate, *PUBLISHED[name]]
-        for name, mean in comparison.accuracy.items()
-        if name in PUBLISHED
-    ]
-    if rows:
-        report.add(
-            Table(
-                "Beside the published numbers",
-                ["neuron", "this run (%)", "sequential CIFAR-10 (%)", "sequential CIFAR-100 (%)"],
-                rows,
-                "Fang et al., NeurIPS 2023, arXiv 2304.12760: other pictures, read by 32 columns, "
-                "k = 32; six convolutions and two linear layers, augmented images, 256 epochs; "
-                "one run, its best epoch by the test images. Here: the data and network of the "
-                "notes, no augmentation, several runs, the epoch chosen on validation images. "
-                "Compare the order of the neurons, not the numbers.",
-            )
-        )

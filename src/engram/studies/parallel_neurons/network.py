@@ -9,9 +9,9 @@ from torch import nn
 
 from engram import data
 from engram.neuron import Neuron
-from engram.studies.network import SpikingNetwork
-from engram.studies.pictures import load_images
+from engram.studies.comparison.network import SpikingNetwork
 from engram.train import Examples
+from engram.train.pictures import load_images
 
 NeuronName = Literal["if", "lif", "plif", "psn", "masked", "sliding"]
 

@@ -1,15 +1,19 @@
 """The settings of the comparison, its pieces of work, and what a reader must know of them."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, final, get_args
 
 import torch
 
+from engram.device import choose_device, threads
+from engram.journal import Journal
+from engram.neuron.presets import PRESETS, Place
 from engram.report import Report
-from engram.studies.compare import Comparison
-from engram.studies.members import MEMBERS, Place
-from engram.studies.network import train_and_test
+from engram.studies.comparison.network import SpikingNetwork, train_and_test
+from engram.studies.comparison.neurons import Comparison
+from engram.studies.comparison.runs import compare
 from engram.studies.parallel_neurons.findings import report_learning
 from engram.studies.parallel_neurons.network import (
     Images,
@@ -18,8 +22,7 @@ from engram.studies.parallel_neurons.network import (
     row_network,
 )
 from engram.studies.parallel_neurons.timing import report_timings, time_neurons, timing_points
-from engram.study import Journal
-from engram.train import choose_device, threads
+from engram.train import rehearse
 
 
 @final
@@ -70,10 +73,12 @@ class ParallelNeurons:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        for field in ("hidden", "epochs", "seeds", "threads", "limit", "k"):
+        for field in ("hidden", "epochs", "batch", "seeds", "threads", "limit", "size", "k"):
             value = getattr(self, field)
             if value is not None and value < 1:
                 raise ValueError(f"{field} is {value}: it counts from 1")
+        if not 0 < self.lr < math.inf:
+            raise ValueError(f"lr={self.lr}: the learning rate is a positive number, such as 1e-3")
         if not self.neurons or len(set(self.neurons)) < len(self.neurons):
             raise ValueError(f"neurons are {self.neurons}: name at least one, and each once")
         for neuron in self.neurons:
@@ -106,21 +111,26 @@ class ParallelNeurons:
         points = timing_points(self.steps_timed, self.units_timed)
         journal.expect(len(self.neurons) * self.seeds + len(points))
         with threads(self.threads):
-            outcomes: dict[str, list[dict[str, Any]]] = {}
-            try:
-                for neuron in self.neurons:
-                    outcomes[neuron] = [
-                        journal.once(
-                            f"{MEMBERS[neuron].label}, seed {seed}",
-                            partial(train_network, self, images, neuron, seed),
-                        )
-                        for seed in range(self.seed, self.seed + self.seeds)
-                    ]
-            finally:  # an interrupted run still reports the neurons that are done
-                if outcomes:
-                    report_learning(
-                        report, Comparison(outcomes, len(images.test.labels), self.seed)
-                    )
+            for neuron in self.neurons:
+                rehearse(
+                    PRESETS[neuron].label,
+                    partial(make_network, self, images, neuron),
+                    images.train,
+                    images.validation,
+                    epochs=self.epochs,
+                    batch=self.batch,
+                    lr=self.lr,
+                    device=self.device,
+                )
+            compare(
+                journal,
+                {neuron: PRESETS[neuron].label for neuron in self.neurons},
+                range(self.seed, self.seed + self.seeds),
+                partial(train_network, self, images),
+                lambda outcomes: report_learning(
+                    report, Comparison(outcomes, len(images.test.labels), self.seed)
+                ),
+            )
             timings = {
                 (T, N): journal.once(f"timing at T = {T}, N = {N}", partial(self._time, T, N))
                 for T, N in points
@@ -133,13 +143,18 @@ class ParallelNeurons:
         return time_neurons(self.neurons, T, N, k=k, device=device, seed=self.seed)
 
 
+def make_network(study: ParallelNeurons, images: Images, neuron: str) -> SpikingNetwork:
+    """A network with that neuron, its weights drawn from torch's generator."""
+    T, features = images.test.inputs.shape[1:]
+    make = partial(PRESETS[neuron].make, Place(T, study.k or T))
+    return row_network(features, study.hidden, len(images.source.classes), make)
+
+
 def train_network(study: ParallelNeurons, images: Images, neuron: str, seed: int) -> dict[str, Any]:
     """Train one network, and test the weights that did best in validation."""
-    T, features = images.test.inputs.shape[1:]
-    make = partial(MEMBERS[neuron].make, Place(T, study.k or T))
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        net = row_network(features, study.hidden, len(images.source.classes), make)
+        net = make_network(study, images, neuron)
     return train_and_test(
         net,
         images.train,

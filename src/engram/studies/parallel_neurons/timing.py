@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from engram.neuron import Neuron
+from engram.neuron.presets import PRESETS, Place, fade
 from engram.report import Figure, Report, Table
 from engram.series import Series
-from engram.studies.members import MEMBERS, Place, fade
 
 STEPS = 16
 """T while N grows."""
@@ -43,7 +43,7 @@ def time_neurons(
     """
     x = torch.randn(T, N, generator=torch.Generator().manual_seed(seed)).to(device)
     x.requires_grad_()
-    neurons = {name: MEMBERS[name].make(Place(T, k)).to(device) for name in names}
+    neurons = {name: PRESETS[name].make(Place(T, k)).to(device) for name in names}
     for neuron in neurons.values():
         fade(neuron, 1.0)
         _forward_backward_ms(neuron, x)
@@ -77,7 +77,7 @@ def report_timings(report: Report, timings: Mapping[tuple[int, int], Mapping[str
     report.add(
         Table(
             "Time of a neuron layer alone (ms)",
-            ["T", "N", *(MEMBERS[name].label for name in names)],
+            ["T", "N", *(PRESETS[name].label for name in names)],
             [[T, N, *(times[name] for name in names)] for (T, N), times in timings.items()],
             f"Forward and backward over T steps of N neurons: the median of {ROUNDS} rounds.",
             volatile=True,
@@ -105,7 +105,7 @@ def _report_growth(
             index_unit=unit,
             volatile=True,
         )
-        for name, member in MEMBERS.items()
+        for name, member in PRESETS.items()
         if name in times[points[0]]
     ]
     report.add(

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from engram.neuron.presets import PRESETS
 from engram.report import Report, Table
-from engram.studies.compare import Comparison
-from engram.studies.members import MEMBERS
+from engram.studies.comparison.neurons import Comparison
 from engram.studies.sequence.task import TASKS, Task
 
 
@@ -18,21 +18,15 @@ def report_task(report: Report, task: Task, comparison: Comparison) -> None:
     """
     comparison.report_accuracy(report)
     comparison.report_differences(report)
-    rows = [
-        [MEMBERS[name].label, mean.estimate, task.published[name]]
-        for name, mean in comparison.accuracy.items()
-        if name in task.published
-    ]
-    if rows:
-        report.add(
-            Table(
-                f"{task.label}: Beside the published numbers",
-                ["neuron", "this run (%)", "published (%)"],
-                rows,
-                f"{task.source} Here: the data and network of the notes, the epoch chosen on "
-                "validation images. Compare the order of the neurons, not the numbers.",
-            )
-        )
+    beside = comparison.accuracy.beside(
+        f"{task.label}: Beside the published numbers",
+        ["published (%)"],
+        {name: [number] for name, number in task.published.items()},
+        f"{task.source} Here: the data and network of the notes, the epoch chosen on validation "
+        "images. Compare the order of the neurons, not the numbers.",
+    )
+    if beside:
+        report.add(beside)
     comparison.report_course(report)
 
 
@@ -43,16 +37,19 @@ def report_overview(report: Report, comparisons: Mapping[str, Comparison]) -> No
         report: The report to fill in.
         comparisons: What the networks came to, by task.
     """
-    neurons = dict.fromkeys(name for one in comparisons.values() for name in one.accuracy)
+    report.answer(" ".join(filter(None, (one.headline for one in comparisons.values()))))
+    neurons = dict.fromkeys(name for one in comparisons.values() for name in one.accuracy.intervals)
     report.add(
         Table(
             "Test accuracy on every task (%)",
             ["neuron", *(TASKS[task].label for task in comparisons)],
             [
                 [
-                    MEMBERS[name].label,
+                    PRESETS[name].label,
                     *(
-                        one.accuracy[name].estimate if name in one.accuracy else None
+                        one.accuracy.intervals[name].estimate
+                        if name in one.accuracy.intervals
+                        else None
                         for one in comparisons.values()
                     ),
                 ]

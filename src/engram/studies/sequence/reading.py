@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
 
 from engram import data
-from engram.studies.network import pad
-from engram.studies.sequence.frames import event_frames, log_mel
-from engram.train import Collate, Examples, time_first
+from engram.data.frames import event_frames
+from engram.data.sound import log_mel
+from engram.train import Collate, Examples, pad, time_first
 
 FRAMES = 20
 """Spans of time that a recording of events is divided into."""
@@ -74,8 +76,16 @@ def read_events(source: data.Dataset, parts: Sequence[data.Split], _options: Opt
     if source.sensor is None:
         raise ValueError(f"{source.name} does not say how large its sensor is: choose another")
     examples = [Examples(part.inputs, torch.from_numpy(part.labels)) for part in parts]
-    collate = partial(event_frames, T=FRAMES, sensor=source.sensor)
+    collate = partial(collate_events, sensor=source.sensor)
     return Sequences(source, collate, FRAMES, (2, *source.sensor), *examples)
+
+
+def collate_events(
+    recordings: Sequence[np.ndarray], rows: Int64[Tensor, " batch"], *, sensor: tuple[int, int]
+) -> Float[Tensor, "time batch 2 height width"]:
+    """Frames of some recordings, `FRAMES` of each."""
+    counts = [event_frames(recordings[row], sensor, T=FRAMES) for row in rows.tolist()]
+    return torch.from_numpy(np.stack(counts, axis=1))
 
 
 def read_sounds(source: data.Dataset, parts: Sequence[data.Split], _options: Options) -> Sequences:

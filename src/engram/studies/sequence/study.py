@@ -8,17 +8,19 @@ import numpy as np
 import torch
 from torch import nn
 
+from engram.device import choose_device, threads
+from engram.journal import Journal
+from engram.neuron.presets import PRESETS, Place
 from engram.report import Report
-from engram.studies.compare import Comparison
-from engram.studies.members import MEMBERS, Place
-from engram.studies.network import SpikingNetwork, train_and_test
-from engram.studies.sequence.augment import Augmentation
+from engram.studies.comparison.network import SpikingNetwork, train_and_test
+from engram.studies.comparison.neurons import Comparison
+from engram.studies.comparison.runs import Outcomes, compare
 from engram.studies.sequence.body import Body
 from engram.studies.sequence.findings import report_overview, report_task
 from engram.studies.sequence.reading import Options, Sequences
 from engram.studies.sequence.task import TASKS, Recipe, Task, TaskName, read_task
-from engram.study import Journal
-from engram.train import threads
+from engram.train import rehearse
+from engram.train.augment import Augmentation
 
 NeuronName = Literal[
     "lif", "plif", "psn", "masked", "sliding", "dilated", "prf", "pmsn", "fixed-point"
@@ -88,7 +90,7 @@ class SequenceMemory:
     def neurons_of(self, task: str) -> list[str]:
         """The neurons that can learn a task."""
         ragged = TASKS[task].ragged
-        return [name for name in self.neurons if not (ragged and MEMBERS[name].fixed_length)]
+        return [name for name in self.neurons if not (ragged and PRESETS[name].fixed_length)]
 
     def recipe(self, task: Task) -> Recipe:
         """How much of a task is learned, and how."""
@@ -103,19 +105,20 @@ class SequenceMemory:
         Raises:
             ValueError: If the data cannot be read, or a setting does not fit them.
         """
+        choose_device(self.device)
         journal.expect(self.seeds * sum(len(self.neurons_of(task)) for task in self.tasks))
         comparisons: dict[str, Comparison] = {}
         try:
             with threads(self.threads):
+                read = {task: self._read(task) for task in self.tasks}
                 for task in self.tasks:
-                    self._run_task(task, report, journal, comparisons)
+                    self._run_task(task, read.pop(task), report, journal, comparisons)
         finally:  # an interrupted run still reports the tasks and neurons that are done
             if comparisons:
                 report_overview(report, comparisons)
 
-    def _run_task(
-        self, name: str, report: Report, journal: Journal, comparisons: dict[str, Comparison]
-    ) -> None:
+    def _read(self, name: str) -> Sequences:
+        """Read a task, and see that each neuron's network can be trained on it."""
         task = TASKS[name]
         recipe = self.recipe(task)
         sequences = read_task(
@@ -125,29 +128,56 @@ class SequenceMemory:
             seed=self.seed,
             options=Options(self.full, self.seed if self.permuted else None),
         )
+        for neuron in self.neurons_of(name):
+            rehearse(
+                f"{task.label}, {PRESETS[neuron].label}",
+                partial(make_network, self, task, sequences, neuron),
+                sequences.train,
+                sequences.validation,
+                epochs=recipe.epochs,
+                batch=recipe.batch,
+                lr=recipe.descent(neuron)[1],
+                device=self.device,
+                collate=sequences.collate,
+            )
+        return sequences
+
+    def _run_task(
+        self,
+        name: str,
+        sequences: Sequences,
+        report: Report,
+        journal: Journal,
+        comparisons: dict[str, Comparison],
+    ) -> None:
+        task = TASKS[name]
+        recipe = self.recipe(task)
         report.provenance.data.update(sequences.source.sha256)
         for note in describe(task, recipe, sequences, self):
             report.note(note)
-        outcomes: dict[str, list[dict[str, Any]]] = {}
-        try:
-            for neuron in self.neurons_of(name):
-                outcomes[neuron] = [
-                    journal.once(
-                        f"{task.label}, {MEMBERS[neuron].label}, seed {seed}",
-                        partial(train_network, self, task, sequences, neuron, seed),
-                    )
-                    for seed in range(self.seed, self.seed + self.seeds)
-                ]
-        finally:
-            if outcomes:
-                comparisons[name] = Comparison(
-                    outcomes,
-                    len(sequences.test.labels),
-                    self.seed,
-                    what=task.what,
-                    task=task.label,
-                )
-                report_task(report, task, comparisons[name])
+
+        def conclude(outcomes: Outcomes) -> None:
+            comparisons[name] = Comparison(
+                outcomes, len(sequences.test.labels), self.seed, what=task.what, task=task.label
+            )
+            report_task(report, task, comparisons[name])
+
+        compare(
+            journal,
+            {one: f"{task.label}, {PRESETS[one].label}" for one in self.neurons_of(name)},
+            range(self.seed, self.seed + self.seeds),
+            partial(train_network, self, task, sequences),
+            conclude,
+        )
+
+
+def make_network(
+    study: SequenceMemory, task: Task, sequences: Sequences, neuron: str
+) -> SpikingNetwork:
+    """The task's network with that neuron, its weights drawn from torch's generator."""
+    body = task.body(sequences.shape, study.recipe(task).width)
+    classes = len(sequences.source.classes)
+    return build(body, classes, neuron, sequences.T, min(study.k, sequences.T))
 
 
 def train_network(
@@ -157,8 +187,7 @@ def train_network(
     recipe, classes = study.recipe(task), len(sequences.source.classes)
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        body = task.body(sequences.shape, recipe.width)
-        net = build(body, classes, neuron, sequences.T, min(study.k, sequences.T))
+        net = make_network(study, task, sequences, neuron)
     optimizer, lr = recipe.descent(neuron)
     return train_and_test(
         net,
@@ -180,7 +209,7 @@ def build(body: Body, classes: int, neuron: str, T: int, k: int) -> SpikingNetwo
     """A network of these layers with that neuron after each."""
     readout = nn.Linear(body.channels[-1], classes)
     neurons = [
-        MEMBERS[neuron].make(Place(T, k, channels, layer))
+        PRESETS[neuron].make(Place(T, k, channels, layer))
         for layer, channels in enumerate(body.channels)
     ]
     return SpikingNetwork(body.layers, readout, neurons)

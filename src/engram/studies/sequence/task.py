@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from torch.optim import SGD, Optimizer
 
 from engram import data
-from engram.studies.network import adam
+from engram.studies.comparison.network import adam
 from engram.studies.sequence.body import Body, column_body, dense_body, frame_body
 from engram.studies.sequence.reading import (
     Options,

@@ -2,21 +2,16 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from statistics import fmean
 from typing import Any, final
 
-import numpy as np
-
 from engram.report import Figure, Published, Report, Scalar, Table
 from engram.series import Series
-from engram.stats import Interval, crossed_bootstrap, t_interval
+from engram.stats import t_interval
 from engram.studies.appraisal import MICRO
-from engram.studies.compare import correctness
+from engram.studies.comparison.accuracy import Accuracy, signed
+from engram.studies.comparison.runs import Outcomes
 from engram.studies.spike_driven_residuals.network import NETWORKS
-
-Outcomes = Mapping[str, Sequence[dict[str, Any]]]
-"""For each network, what `train_network` found of each training."""
 
 CLAIM = Published(
     60.34,
@@ -43,9 +38,9 @@ class Findings:
     """
 
     def __init__(self, outcomes: Outcomes, examples: int, seed: int) -> None:
+        labels = {name: NETWORKS[name].label for name in outcomes}
         self.outcomes = outcomes
-        self.seed = seed
-        self.right = {name: correctness(runs, examples) for name, runs in outcomes.items()}
+        self.accuracy = Accuracy(outcomes, examples, seed, labels, "network")
 
     def report(self, report: Report) -> None:
         """Report all of it."""
@@ -56,20 +51,19 @@ class Findings:
         self.report_firing(report)
         self.report_claim(report)
 
-    @cached_property
-    def accuracy(self) -> dict[str, Interval]:
-        """Test accuracy of each network in %, mean over the trainings."""
-        return {name: self._interval(matrix) for name, matrix in self.right.items()}
-
     def report_accuracy(self, report: Report) -> None:
         """Report how accurate the networks are, and how they differ from the first."""
-        rows = []
-        for name, runs in self.outcomes.items():
-            chosen = fmean(run["validation"][run["best_epoch"]] for run in runs)
-            label, adds, _ = NETWORKS[name]
-            rows.append(
-                [label, adds, runs[0]["parameters"], *self.accuracy[name][:3], 100 * chosen]
-            )
+        accuracy = self.accuracy
+        rows = [
+            [
+                label,
+                NETWORKS[name].adds,
+                self.outcomes[name][0]["parameters"],
+                *accuracy.intervals[name][:3],
+                accuracy.validation(name),
+            ]
+            for name, label in accuracy.labels.items()
+        ]
         report.add(
             Table(
                 "Accuracy",
@@ -86,28 +80,14 @@ class Findings:
                 "Mean over the trainings. The 95% interval resamples trainings and test images "
                 "both, and a few trainings say little of the spread between them.",
             ),
-            Series(
-                "test accuracy",
-                self._labels,
-                [one.estimate for one in self.accuracy.values()],
-                axis="network",
-                unit="%",
-                low=[one.low for one in self.accuracy.values()],
-                high=[one.high for one in self.accuracy.values()],
-            ),
+            accuracy.series("test accuracy", "%", accuracy.intervals),
             Figure("Test accuracy", ["test accuracy"], "interval", caption="95% intervals."),
         )
-        first, *others = self.outcomes
-        gains = {name: self._interval(self.right[name] - self.right[first]) for name in others}
-        if gains:
-            report.add(
-                Table(
-                    f"Paired difference from {NETWORKS[first].label}",
-                    ["network", "difference (points)", "low", "high"],
-                    [[NETWORKS[name].label, *gain[:3]] for name, gain in gains.items()],
-                    "Test accuracy, on the same images.",
-                )
-            )
+        first = next(iter(self.outcomes))
+        if gains := accuracy.differences(first):
+            title = f"Paired difference from {accuracy.labels[first]}"
+            caption = "Test accuracy, on the same images."
+            report.add(accuracy.difference_table(title, gains, caption))
 
     def report_verdicts(self, report: Report) -> None:
         """Report which networks are spike-driven, and what speaks against the others."""
@@ -210,7 +190,7 @@ class Findings:
             *(
                 Series(
                     label,
-                    self._labels,
+                    list(self.accuracy.labels.values()),
                     [self._energy(name, way) for name in self.outcomes],
                     axis="network",
                     unit="µJ",
@@ -270,6 +250,19 @@ class Findings:
                 )
             )
         report.note(self._why({way: fmean(values) for way, values in saved.items()}))
+        report.answer(self._answer(saved["paper"]))
+
+    def _answer(self, saved: Sequence[float]) -> str:
+        """The conclusion in one sentence, from the energy saved in each pair of trainings."""
+        interval = t_interval(saved) if len(saved) > 1 else None
+        energy = f" (95% interval {interval.low:.0f} to {interval.high:.0f})" if interval else ""
+        gain = self.accuracy.differences("spikformer")["spikingformer"]
+        return (
+            f"By the papers' formula Spikingformer saves {fmean(saved):.0f}% of Spikformer's "
+            f"energy{energy}, where the paper says {CLAIM.value}%, and its test accuracy differs "
+            f"by {signed(gain.estimate)} points (95% interval {signed(gain.low)} to "
+            f"{signed(gain.high)})."
+        )
 
     def _why(self, saved: Mapping[str, float]) -> str:
         """Why ours is not the paper's number."""
@@ -293,15 +286,8 @@ class Findings:
             "run once a picture spends most on its weights, which both networks have alike."
         )
 
-    @property
-    def _labels(self) -> list[str]:
-        return [NETWORKS[name].label for name in self.outcomes]
-
     def _energy(self, name: str, way: str) -> float:
         return fmean(MICRO * run["energy_j"][way] for run in self.outcomes[name])
-
-    def _interval(self, values: np.ndarray) -> Interval:
-        return crossed_bootstrap(values, np.random.default_rng(self.seed))
 
 
 def _sparsity(run: dict[str, Any]) -> float | None:

@@ -1,5 +1,6 @@
 """The settings of the comparison, its pieces of work, and what a reader must know of them."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, final, get_args
@@ -8,13 +9,16 @@ import torch
 from torch.nn import functional as F
 from torch.optim import AdamW
 
+from engram.device import threads
+from engram.journal import Journal
 from engram.report import Report
 from engram.studies.appraisal import appraise
-from engram.studies.pictures import Pictures, as_batch, read_pictures
+from engram.studies.comparison.runs import compare
 from engram.studies.spike_driven_residuals.findings import Findings
 from engram.studies.spike_driven_residuals.network import NETWORKS, NetworkName, Shape
-from engram.study import Journal
-from engram.train import batches, fit, predict, threads
+from engram.train import batches, fit, predict, rehearse
+from engram.train.pictures import Pictures, as_batch, read_pictures
+from engram.vision import VisionModel
 
 BATCH = 64
 """Pictures a call when nothing is learned."""
@@ -71,11 +75,13 @@ class SpikeDrivenResiduals:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        counted = ("size", "limit", "depth", "heads", "steps", "epochs", "traced", "seeds")
-        for field in (*counted, "threads"):
+        counted = ("size", "limit", "depth", "heads", "steps", "epochs", "batch", "traced")
+        for field in (*counted, "seeds", "threads"):
             value = getattr(self, field)
             if value is not None and value < 1:
                 raise ValueError(f"{field} is {value}: it counts from 1")
+        if not 0 < self.lr < math.inf:
+            raise ValueError(f"lr={self.lr}: the learning rate is a positive number, such as 1e-3")
         if self.dim < 8 or self.dim % 8 or self.dim % self.heads:
             raise ValueError(
                 f"dim={self.dim} with heads={self.heads}: give a multiple of 8 and of the heads"
@@ -104,20 +110,41 @@ class SpikeDrivenResiduals:
         for note in describe(self, pictures):
             report.note(note)
         journal.expect(len(self.networks) * self.seeds)
-        outcomes: dict[str, list[dict[str, Any]]] = {}
-        try:
-            with threads(self.threads):
-                for network in self.networks:
-                    outcomes[network] = [
-                        journal.once(
-                            f"{NETWORKS[network].label}, seed {seed}",
-                            partial(train_network, self, pictures, network, seed),
-                        )
-                        for seed in range(self.seed, self.seed + self.seeds)
-                    ]
-        finally:  # an interrupted run still reports the networks that are done
-            if outcomes:
-                Findings(outcomes, len(pictures.test.labels), self.seed).report(report)
+        with threads(self.threads):
+            for network in self.networks:
+                rehearse(
+                    NETWORKS[network].label,
+                    partial(make_network, self, pictures, network),
+                    pictures.train,
+                    pictures.validation,
+                    epochs=self.epochs,
+                    batch=self.batch,
+                    lr=self.lr,
+                    device=self.device,
+                    collate=as_batch,
+                )
+            compare(
+                journal,
+                {network: NETWORKS[network].label for network in self.networks},
+                range(self.seed, self.seed + self.seeds),
+                partial(train_network, self, pictures),
+                lambda outcomes: Findings(outcomes, len(pictures.test.labels), self.seed).report(
+                    report
+                ),
+            )
+
+
+def make_network(study: SpikeDrivenResiduals, pictures: Pictures, network: str) -> VisionModel:
+    """A network of the comparison, its weights drawn from torch's generator."""
+    shape = Shape(
+        classes=len(pictures.source.classes),
+        channels=pictures.train.inputs.shape[1],
+        dim=study.dim,
+        depth=study.depth,
+        heads=study.heads,
+        steps=study.steps,
+    )
+    return NETWORKS[network].make(shape)
 
 
 def train_network(
@@ -129,17 +156,9 @@ def train_network(
         What JSON can hold: `parameters`, the rows of the `wrong` test pictures, the `validation`
         accuracy by epoch, the `best_epoch`, `step_ms`, and what `appraise` tells.
     """
-    shape = Shape(
-        classes=len(pictures.source.classes),
-        channels=pictures.train.inputs.shape[1],
-        dim=study.dim,
-        depth=study.depth,
-        heads=study.heads,
-        steps=study.steps,
-    )
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        net = NETWORKS[network].make(shape)
+        net = make_network(study, pictures, network)
     history = fit(
         net,
         pictures.train,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal, final
 
+from engram.journal import Journal
 from engram.policy.engine import Engine
 from engram.policy.relate import INDICATORS, SIX, relate, report_findings
 from engram.report import Report
@@ -16,7 +17,6 @@ from engram.studies.tax_language.findings import (
 )
 from engram.studies.tax_language.language import TERMS, Counts, as_counts, count, rates
 from engram.studies.tax_language.record import Record, open_record
-from engram.study import Journal
 
 DocType = Literal["message", "speech", "bill", "record", "statute"]
 

@@ -2,21 +2,7 @@ import numpy as np
 import pytest
 
 from engram.report import Report
-from engram.stats import Interval
-from engram.studies import compare
-
-
-def test_the_conclusion_follows_the_intervals():
-    def gain(low: float, estimate: float, high: float) -> Interval:
-        return Interval(estimate, low, high, 0.95)
-
-    gains = {"psn": gain(0.1, 1, 2), "if": gain(-3, -2.04, -1), "plif": gain(-1, 0.5, 2)}
-    assert compare.conclusion("LIF", gains) == (
-        "More accurate than LIF, in points: PSN (+1.0). "
-        "Less accurate than LIF, in points: IF (−2.0). "
-        "Not told apart from LIF, in points: PLIF (+0.5)."
-    )
-    assert compare.conclusion("LIF", {"psn": gain(0.0, 1, 2)}).startswith("Not told apart")
+from engram.studies.comparison import neurons
 
 
 def outcome(wrong: list[int]) -> dict:
@@ -36,7 +22,7 @@ def test_accuracies_and_differences_come_from_what_was_wrong():
         "lif": [outcome([0, 1]), outcome([0, 2])],
     }
     report = Report("of nothing")
-    comparison = compare.Comparison(outcomes, 4, seed=0, what="sounds", task="a task")
+    comparison = neurons.Comparison(outcomes, 4, seed=0, what="sounds", task="a task")
     comparison.report_accuracy(report)
     comparison.report_differences(report)
     comparison.report_course(report)

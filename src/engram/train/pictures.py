@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engram import data
-from engram.train import Examples
+from engram.train.examples import Examples
 
 
 class Pictures(NamedTuple):

@@ -1,24 +1,17 @@
-"""The neurons that studies compare, and how the mask of one of them fades in."""
+"""Neurons by name, and how the mask of one of them fades in."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import nn
 
-from engram.neuron import (
-    IF,
-    LIF,
-    PMSN,
-    PRF,
-    PSN,
-    DilatedPSN,
-    FixedPointLIF,
-    MaskedPSN,
-    Neuron,
-    ParametricLIF,
-    SlidingPSN,
-    sawtooth,
-)
+from engram.neuron.dilated import DilatedPSN, sawtooth
+from engram.neuron.fixed_point import FixedPointLIF
+from engram.neuron.lif import IF, LIF, ParametricLIF
+from engram.neuron.module import Neuron
+from engram.neuron.pmsn import PMSN
+from engram.neuron.psn import PSN, MaskedPSN, SlidingPSN
+from engram.neuron.resonate import PRF
 
 
 class Place(NamedTuple):
@@ -37,8 +30,8 @@ class Place(NamedTuple):
     layer: int = 0
 
 
-class Member(NamedTuple):
-    """A neuron of a comparison: its label, how to make it, and whether it takes one length only."""
+class Preset(NamedTuple):
+    """A neuron by name: its label, how to make it, and whether it takes one length only."""
 
     label: str
     make: Callable[[Place], Neuron]
@@ -46,22 +39,22 @@ class Member(NamedTuple):
 
 
 # the LIF family as arXiv 2304.12760 has its baselines: soft reset, outside the gradient
-MEMBERS: dict[str, Member] = {
-    "if": Member("IF", lambda place: IF(reset=None, detach_reset=True)),
-    "lif": Member("LIF", lambda place: LIF(reset=None, detach_reset=True)),
-    "plif": Member("PLIF", lambda place: ParametricLIF(reset=None, detach_reset=True)),
-    "psn": Member("PSN", lambda place: PSN(place.T), fixed_length=True),
-    "masked": Member("masked PSN", lambda place: MaskedPSN(place.k, place.T), fixed_length=True),
-    "sliding": Member("sliding PSN", lambda place: SlidingPSN(place.k)),
-    "dilated": Member(
+PRESETS: dict[str, Preset] = {
+    "if": Preset("IF", lambda place: IF(reset=None, detach_reset=True)),
+    "lif": Preset("LIF", lambda place: LIF(reset=None, detach_reset=True)),
+    "plif": Preset("PLIF", lambda place: ParametricLIF(reset=None, detach_reset=True)),
+    "psn": Preset("PSN", lambda place: PSN(place.T), fixed_length=True),
+    "masked": Preset("masked PSN", lambda place: MaskedPSN(place.k, place.T), fixed_length=True),
+    "sliding": Preset("sliding PSN", lambda place: SlidingPSN(place.k)),
+    "dilated": Preset(
         "dilated PSN",
         lambda place: DilatedPSN(
             place.k, sawtooth(place.layer + 1)[-1], place.channels, exponential_init=True
         ),
     ),
-    "prf": Member("PRF", lambda place: PRF(place.channels)),
-    "pmsn": Member("PMSN", lambda place: PMSN(place.channels)),
-    "fixed-point": Member("fixed-point LIF", lambda place: FixedPointLIF(detach_reset=True)),
+    "prf": Preset("PRF", lambda place: PRF(place.channels)),
+    "pmsn": Preset("PMSN", lambda place: PMSN(place.channels)),
+    "fixed-point": Preset("fixed-point LIF", lambda place: FixedPointLIF(detach_reset=True)),
 }
 
 

@@ -10,11 +10,10 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from engram.train import (
     Examples,
     batches,
-    choose_device,
     cosine,
     fit,
     predict,
-    threads,
+    rehearse,
     time_first,
 )
 
@@ -245,13 +244,19 @@ def test_no_examples_are_refused():
         fit(Readout(), empty, VALIDATION, epochs=1, batch=1, lr=0.1, seed=0)
 
 
-def test_the_device_is_the_named_one_or_the_best_there_is():
-    assert choose_device("cpu") == torch.device("cpu")
-    assert choose_device().type == ("cuda" if torch.cuda.is_available() else "cpu")
+@pytest.mark.parametrize("n", [8, 16, 9])
+def test_a_rehearsal_finds_what_training_would_fail_at(n):
+    def make():
+        return nn.Sequential(Readout(), nn.BatchNorm1d(2))
 
-
-def test_the_number_of_threads_is_left_as_it_was():
-    before = torch.get_num_threads()
-    with threads(before + 1):
-        assert torch.get_num_threads() == before + 1
-    assert torch.get_num_threads() == before
+    examples, settings = separable(n, 1), {"epochs": 1, "batch": 8, "lr": 0.1, "device": "cpu"}
+    if n % 8 == 1:  # a last batch of one example has no variance
+        with pytest.raises(ValueError, match="more than 1 value per channel"):
+            fit(make(), examples, VALIDATION, seed=0, **settings)
+        with pytest.raises(ValueError, match=r"the network cannot be trained .*more than 1 value"):
+            rehearse("the network", make, examples, VALIDATION, **settings)
+    else:
+        fit(make(), examples, VALIDATION, seed=0, **settings)
+        before = torch.get_rng_state()
+        rehearse("the network", make, examples, VALIDATION, **settings)
+        assert torch.equal(torch.get_rng_state(), before)

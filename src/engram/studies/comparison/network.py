@@ -2,46 +2,32 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.rnn import pad_sequence
 from torch.optim import AdamW, Optimizer
 
 from engram.neuron import Neuron, mean_over_time, pack_steps, unpack_steps
+from engram.neuron.presets import fade, mask_share
 from engram.record import record
-from engram.studies.members import fade, mask_share
-from engram.train import Augment, Collate, Examples, batches, fit, predict, time_first
+from engram.train import (
+    Augment,
+    Collate,
+    Examples,
+    Padded,
+    batches,
+    fit,
+    pad,
+    predict,
+    time_first,
+)
 
 BATCH = 256
 """Sequences a call when nothing is learned."""
 adam = partial(AdamW, weight_decay=0.0)
 """Adam: AdamW that leaves large weights alone."""
-
-
-class Padded(NamedTuple):
-    """A batch of sequences of different lengths, padded at the end.
-
-    Attributes:
-        x: The sequences, `(time, batch, *features)`.
-        lengths: The steps of each, `(batch,)`, on the CPU.
-    """
-
-    x: Tensor
-    lengths: Tensor
-
-    def to(self, device: torch.device) -> "Padded":
-        """The batch on a device; the lengths stay, where to check them costs no wait."""
-        return Padded(self.x.to(device), self.lengths)
-
-
-def pad(inputs: Sequence[Float[Tensor, "time *features"]], rows: Int64[Tensor, " batch"]) -> Padded:
-    """Pick sequences of different lengths, padded to the longest of them."""
-    picked = [inputs[row] for row in rows.tolist()]
-    return Padded(pad_sequence(picked), torch.tensor([len(x) for x in picked]))
 
 
 class SpikingNetwork(nn.Module):

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from engram import data
-from engram.studies.pictures import as_batch, load_images, read_pictures
+from engram.train.pictures import as_batch, load_images, read_pictures
 
 
 def test_pictures_have_channels_and_the_training_part_is_standardised():

@@ -1,12 +1,7 @@
-"""Recordings as sequences of frames: sound as log-mel spectra, events as counts a pixel."""
-
-from collections.abc import Sequence
+"""Sound as a sequence of log-mel spectra."""
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int64
 from numpy.lib.stride_tricks import sliding_window_view
-from torch import Tensor
 
 WINDOW_S = 0.032
 """Length of a spectrum's window; the next begins half a window later."""
@@ -64,42 +59,3 @@ def mel_filters(bands: int, window: int, sample_rate_hz: float) -> np.ndarray:
     frequency = np.fft.rfftfreq(window, 1 / sample_rate_hz)
     rise, fall = (frequency - low) / (peak - low), (high - frequency) / (high - peak)
     return np.clip(np.minimum(rise, fall), 0, None)
-
-
-def event_frames(
-    recordings: Sequence[np.ndarray],
-    rows: Int64[Tensor, " batch"],
-    *,
-    T: int,
-    sensor: tuple[int, int],
-) -> Float[Tensor, "T batch 2 height width"]:
-    """Count the events of each polarity and pixel in T equal spans of some recordings.
-
-    Args:
-        recordings: Structured arrays with the fields t, x, y and p, one event or more in each.
-        rows: Which recordings.
-        T: Spans, from the first event of a recording to its last.
-        sensor: (height, width) in pixels.
-
-    Returns:
-        Numbers of events; they add up to those of the recordings.
-    """
-    shape = (T, len(rows), 2, *sensor)
-    places = []
-    for i, row in enumerate(rows.tolist()):
-        events = recordings[row]
-        at = (
-            _spans(events["t"], T),
-            np.full(len(events), i),
-            events["p"],
-            events["y"],
-            events["x"],
-        )
-        places.append(np.ravel_multi_index(at, shape))
-    counts = np.bincount(np.concatenate(places), minlength=np.prod(shape))
-    return torch.from_numpy(counts.astype(np.float32).reshape(shape))
-
-
-def _spans(t: np.ndarray, T: int) -> np.ndarray:
-    since = t.astype(np.int64) - t.min()
-    return since * T // (since.max() + 1)

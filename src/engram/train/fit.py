@@ -2,39 +2,23 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from engram.device import choose_device
 from engram.record import evaluating
 from engram.series import Series
-
-Collate = Callable[[Any, Tensor], Any]
-"""From all the inputs and some row numbers to what the model takes; it has `.to(device)`."""
-Augment = Callable[[Any, Tensor], tuple[Any, Tensor]]
-"""From a training batch and its labels to another batch, and labels or shares of each class."""
-
-
-class Examples(NamedTuple):
-    """Inputs and what they should be taken for.
-
-    Attributes:
-        inputs: What `collate` picks rows from: a tensor `(n, time, *features)`, for `time_first`.
-        labels: Class indices, `(n,)` int64.
-    """
-
-    inputs: Any
-    labels: Int64[Tensor, " n"]
+from engram.train.examples import Augment, Collate, Examples, batches, time_first
 
 
 @dataclass(frozen=True)
@@ -52,25 +36,6 @@ class History:
     validation_accuracy: Series
     best_epoch: int
     step_s: float
-
-
-def time_first(
-    inputs: Float[Tensor, "n time *features"], rows: Int64[Tensor, " batch"]
-) -> Float[Tensor, "time batch *features"]:
-    """Pick sequences of one length and put time before the batch."""
-    return inputs[rows].transpose(0, 1)
-
-
-def batches(inputs: Any, size: int, collate: Collate = time_first) -> Iterator[Any]:
-    """Yield all the inputs in their order, `size` at a time, as the model takes them.
-
-    Args:
-        inputs: As in `Examples`.
-        size: Examples a batch; the last may have fewer.
-        collate: Picks the rows of a batch.
-    """
-    for rows in torch.arange(len(inputs)).split(size):
-        yield collate(inputs, rows)
 
 
 def predict(
@@ -95,22 +60,6 @@ def cosine(progress: float) -> float:
         Loshchilov and Hutter, "SGDR", ICLR 2017, equation 5, without restarts.
     """
     return 0.5 * (1.0 + math.cos(math.pi * progress))
-
-
-def choose_device(device: str | None = None) -> torch.device:
-    """The device of that name; when None, the first CUDA device, else the CPU."""
-    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-
-
-@contextmanager
-def threads(number: int) -> Iterator[None]:
-    """Inside, torch computes with so many CPU threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def fit(
@@ -203,6 +152,54 @@ def fit(
         best_epoch,
         median(seconds),
     )
+
+
+def rehearse(
+    name: str,
+    make: Callable[[], nn.Module],
+    train: Examples,
+    validation: Examples,
+    *,
+    epochs: int,
+    batch: int,
+    lr: float,
+    device: str | None = None,
+    collate: Collate = time_first,
+) -> None:
+    """Run a new model on batches as large as those of `fit`, and take no step.
+
+    What `fit` would refuse, or fail at, for its settings and the shapes of the data is refused
+    here, before hours of other work. The state of torch's generators is left as it was.
+
+    Args:
+        name: What to call the model in an error.
+        make: Makes a model as `fit` takes it; it is thrown away.
+        train: As in `fit`.
+        validation: As in `fit`.
+        epochs: As in `fit`.
+        batch: As in `fit`.
+        lr: As in `fit`.
+        device: As in `fit`.
+        collate: As in `fit`.
+
+    Raises:
+        ValueError: The model cannot be made, or the settings and the data do not fit it.
+    """
+    _check(train, validation, epochs=epochs, batch=batch, lr=lr, keep_from=0)
+    place = choose_device(device)
+    n = len(train.labels)
+    cuda = [place] if place.type == "cuda" else []
+    with torch.random.fork_rng(cuda):
+        try:
+            model = make().to(place).train()
+            for size in sorted({min(batch, n), n % batch or min(batch, n)}):
+                outputs = model(collate(train.inputs, torch.arange(size)).to(place))
+                outputs.float().sum().backward()
+        except (ValueError, RuntimeError, IndexError, TypeError) as error:
+            reason = str(error).partition("\n")[0]
+            raise ValueError(
+                f"{name} cannot be trained with these settings on these data: {reason}"
+            ) from error
 
 
 def _epoch(

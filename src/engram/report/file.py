@@ -1,0 +1,69 @@
+"""Reports on disk: report.json, and report.html made from it."""
+
+import json
+import os
+from pathlib import Path
+
+from engram.report.model import Report
+
+
+def save_report(report: Report, folder: str | Path) -> Path:
+    """Write report.json and report.html, each replaced in one step.
+
+    Args:
+        report: The report.
+        folder: Where to write; made if it is not there.
+
+    Returns:
+        The path of report.html.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    stored = report.to_dict() | {"fingerprint": report.fingerprint}
+    text = json.dumps(stored, indent=1, ensure_ascii=False, allow_nan=False)
+    _replace(folder / "report.json", text + "\n")
+    return save_page(report, folder)
+
+
+def save_page(report: Report, folder: str | Path) -> Path:
+    """Write report.html only.
+
+    Args:
+        report: The report.
+        folder: Where to write.
+
+    Returns:
+        The path of report.html.
+    """
+    from engram.report.html import render  # noqa: PLC0415  matplotlib is slow to import
+
+    return _replace(Path(folder) / "report.html", render(report))
+
+
+def load_report(path: str | Path) -> Report:
+    """Read a saved report.
+
+    Args:
+        path: The run's folder, or its report.json.
+
+    Raises:
+        ValueError: If there is no report, or it is not one.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "report.json"
+    if not path.is_file():
+        raise ValueError(f"no report at {path}; give a run's folder or its report.json")
+    try:
+        return Report.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _replace(path: Path, text: str) -> Path:
+    draft = path.with_name(f".{path.name}.draft")
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    return draft.replace(path)

@@ -1,0 +1,141 @@
+"""Neurons compared in one network: accuracy, firing rates, and the course of the training."""
+
+from statistics import median
+from typing import final
+
+import numpy as np
+
+from engram.neuron.presets import PRESETS
+from engram.report import Figure, Report, Table
+from engram.series import Series
+from engram.studies.comparison.accuracy import INTERVALS, Accuracy, headline
+from engram.studies.comparison.runs import Outcomes
+
+
+@final
+class Comparison:
+    """What networks that differ in their neuron came to on the same test examples.
+
+    Args:
+        outcomes: What `train_and_test` found, by neuron and run.
+        examples: Number of test examples.
+        seed: Seed of the bootstrap.
+        what: What the examples are, in the plural.
+        task: What titles begin with, where a report holds several comparisons.
+    """
+
+    def __init__(
+        self, outcomes: Outcomes, examples: int, seed: int, *, what: str = "images", task: str = ""
+    ) -> None:
+        labels = {name: PRESETS[name].label for name in outcomes}
+        self.outcomes = outcomes
+        self.what = what
+        self.prefix = f"{task}: " if task else ""
+        self.accuracy = Accuracy(outcomes, examples, seed, labels, "neuron")
+
+    def report_accuracy(self, report: Report) -> None:
+        """Report how accurate the networks are, and how sparsely they fire."""
+        labels = list(self.accuracy.labels.values())
+        rates = np.array(
+            [np.mean([run["rates"] for run in runs], 0) for runs in self.outcomes.values()]
+        )
+        layers = [f"{self.prefix}layer {layer}" for layer in range(1, rates.shape[1] + 1)]
+        accuracy = f"{self.prefix}test accuracy"
+        report.add(
+            Table(
+                f"{self.prefix}Accuracy and firing",
+                ["neuron", "parameters", "test accuracy (%)", "low", "high", "validation (%)"]
+                + [f"rate, layer {layer}" for layer in range(1, rates.shape[1] + 1)],
+                [
+                    [
+                        label,
+                        self.outcomes[name][0]["parameters"],
+                        *self.accuracy.intervals[name][:3],
+                        self.accuracy.validation(name),
+                        *at,
+                    ]
+                    for (name, label), at in zip(self.accuracy.labels.items(), rates, strict=True)
+                ],
+                f"Mean over the runs. The 95% interval resamples runs and test {self.what} both, "
+                "and a few runs say little of the spread between runs. Validation: in the epoch "
+                "that it chose. Rates in spikes a neuron and step, on the test "
+                f"{self.what}.",
+            ),
+            self.accuracy.series(accuracy, "%", self.accuracy.intervals),
+            Figure(
+                f"{self.prefix}Test accuracy",
+                [accuracy],
+                "interval",
+                caption=INTERVALS,
+            ),
+            *(
+                Series(layer, labels, rates[:, i], axis="neuron", unit="spikes a neuron and step")
+                for i, layer in enumerate(layers)
+            ),
+            Figure(f"{self.prefix}Firing rate", layers, "bar"),
+        )
+
+    def report_differences(self, report: Report) -> None:
+        """Report the paired differences from LIF, or from the first neuron where there is none."""
+        gains = self.accuracy.differences(self.reference)
+        if not gains:
+            return
+        label = self.accuracy.labels[self.reference]
+        title, series = (f"{self.prefix}{kind}difference from {label}" for kind in ("Paired ", ""))
+        report.add(
+            self.accuracy.difference_table(
+                title,
+                gains,
+                f"Test accuracy, on the same {self.what} from the same initial weights. Each "
+                "interval covers 95% by itself, not all of them together.",
+            ),
+            self.accuracy.series(series, "points", gains),
+            Figure(title, [series], "interval", caption=INTERVALS),
+        )
+        report.note(self.prefix + self.accuracy.conclude(self.reference, gains))
+
+    @property
+    def reference(self) -> str:
+        """The neuron that the others are compared with: LIF, or the first where there is none."""
+        return "lif" if "lif" in self.outcomes else next(iter(self.outcomes))
+
+    @property
+    def headline(self) -> str:
+        """The answer in one sentence; empty where there is nothing to compare."""
+        labels = self.accuracy.labels
+        gains = self.accuracy.differences(self.reference)
+        named = {labels[name]: gain for name, gain in gains.items()}
+        return self.prefix + headline(labels[self.reference], named) if gains else ""
+
+    def report_course(self, report: Report) -> None:
+        """Report how the networks learned, epoch by epoch, and the time of a step."""
+        courses = {
+            f"{self.prefix}{PRESETS[name].label}, validation": np.mean(
+                [run["validation"] for run in runs], 0
+            )
+            for name, runs in self.outcomes.items()
+        }
+        report.add(
+            *(
+                Series(name, range(len(course)), 100 * course, axis="epoch", unit="%")
+                for name, course in courses.items()
+            ),
+            Figure(
+                f"{self.prefix}Validation accuracy while learning",
+                list(courses),
+                y_label="validation accuracy (%)",
+                caption="Mean over the runs. A masked PSN reads every step at first; after an "
+                "eighth of the epochs its mask is whole, and no neuron keeps weights from before "
+                "that.",
+            ),
+            Table(
+                f"{self.prefix}Time of a training step",
+                ["neuron", "ms"],
+                [
+                    [PRESETS[name].label, median(run["step_ms"] for run in runs)]
+                    for name, runs in self.outcomes.items()
+                ],
+                "The whole network, one batch, forward and backward; the median of the runs.",
+                volatile=True,
+            ),
+        )

@@ -1,0 +1,125 @@
+"""What spiking transformers share: attention without softmax, and how its weights are published."""
+
+import re
+from collections.abc import Iterable
+from typing import Protocol, TypedDict
+
+from jaxtyping import Float
+from torch import Tensor
+
+from engram.neuron import Neuron
+from engram.vision.layer import ConvBN, NeuronFactory, fire
+
+
+class Heads(Protocol):
+    """The layers of a spiking self-attention."""
+
+    heads: int
+    q: ConvBN
+    k: ConvBN
+    v: ConvBN
+    q_neuron: Neuron
+    k_neuron: Neuron
+    v_neuron: Neuron
+    attention_neuron: Neuron
+
+
+def self_attention(layers: Heads, x: Tensor, scale: float) -> Tensor:
+    """Spiking self-attention: q, k and v as spikes, `attend`, and the neurons behind it.
+
+    Args:
+        layers: The layers.
+        x: What q, k and v are made of, `(time, batch, channels, height, width)`.
+        scale: Factor of the attention.
+
+    Returns:
+        Spikes, in the shape of x.
+    """
+    q = fire(layers.q, layers.q_neuron, x)
+    k = fire(layers.k, layers.k_neuron, x)
+    v = fire(layers.v, layers.v_neuron, x)
+    return layers.attention_neuron(attend(q, k, v, heads=layers.heads, scale=scale))
+
+
+def attend(
+    q: Float[Tensor, "time batch channels height width"],
+    k: Float[Tensor, "time batch channels height width"],
+    v: Float[Tensor, "time batch channels height width"],
+    *,
+    heads: int,
+    scale: float,
+) -> Float[Tensor, "time batch channels height width"]:
+    """Attention without softmax: scale · q(kᵀv) in each head, or scale · (qkᵀ)v if that is cheaper.
+
+    Of spikes, both products are integers, and the orders agree to the last bit.
+
+    Args:
+        q: Queries; a pixel is a token.
+        k: Keys.
+        v: Values.
+        heads: Heads, which share the channels.
+        scale: Factor of the result.
+    """
+    # (time, batch, head, channel, token): the transpose of how the equation is written
+    size = q.shape[3:]
+    q, k, v = (s.flatten(3).unflatten(2, (heads, -1)) for s in (q, k, v))
+    channels, tokens = q.shape[-2:]
+    mixed = (v @ k.mT) @ q if channels <= tokens else v @ (k.mT @ q)
+    return (scale * mixed).flatten(2, 3).unflatten(3, size)
+
+
+def check_heads(name: str, dim: int, heads: int) -> None:
+    """Raises ValueError unless the channels divide among the heads, and by 8."""
+    if dim < 8 or dim % 8:
+        raise ValueError(f"{name}(dim={dim}): the tokenizer widens from dim/8, a whole number")
+    if heads < 1 or dim % heads:
+        raise ValueError(
+            f"{name}(dim={dim}, heads={heads}): the heads share the channels equally; choose a "
+            f"number of heads that divides {dim}"
+        )
+
+
+def published_block_key(key: str, mlp: str, more: Iterable[tuple[str, str]]) -> str:
+    """Our name of a weight of a block as the official code has it.
+
+    Args:
+        key: Our name.
+        mlp: What the official code calls a layer of the MLP, before its number.
+        more: Patterns to replace after those of the blocks, and by what.
+    """
+    for ours, theirs in (
+        (r"^blocks\.(\d+)\.attention\.neuron", r"block.\1.attn.proj_neuron"),
+        (r"^blocks\.(\d+)\.attention\.attention_", r"block.\1.attn.attn_"),
+        (r"^blocks\.(\d+)\.attention\.project\.", r"block.\1.attn.proj_"),
+        (r"^blocks\.(\d+)\.attention\.([qkv])[._]", r"block.\1.attn.\2_"),
+        (r"^blocks\.(\d+)\.mlp\.conv(\d)\.", rf"block.\1.mlp.{mlp}\2_"),
+        (r"^blocks\.(\d+)\.mlp\.neuron(\d)", rf"block.\1.mlp.{mlp}\2_neuron"),
+        *more,
+    ):
+        key = re.sub(ours, theirs, key)
+    return key
+
+
+def unused_norms(depth: int, dim: int) -> dict[str, tuple[int, ...]]:
+    """Layer norms that the published models hold and never use, and their shapes."""
+    return {
+        f"block.{block}.norm{norm}.{part}": (dim,)
+        for block in range(depth)
+        for norm in (1, 2)
+        for part in ("weight", "bias")
+    }
+
+
+class Settings(TypedDict, total=False):
+    """What the presets of a transformer leave open; see its class."""
+
+    steps: int
+    in_channels: int
+    heads: int
+    cml: bool
+    neuron: NeuronFactory
+
+
+def cifar_heads(dim: int, num_classes: int) -> int:
+    """Heads of the published models for CIFAR: 8; with 384 channels and not 100 classes, 12."""
+    return 12 if dim == 384 and num_classes != 100 else 8
