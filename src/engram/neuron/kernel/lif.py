@@ -151,6 +151,8 @@ def lif_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of `lif_operator`'s x, and of its voltage and leak, empty where these are None."""
     settings = Settings(tau, threshold, reset, decay_input, detach_reset, shape, scale, width)
+    check(x, voltage, leak)
+    check_gradients(x, g_spikes, g_after)
     g_x, g_before, g_leak = backward(g_spikes, g_after, x, voltage, leak, settings)
     return (
         g_x,

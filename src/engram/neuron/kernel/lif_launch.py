@@ -81,9 +81,7 @@ def backward(
     leak: Tensor | None,
     settings: Settings,
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Gradients of x, voltage and leak; None for those that are absent."""
-    check(x, voltage, leak)
-    check_gradients(x, g_spikes, g_after)
+    """Gradients of x, voltage and leak, which `forward` has checked; None for absent ones."""
     real = STATE_DTYPES[x.dtype]
     inputs = time_major(x if x.dtype == real else x.to(real))
     g_x = new_like(inputs)

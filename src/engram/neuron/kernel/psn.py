@@ -169,8 +169,6 @@ def _backward(
     kept: Tensor,
     settings: Settings,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    check(x, weight, threshold, settings)
-    check_gradients(g_spikes, x, kept, settings)
     real = STATE_DTYPES[x.dtype]
     inputs = time_major(x if x.dtype == real else x.to(real))
     g_x = new_like(inputs)
@@ -395,6 +393,8 @@ def psn_backward(
     """Gradients of `psn_operator`'s x, weight and threshold."""
     settings = Settings(steps, k, shape, scale, width, save)
     check_shape(shape, scale, width)
+    check(x, weight, threshold, settings)
+    check_gradients(g_spikes, x, kept, settings)
     return _backward(g_spikes, x, weight, threshold, kept, settings)
 
 
