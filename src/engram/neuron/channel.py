@@ -68,7 +68,7 @@ def log_uniform(name: str, channels: int, step_range: tuple[float, float]) -> nn
         ValueError: The range is not positive and rising.
     """
     low, high = step_range
-    if not 0 < low <= high:
+    if not 0 < low <= high < math.inf:
         raise ValueError(
             f"{name}(step_range={step_range}): give the least and the greatest step, both "
             "positive, such as (0.001, 0.1)"

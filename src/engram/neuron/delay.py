@@ -38,10 +38,10 @@ def delayed(
         arXiv 2112.03740, with one unit weight a channel; Hammouamri et al., ICLR 2024,
         arXiv 2306.17670, for spiking networks, with a Gaussian in place of the interpolation.
     """
-    with torch.no_grad():
-        bounded = delay.clamp(0, max_delay)
-        whole = bounded.floor().clamp(max=max_delay - 1)
-    fraction = delay + (bounded - delay).detach() - whole
+    fixed = delay.detach()
+    bounded = fixed.clamp(0, max_delay)
+    whole = bounded.floor().clamp(max=max_delay - 1)
+    fraction = delay + (bounded - fixed) - whole
     steps = torch.arange(max_delay, seen.shape[0], device=seen.device)
     rows = steps.reshape(-1, *[1] * (seen.ndim - 1)) - whole.long()
     rows = rows.expand(-1, *seen.shape[1:])

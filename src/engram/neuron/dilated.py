@@ -40,11 +40,11 @@ def power_of_two(weight: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     References:
         Xue et al., NeurIPS 2025, arXiv 2501.14490.
     """
-    with torch.no_grad():
-        mantissa = _mantissa(weight) if writes_onnx() else torch.frexp(weight).mantissa.abs()
-        # w over its mantissa is a power of two without rounding, which exp2 does not promise
-        scale = torch.where(mantissa >= math.sqrt(0.5), mantissa, 2 * mantissa)
-        rounding = torch.where(weight == 0, 0.0, weight / scale) - weight
+    fixed = weight.detach()  # no_grad would let the derivatives of forward mode through
+    mantissa = _mantissa(fixed) if writes_onnx() else torch.frexp(fixed).mantissa.abs()
+    # w over its mantissa is a power of two without rounding, which exp2 does not promise
+    scale = torch.where(mantissa >= math.sqrt(0.5), mantissa, 2 * mantissa)
+    rounding = torch.where(fixed == 0, 0.0, fixed / scale) - fixed
     return weight + rounding
 
 

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from engram.neuron.check import check_finite
 from engram.neuron.functional import LIFState, state_dtype
 from engram.neuron.lif import check_tau
 from engram.neuron.module import Neuron
@@ -144,6 +145,7 @@ class FixedPointLIF(Neuron):
     ) -> None:
         super().__init__()
         check_tau("FixedPointLIF", tau)
+        check_finite("FixedPointLIF", threshold=threshold)
         if not threshold > 0:
             raise ValueError(
                 f"FixedPointLIF(threshold={threshold!r}): a spike subtracts the threshold, which "

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from engram.neuron.check import check_firing, check_membrane, check_sequence
 from engram.neuron.surrogate import Surrogate
 
 
@@ -115,6 +116,8 @@ def fire(
     kept = spikes.detach() if detach_reset else spikes
     if reset is None:
         return spikes, LIFState(charge - kept * threshold)
+    if not detach_reset:  # from an infinite charge dS/dH is 0, and so is what goes through S
+        kept = torch.where(charge.isinf(), spikes.detach(), spikes)
     return spikes, LIFState((1 - kept) * charge + kept * reset)
 
 
@@ -155,7 +158,14 @@ def lif(
     References:
         Fang et al., "Incorporating learnable membrane time constant", ICCV 2021, arXiv 2007.05785.
     """
-    state = rest(x, reset) if state is None else state
+    check_sequence(x)
+    own = isinstance(threshold, Tensor) or isinstance(reset, Tensor)  # values of each neuron
+    if not own and not torch.compiler.is_compiling():  # which does not see how numbers round
+        check_firing(state_dtype(x), threshold, reset)
+    if state is None:
+        state = rest(x, reset)
+    else:
+        check_membrane(x, state.voltage)
     spikes = []
     for x_t in x.unbind(0):  # indexing x[t] in the graph is far slower
         s_t, state = fire(

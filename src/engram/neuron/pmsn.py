@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from engram.neuron.backend import writes_onnx
 from engram.neuron.channel import check_channels, log_uniform, per_channel
+from engram.neuron.check import check_finite
 from engram.neuron.functional import copied_state, state_dtype
 from engram.neuron.module import Neuron
 from engram.neuron.pair import Pair, pair_recurrence, refuse_state
@@ -80,10 +81,10 @@ def modular_charge(
     References:
         Chen et al., arXiv 2408.14917, the parallel reset.
     """
-    with torch.no_grad():
-        start = torch.zeros_like(current[0]) if start is None else start
-        total = torch.cat([start.unsqueeze(0), current]).cumsum(0)
-        voltage = torch.remainder(total, threshold)
+    # detached, for no_grad would let the derivatives of forward mode through
+    start = torch.zeros_like(current[0]) if start is None else start
+    total = torch.cat([start.unsqueeze(0), current]).detach().cumsum(0)
+    voltage = torch.remainder(total, threshold)
     return voltage[:-1] + current, voltage[-1]
 
 
@@ -130,6 +131,7 @@ class PMSN(Neuron):
         check_channels("PMSN", channels)
         if n < 1:
             raise ValueError(f"PMSN(n={n}): the neuron needs at least 1 linear compartment")
+        check_finite("PMSN", threshold=threshold, coupling=coupling)
         if not threshold > 0:
             raise ValueError(
                 f"PMSN(threshold={threshold!r}): the reset leaves a remainder by the threshold, "

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from engram.neuron.backend import writes_onnx
 from engram.neuron.channel import check_channels, log_uniform, per_channel
+from engram.neuron.check import check_finite
 from engram.neuron.functional import copied_state, state_dtype
 from engram.neuron.lif import check_tau
 from engram.neuron.module import Neuron
@@ -121,6 +122,7 @@ class PRF(Neuron):
         super().__init__()
         check_channels("PRF", channels)
         check_tau("PRF", tau)
+        check_finite("PRF", threshold=threshold)
         self.tau = float(tau)
         self.threshold = threshold
         self.surrogate = surrogate or ATan()

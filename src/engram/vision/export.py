@@ -130,7 +130,7 @@ def lif_nodes() -> Callable[..., Any]:
         spikes = []
         for t in range(x.shape[0]):
             x_t = op.Gather(x, op.Constant(value_int=t), axis=0)
-            if leak is None and math.isinf(tau):
+            if leak is None and math.isinf(tau) and not decay_input:
                 h = op.Add(v, x_t)
             elif decay_input:
                 h = op.Add(v, decayed(op.Sub(x_t, op.Sub(v, rest))))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from engram.neuron import IF, LIF, Neuron, Sigmoid
+from engram.neuron.convolution import Conv2d
 from engram.neuron.kernel.lif import Settings
 from engram.neuron.kernel.shape import SHAPES, shape_of
 from engram.vision.norm import BatchNorm
@@ -51,7 +52,7 @@ class ConvBN(nn.Module):
         bias: bool = False,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(
+        self.conv = Conv2d(
             in_channels,
             out_channels,
             kernel_size,
@@ -100,10 +101,14 @@ def kernel_settings(neuron: nn.Module) -> Settings | None:
         return None
     if type(neuron.surrogate) not in SHAPES:
         return None
+    tau, resting = (neuron.tau, neuron.resting) if isinstance(neuron, LIF) else (math.inf, None)
+    threshold, reset = neuron.threshold, neuron.reset
+    if resting is not None or any(isinstance(one, Tensor) for one in (tau, threshold, reset)):
+        return None  # the kernel takes one value for all neurons
     return Settings(
-        neuron.tau if isinstance(neuron, LIF) else math.inf,
-        neuron.threshold,
-        neuron.reset,
+        tau,
+        threshold,
+        reset,
         neuron.decay_input,
         neuron.detach_reset,
         *shape_of(neuron.surrogate),

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engram.neuron.convolution import Conv2d
 from engram.neuron.cuba import CubaLIF
 from engram.neuron.delay import Delay
 from engram.neuron.integrator import LI
@@ -72,7 +73,7 @@ def _linear(node: nir.Linear | nir.Affine) -> nn.Linear:
 
 def _convolution(node: nir.Conv1d | nir.Conv2d) -> nn.Conv1d | nn.Conv2d:
     weight, groups = tensor(node, "weight"), int(node.groups)
-    make, rank = (nn.Conv1d, 3) if isinstance(node, nir.Conv1d) else (nn.Conv2d, 4)
+    make, rank = (nn.Conv1d, 3) if isinstance(node, nir.Conv1d) else (Conv2d, 4)
     if weight.ndim != rank:
         raise ValueError(f"its weight has shape {tuple(weight.shape)}: it must have {rank} axes")
     if groups < 1 or weight.shape[0] % groups:
