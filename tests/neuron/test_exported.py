@@ -19,6 +19,7 @@ LAYERS: dict[str, Callable[[], Temporal]] = {
 OF_ONE_LENGTH = ("psn", "masked", "masked-fading")
 # the rounds of a doubling or of an iteration are counted once, at export
 OF_A_RANGE = {"prf": (6, 8), "pmsn": (6, 8), "fixed-point": (T, 1000)}
+OF_A_RANGE |= {name: (6, 8) for name in MEMBERS if name.startswith("cuba")}
 
 every = pytest.mark.parametrize("name", LAYERS)
 

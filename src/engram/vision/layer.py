@@ -103,8 +103,10 @@ def kernel_settings(neuron: nn.Module) -> Settings | None:
         return None
     tau, resting = (neuron.tau, neuron.resting) if isinstance(neuron, LIF) else (math.inf, None)
     threshold, reset = neuron.threshold, neuron.reset
-    if resting is not None or any(isinstance(one, Tensor) for one in (tau, threshold, reset)):
+    if isinstance(tau, Tensor) or isinstance(threshold, Tensor) or isinstance(reset, Tensor):
         return None  # the kernel takes one value for all neurons
+    if resting is not None:
+        return None
     return Settings(
         tau,
         threshold,

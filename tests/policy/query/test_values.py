@@ -14,7 +14,7 @@ HELD = {
 }
 
 FOUND = {
-    'speaker:"bill CLINTON"': ("bill clinton",),
+    'speaker:"bill CLINTON"': ("bill clinton", "william j. clinton"),
     'speaker:"Mr. Smith"': ("mr. smith",),
     "party:D": ("democrat", "democratic"),
     "party:democrats": ("democrat", "democratic"),

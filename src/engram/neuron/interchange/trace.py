@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from engram.neuron.convolution import Conv2d
 from engram.neuron.interchange.graph import (
     INPUT,
     OUTPUT,
@@ -37,9 +38,8 @@ class LayerTracer(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether the module is recorded as one call."""
-        return isinstance(m, Temporal | WiredLayers | Scale) or super().is_leaf_module(
-            m, module_qualified_name
-        )
+        leaf = Temporal | WiredLayers | Scale | Conv2d
+        return isinstance(m, leaf) or super().is_leaf_module(m, module_qualified_name)
 
 
 def trace(net: nn.Module) -> Wiring:
