@@ -1,6 +1,6 @@
 """How often `relate` is right: false alarms on unrelated series, and planted relations found.
 
-    python -m benchmarks.relate                 writes docs/results/relate-calibration.json
+    python -m benchmarks.relate                 writes docs/results/relate-….json
     python -m benchmarks.relate --pairs 200     a quicker, coarser look
     python -m benchmarks.relate --only null     a part; the file keeps the others
 
@@ -8,28 +8,23 @@ A pair is two series that know nothing of each other. Every test has its level a
 that is its false alarms. The verdict is what a reader of the report is told.
 """
 
-import argparse
-import json
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
 
-from engram import __version__
+from benchmarks import harness
 from engram.policy.relate.causality import assess_causality
 from engram.policy.relate.control import ALPHA
 from engram.policy.relate.interval import bootstrap_intervals, hac_interval
 from engram.policy.relate.lag import LAGS, naive_p
 from engram.policy.relate.relation import sift
 from engram.policy.relate.yearly import Floats, Yearly
-from engram.report.provenance import hardware, versions
+from engram.report.provenance import versions
 from engram.stats import wilson
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results" / "relate-calibration.json"
 YEARS = (100, 230)
 STEPS = tuple(range(-LAGS, LAGS + 1))
 DRAWS = 999
@@ -212,31 +207,29 @@ def power_part(pairs: int, seed: int) -> list[dict]:
     ]
 
 
+ABOUT = "shares in percent with 95% Wilson intervals; every test has its level at 5%"
 PARTS = {"null": (null_part, 100), "family": (family_part, 200), "power": (power_part, 300)}
 """Each part, and where its seeds begin."""
 
 
 def main() -> None:
     """Measure, and write the results."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = harness.arguments(__doc__)
     parser.add_argument("--pairs", type=int, default=2000)
     parser.add_argument("--only", choices=PARTS, action="append")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    args = parser.parse_args()
-    found = json.loads(args.out.read_text(encoding="utf-8")) if args.out.exists() else {}
-    found |= {
-        "about": "shares in percent with 95% Wilson intervals; every test has its level at 5%",
-        "command": "python -m benchmarks.relate",
-        "engram": __version__,
-        "versions": versions() | {name: version(name) for name in ("statsmodels", "arch")},
-        "hardware": hardware(),
-    }
-    for name in args.only or PARTS:
-        part, seed = PARTS[name]
-        found[name] = part(args.pairs, seed)
-        print(f"{name}: done")
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    settings = parser.parse_args()
+    facts = harness.machine()
+    out = settings.out or harness.RESULTS / harness.file_name("relate", facts)
+    before = harness.read(out) if out.exists() else {}
+    found: dict[str, Any] = {"about": ABOUT}
+    for name, (part, seed) in PARTS.items():
+        if name in (settings.only or PARTS):
+            found[name] = part(settings.pairs, seed)
+            print(f"{name}: done")
+        elif name in before:
+            found[name] = before[name]
+    packages = versions() | harness.package_versions(("statsmodels", "arch"))
+    harness.write(out, harness.result(facts, packages, [], **found))
 
 
 if __name__ == "__main__":
