@@ -3,11 +3,9 @@
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
-MODULES = ["delay", "dilated", "fixed_point", "functional", "pmsn", "recurrence", "resonate"]
+from tests.shapes import annotated_modules
 
-HOOKED = [*(f"engram.neuron.{name}" for name in MODULES), "engram.energy.functional"]
-
-install_import_hook(HOOKED, "beartype.beartype")
+install_import_hook(annotated_modules(), "tests.shapes.check")
 
 settings.register_profile("engram", deadline=None)  # the first call of a kernel compiles it
 settings.load_profile("engram")
