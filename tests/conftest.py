@@ -1,11 +1,18 @@
 """Checks the array shapes that the signatures promise; grants the time that compiling takes."""
 
+import jaxtyping
+import pytest
 from hypothesis import settings
-from jaxtyping import install_import_hook
 
 from tests.shapes import annotated_modules
 
-install_import_hook(annotated_modules(), "tests.shapes.check")
+jaxtyping.install_import_hook(annotated_modules(), "tests.shapes.check")
 
 settings.register_profile("engram", deadline=None)  # the first call of a kernel compiles it
 settings.load_profile("engram")
+
+
+@pytest.fixture
+def without_shape_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what a function itself says of a wrong shape, and for torch.compile."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
