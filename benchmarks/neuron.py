@@ -40,7 +40,8 @@ class Contender(NamedTuple):
 
 def contenders(kind: str, T: int) -> dict[str, Contender]:
     """Ours, our reference in plain torch, and the rivals that have this neuron; equal settings."""
-    import snntorch
+    from snntorch import Leaky
+    from snntorch.surrogate import atan as atan_of_snntorch
     from spikingjelly.activation_based import functional, surrogate
     from spikingjelly.activation_based import neuron as sj
 
@@ -73,9 +74,7 @@ def contenders(kind: str, T: int) -> dict[str, Contender]:
         "spikingjelly": Contender(spikingjelly, tuple(theirs.parameters())),
     }
     if kind == "lif":
-        leaky = snntorch.Leaky(
-            beta=0.5, spike_grad=snntorch.surrogate.atan(), reset_mechanism="zero"
-        )
+        leaky = Leaky(beta=0.5, spike_grad=atan_of_snntorch(), reset_mechanism="zero")
 
         def snn(x: Tensor) -> Tensor:
             membrane, spikes = leaky.init_leaky(), []

@@ -166,7 +166,8 @@ def shares(batch: Callable[..., list[dict]], case: Any, years: int, pairs: int, 
     """Run batches in parallel, each with its own seed, and return the share of each outcome."""
     sizes = [min(BATCH, pairs - start) for start in range(0, pairs, BATCH)]
     jobs = (delayed(batch)(case, years, size, [seed, i]) for i, size in enumerate(sizes))
-    outcomes = [one for found in Parallel(n_jobs=-1)(jobs) for one in found]
+    found: Any = Parallel(n_jobs=-1)(jobs)
+    outcomes = [one for several in found for one in several]
     names = dict.fromkeys(name for one in outcomes for name in one)
     result = {}
     for name in names:

@@ -25,7 +25,7 @@ STEPS, BATCH, SIZE, CLASSES = 4, 16, 32, 10
 CONTENDERS = ("engram", "spikingjelly")
 
 
-def build(contender: str) -> nn.Module:
+def build(contender: str) -> Any:
     """A contender, in training."""
     from benchmarks.vision_rival import Spikingformer
 

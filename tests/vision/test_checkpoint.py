@@ -1,5 +1,6 @@
 import argparse
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from engram.vision import (
 from tests.vision import published
 
 
-def small(**settings: object) -> Spikingformer:
+def small(**settings: Any) -> Any:
     torch.manual_seed(0)
     return Spikingformer(1, 16, 2, num_classes=10, **settings)
 

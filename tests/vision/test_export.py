@@ -39,7 +39,9 @@ def check(model: VisionModel, batches: list[torch.Tensor], path: Path) -> None:
         (got,) = session.run(["logits"], {"images": batch.numpy()})
         with torch.no_grad():
             expected = model(batch).numpy()
-        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+        np.testing.assert_allclose(
+            np.asarray(got), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max()
+        )
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from spikingjelly.activation_based import layer as sj_layer
@@ -34,7 +37,9 @@ class Plain(nn.Module):
 
     steps = 4
 
-    def __init__(self, between: nn.Module | None = None, neuron=LIF) -> None:
+    def __init__(
+        self, between: nn.Module | None = None, neuron: Callable[[], nn.Module] = LIF
+    ) -> None:
         super().__init__()
         self.stem = nn.Conv2d(2, 4, 3, padding=1)
         self.norm1, self.norm2 = nn.BatchNorm2d(4), nn.BatchNorm2d(4)
@@ -140,7 +145,7 @@ def test_spikes_in_most_batches_only_are_caught():
             return x + x if x.mean() > 0.6 else x
 
     torch.manual_seed(0)
-    model = awake(Plain(Doubles()))
+    model: Any = awake(Plain(Doubles()))
     batches = [pictures(seed=seed) for seed in range(3)]
     assert verify(model, batches, allow=CUSTOMARY)
     bright = 5 + 0 * batches[0]

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from engram.policy.store import Store, StoreError
 from tests.policy.corpus import EXPECTED_DOCUMENTS, EXPECTED_REJECTED, SETTINGS, files
 from tests.policy.ingestion.test_ingest import holding, lay, timeless, tree
 
-FINE = SETTINGS | {"partition_size": 1_500}
+FINE: dict[str, Any] = SETTINGS | {"partition_size": 1_500}
 
 # It prints a line at the beginning and one a partition. Some partitions hold duplicates of earlier
 # ones, and so are written twice.
@@ -105,7 +106,7 @@ def test_a_process_that_dies_on_its_own_says_what_to_do(tmp_path):
         ingest([record], tmp_path / "store", workers=2, write=_die)
 
 
-def _die(path, documents):
+def _die(path, documents) -> Any:
     os.kill(os.getpid(), signal.SIGKILL)
 
 

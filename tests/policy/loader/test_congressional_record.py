@@ -4,6 +4,7 @@ import tarfile
 from collections import Counter
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,7 +67,7 @@ JSON = {
 }
 
 
-def read(loader, data, suffix, mods=MODS):
+def read(loader, data, suffix, mods=MODS) -> list[Any]:
     name = f"CREC-2005-07-20/x/{GRANULE}.{suffix}"
     return list(LOADERS[loader].read(Material(name, name, data, 0, {"mods": mods})))
 

@@ -1,4 +1,5 @@
 from datetime import date
+from typing import Any
 
 from engram.policy.document import Document
 from engram.policy.loader import LOADERS, Material
@@ -31,7 +32,7 @@ SPEAKERS = (
 )
 
 
-def read(data=SPEECHES, start=0, name="hein-bound/speeches_043.txt"):
+def read(data=SPEECHES, start=0, name="hein-bound/speeches_043.txt") -> list[Any]:
     companions = {"descr": DESCR, "speakers": SPEAKERS}
     return list(LOADERS["hein"].read(Material(name, name, data, start, companions)))
 
