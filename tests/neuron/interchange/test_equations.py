@@ -21,7 +21,7 @@ def simulate(graph: nir.NIRGraph, x: np.ndarray, dt: float) -> np.ndarray:
         node = graph.nodes[name]
         reads = (value(source) for source, target in graph.edges if target == name)
         total: Any = x if isinstance(node, nir.Input) else sum(reads)
-        out: Any = None
+        out: Any
         match node:
             case nir.Input() | nir.Output():
                 out = total
@@ -42,6 +42,8 @@ def simulate(graph: nir.NIRGraph, x: np.ndarray, dt: float) -> np.ndarray:
                 out = fire(node, total, lambda v, i: dt / node.tau * (node.v_leak - v + node.r * i))
             case nir.IF():
                 out = fire(node, total, lambda v, i: dt * node.r * i)
+            case _:
+                raise AssertionError(node)
         return out
 
     def fire(node, current, change):
