@@ -5,7 +5,7 @@ TORCH ?= torch==2.13.0
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
 
-.PHONY: run test test-slow check lint types layers format bench clean clean-kernels
+.PHONY: run test test-slow test-isa check lint types layers format bench clean clean-kernels
 .DELETE_ON_ERROR:
 
 run: .venv/installed-run
@@ -18,6 +18,10 @@ test: .venv/installed-test
 
 test-slow: .venv/installed-test
 	$(BIN)/python -m pytest -m slow
+
+# as an older processor runs them: AVX2, AVX and SSE4.1, with the allocator's checks on
+test-isa: .venv/installed-test
+	$(BIN)/python -m tests.processors
 
 check: lint types layers
 

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from spikingjelly.activation_based import neuron as sj_neuron
 from torch import nn
 
+from engram.neuron import OverTime
 from engram.record import evaluating, record
 
 
@@ -123,3 +125,104 @@ def test_evaluating_yields_the_device_of_the_weights():
         assert device == torch.device("cpu")
         assert not torch.is_grad_enabled()
     assert torch.is_grad_enabled()
+
+
+@pytest.fixture
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3))
+
+
+@pytest.mark.parametrize("batch", [8, 1])
+def test_the_batch_of_an_artificial_network_is_not_time(network, batch):
+    x = torch.randn(batch, 5)
+    with pytest.raises(ValueError, match=r"'1' does not put out 'time-first'.*layout='static'"):
+        record(network, [x], ["1"])
+    trace = record(network, [x, x], ["1"], layout="static")["1"]
+    expected = network[:2](x).detach().numpy()
+    np.testing.assert_array_equal(trace.activity, np.concatenate([expected, expected])[None])
+
+
+def test_sequences_with_the_batch_first():
+    gru = nn.GRU(5, 4, batch_first=True)
+    net = nn.Sequential(gru)
+    gru.register_forward_hook(lambda _m, _x, out: out[0])
+    x = torch.randn(3, 6, 5)
+    trace = record(net, [x], ["0"], layout="batch-first")["0"]
+    np.testing.assert_allclose(trace.activity, gru(x).detach().transpose(0, 1).numpy(), rtol=1e-5)
+    with pytest.raises(ValueError, match="layout='batch-first' if time is axis 1"):
+        record(net, [x], ["0"])
+
+
+def test_one_trial_without_a_batch_axis(stimuli):
+    trace = record(Half(), [stimuli[:, 0]], Half, layout="single")[""]
+    np.testing.assert_array_equal(trace.activity, spikes(stimuli)[:, :1])
+
+
+def test_a_layout_that_is_wrong_or_none_is_refused(stimuli):
+    class Running(nn.Module):
+        """An integrator, so that steps depend on each other."""
+
+        def forward(self, x):
+            return x.cumsum(0)
+
+    record(Running(), [stimuli], Running)
+    with pytest.raises(ValueError, match=r"the layout stated.*state layout='time-first'"):
+        record(Running(), [stimuli], Running, layout="batch-first")
+    with pytest.raises(ValueError, match="choose one of time-first"):
+        record(Running(), [stimuli], Running, layout="sideways")
+
+
+def test_a_layer_inside_over_time_has_no_time_of_its_own(stimuli):
+    net = OverTime(nn.Sequential(nn.Flatten(), nn.Linear(6, 3)))
+    with pytest.raises(ValueError, match=r"folded with another axis.*record the layer around"):
+        record(net, [stimuli], ["layer.1"])
+    assert record(net, [stimuli], [""])[""].activity.shape == (6, 10, 3)
+
+
+def test_a_layer_that_puts_out_several_tensors_is_named():
+    with pytest.raises(ValueError, match="layer '' puts out a tuple"):
+        record(nn.GRU(5, 4), [torch.randn(6, 3, 5)], [""])
+
+
+def test_the_check_leaves_the_state_that_the_batch_left(stimuli):
+    net = nn.Sequential(sj_neuron.IFNode(step_mode="m"))
+    record(net, [stimuli], ["0"])
+    left = net[0].v.clone()
+    net[0].reset()
+    net(stimuli)
+    assert torch.equal(left, net[0].v)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_evaluating_gives_each_module_its_own_mode_back(fails):
+    net = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.BatchNorm1d(2), nn.Dropout())).train()
+    net[1][0].eval()
+    frozen = nn.Sequential(nn.Dropout()).eval()
+    try:
+        with evaluating(net):
+            assert not any(module.training for module in net.modules())
+            net[1].append(nn.Dropout())
+            net.append(frozen)
+            if fails:
+                raise RuntimeError("broken")
+    except RuntimeError:
+        assert fails
+    assert net.training
+    assert [module.training for module in net[1]] == [False, True, True]
+
+
+def test_evaluating_lets_modules_undo_what_they_do_in_evaluation():
+    class Merging(nn.Module):
+        """Merges weights in evaluation mode and parts them in training, as adapters do."""
+
+        merged = False
+
+        def train(self, mode: bool = True):
+            self.merged = not mode
+            return super().train(mode)
+
+    net = nn.Sequential(Merging()).train()
+    with evaluating(net):
+        assert net[0].merged
+    assert not net[0].merged

@@ -1,6 +1,6 @@
 """Recording: a model and its stimuli become Traces, reduced on the device before they leave it."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Literal, NamedTuple
 
@@ -8,7 +8,25 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engram.carried import Memory, repeatable
+from engram.layout import (
+    BATCH_AXES,
+    TOLERANCE,
+    Followed,
+    Layout,
+    follow,
+    moved,
+    stated_axis,
+)
 from engram.trace import Trace
+
+ARRANGE: dict[Layout, Callable[[Tensor], Tensor]] = {
+    "time-first": lambda x: x,
+    "batch-first": lambda x: x.transpose(0, 1),
+    "static": lambda x: x.unsqueeze(0),
+    "single": lambda x: x.unsqueeze(1),
+}
+"""From what a layer puts out to `(time, batch, *features)`."""
 
 
 def record(
@@ -18,17 +36,22 @@ def record(
     *,
     dt_s: float = 1e-3,
     reduce: Literal["trials"] | None = None,
+    layout: Layout | None = None,
 ) -> dict[str, Trace]:
     """Run a model in evaluation mode and keep the activity of some of its layers.
 
     Args:
         model: The model.
-        batches: What the model takes, call by call; each has `.to(device)`, as a tensor does.
+        batches: What the model takes, call by call.
         layers: Names of modules, as `model.named_modules()` gives them, or a class: every
-            module of it. Each puts out one tensor `(time, batch, *features)` a call.
+            module of it. Each puts out one tensor a call, laid out as `layout` says.
         dt_s: Duration of one step, in seconds.
         reduce: "trials" averages over the trials, on the device, so that a Trace holds one mean
             trial; None keeps them all.
+        layout: What the layers put out: "time-first" is `(time, batch, *features)`, which is
+            taken when None; "batch-first" is `(batch, time, *features)`; "static" is
+            `(batch, *features)`, recorded as one step; "single" is `(time, *features)` of one
+            trial. It is checked by running a sample of the first batch alone.
 
     Returns:
         A Trace (time, trial, unit) for each layer, by name: trials in the order of the batches,
@@ -36,21 +59,27 @@ def record(
 
     Raises:
         ValueError: If there is no batch or no layer, the model lacks a layer, or one does not run
-            exactly once a call or changes its number of steps from call to call.
+            exactly once a call, changes its number of steps from call to call, or has another
+            layout.
     """
+    stated_axis(layout, None)  # refuses a layout that there is not
+    arranged: Layout = layout or "time-first"
     names = _names(model, layers)
-    pieces: dict[str, list[_Piece]] = {name: [] for name in names}
     with evaluating(model) as device, ExitStack() as hooks:
-        for name in names:
-            hook = _keep(pieces[name], reduce is not None)
-            hooks.callback(model.get_submodule(name).register_forward_hook(hook).remove)
+        recorders = {name: _Recorder(name, ARRANGE[arranged], reduce is not None) for name in names}
+        for name, recorder in recorders.items():
+            hooks.callback(model.get_submodule(name).register_forward_hook(recorder.hook).remove)
         for calls, batch in enumerate(batches, start=1):
-            model(batch.to(device))
-            _check_pieces(pieces, calls)
-    if not pieces[names[0]]:
+            inputs, start = moved(batch, device), Memory(model)
+            model(inputs)
+            _check_pieces(recorders, calls)
+            if calls == 1 and arranged != "single":
+                _check_layout(model, inputs, start, recorders, arranged, layout is not None)
+    if not recorders[names[0]].pieces:
         raise ValueError("there is no batch to run the model on: give at least one")
     return {
-        name: Trace(_joined(pieces[name], reduce is not None), dt_s, source=name) for name in names
+        name: Trace(_joined(recorder.pieces, reduce is not None), dt_s, source=name)
+        for name, recorder in recorders.items()
     }
 
 
@@ -61,13 +90,21 @@ def evaluating(model: nn.Module) -> Iterator[torch.device]:
     Args:
         model: The model; a model without parameters counts as being on the CPU.
     """
-    was_training = model.training
+    before = {module: module.training for module in model.modules()}
     model.eval()
     try:
         with torch.no_grad():
             yield next((weight.device for weight in model.parameters()), torch.device("cpu"))
     finally:
-        model.train(was_training)
+        model.train(before[model])  # what a module does beside setting its flag
+        _give_back(model, before, before[model])
+
+
+def _give_back(module: nn.Module, before: Mapping[nn.Module, bool], around: bool) -> None:
+    """Set each module's own flag; one that was added meanwhile has that of the module around it."""
+    module.training = before.get(module, around)
+    for child in module.children():
+        _give_back(child, before, module.training)
 
 
 class _Piece(NamedTuple):
@@ -77,16 +114,102 @@ class _Piece(NamedTuple):
     trials: int
 
 
-def _keep(pieces: list[_Piece], mean: bool) -> Callable[[nn.Module, tuple[Any, ...], Tensor], None]:
-    def hook(_module: nn.Module, _inputs: tuple[Any, ...], output: Tensor) -> None:
-        activity = output.reshape(*output.shape[:2], output.shape[2:].numel())
-        if mean:
+class _Recorder:
+    """Keeps what one layer puts out, as pieces, and its last output as it came."""
+
+    def __init__(self, name: str, arrange: Callable[[Tensor], Tensor], mean: bool) -> None:
+        self.name, self.arrange, self.mean = name, arrange, mean
+        self.pieces: list[_Piece] = []
+        self.output: Tensor | None = None
+        self.keeping = True
+
+    def hook(self, _module: nn.Module, _inputs: tuple[Any, ...], output: Any) -> None:
+        self.output = output
+        if self.keeping:
+            self.pieces.append(self._piece(output))
+
+    def _piece(self, output: Any) -> _Piece:
+        if not isinstance(output, Tensor):
+            raise ValueError(
+                f"layer {self.name!r} puts out a {type(output).__name__}: only a layer that puts "
+                "out one tensor can be recorded"
+            )
+        x = self.arrange(output) if output.ndim else output
+        if x.ndim < 2:
+            raise ValueError(
+                f"layer {self.name!r} puts out shape {tuple(output.shape)}, which has no time and "
+                "batch axis: state its layout"
+            )
+        activity = x.reshape(*x.shape[:2], x.shape[2:].numel())
+        if self.mean:
             activity = activity.mean(1, keepdim=True, dtype=torch.float32)
         elif activity.dtype == torch.bfloat16:  # unknown to NumPy
             activity = activity.float()
-        pieces.append(_Piece(activity.cpu().numpy(), output.shape[1]))
+        return _Piece(activity.cpu().numpy(), x.shape[1])
 
-    return hook
+
+def _check_layout(
+    model: nn.Module,
+    inputs: Any,
+    start: Memory,
+    recorders: Mapping[str, _Recorder],
+    layout: Layout,
+    stated: bool,
+) -> None:
+    """Raises ValueError where samples lie along another axis of a layer than the layout says."""
+    expected = BATCH_AXES[layout]
+    found = _sample_axes(model, inputs, start, recorders, expected)
+    for name, follows in found.items():
+        axes = {one.axis for one in follows}
+        if expected in axes or not axes:
+            continue
+        said = "stated" if stated else "taken where none is stated"
+        if any(one.entries > 1 for one in follows):
+            reason = (
+                "its samples are folded with another axis, as inside OverTime: record the layer "
+                "around it"
+            )
+        elif 0 in axes:
+            reason = (
+                "its samples lie along axis 0: state layout='static' if it has no time axis, "
+                "layout='batch-first' if time is axis 1"
+            )
+        else:
+            reason = f"its samples lie along axis {min(axes)}: state layout='time-first' for axis 1"
+        raise ValueError(f"layer {name!r} does not put out {layout!r}, the layout {said}: {reason}")
+
+
+def _sample_axes(
+    model: nn.Module,
+    inputs: Any,
+    start: Memory,
+    recorders: Mapping[str, _Recorder],
+    expected: int | None,
+) -> dict[str, list[Followed]]:
+    """Where the samples lie in what each layer puts out, for every axis they may have in inputs."""
+    found: dict[str, list[Followed]] = {name: [] for name in recorders}
+
+    def outputs() -> list[Tensor]:
+        return [x.output for x in recorders.values() if x.output is not None]
+
+    whole = outputs()
+    for recorder in recorders.values():
+        recorder.keeping = False
+    with repeatable(model, start) as run:
+
+        def call(batch: Any) -> list[Tensor]:
+            run(batch)
+            return outputs()
+
+        for axis in (1, 0) if expected == 1 else (0, 1):
+            for name, one in zip(recorders, follow(call, inputs, axis, whole), strict=False):
+                if one is not None and one.difference <= TOLERANCE:
+                    found[name].append(one)
+            if all(any(one.axis == expected for one in follows) for follows in found.values()):
+                break
+    for recorder in recorders.values():
+        recorder.keeping = True
+    return found
 
 
 def _joined(pieces: list[_Piece], mean: bool) -> np.ndarray:
@@ -112,8 +235,9 @@ def _names(model: nn.Module, layers: Sequence[str] | type[nn.Module]) -> Sequenc
     return names
 
 
-def _check_pieces(pieces: dict[str, list[_Piece]], calls: int) -> None:
-    for name, kept in pieces.items():
+def _check_pieces(recorders: Mapping[str, _Recorder], calls: int) -> None:
+    for name, recorder in recorders.items():
+        kept = recorder.pieces
         if len(kept) != calls:
             raise ValueError(
                 f"layer {name!r} ran {len(kept)} times in {calls} calls of the model: "

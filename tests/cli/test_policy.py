@@ -68,6 +68,86 @@ def test_ingest_says_what_was_added_and_that_nothing_is_new(
     assert lines[-1] == str(tmp_path / "s")
 
 
+def test_sources_lists_what_became_of_every_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    (texts / "1800-01-01-x.txt").write_text("The tax.")
+    (texts / "9999-01-01-x.txt").write_text("The tax to come.")
+    (texts / "own.csv").write_text("Day,Speech\n2001-02-03,The tax.\n")
+    store = ("--store", str(tmp_path / "s"))
+    text = said(capsys, "ingest", str(texts), *store, "--workers", "1")
+    assert "unread: 1 of 3 files" in text
+    assert "1 .csv" in text
+    assert "--map date=Day" in text
+    assert f"engram policy sources --store {tmp_path / 's'} --show unread" in text
+    assert "1 unread" in said(capsys, "sources", *store)
+    for outcome, name in (("unread", "own.csv"), ("quarantined", "9999-01-01-x.txt")):
+        assert name in said(capsys, "sources", *store, "--show", outcome)
+        [row] = told(capsys, "sources", *store, "--show", outcome)[outcome]
+        assert row["origin"] == str(texts / name)
+    assert told(capsys, "sources", *store, "--show", "superseded")["superseded"] == []
+    summary = told(capsys, "sources", *store)
+    assert summary["documents"] == {"speech": 1}
+    assert summary["quarantined"] == {"bad-date": 1}
+    assert Path(summary["quarantine"]).is_dir()
+
+
+@pytest.mark.parametrize("content", [{}, {"a.csv": "x"}, {"a.tar.zst": "x"}])
+def test_an_input_of_which_nothing_can_be_read_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: dict[str, str]
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, text in content.items():
+        (folder / name).write_text(text)
+    store = ("--store", str(tmp_path / "s"), "--workers", "1")
+    for _ in range(2):
+        assert cli.main(["policy", "ingest", str(folder), *store]) == 1
+        text = capsys.readouterr().out
+        assert "nothing read" in text
+        assert "nothing new" not in text
+        assert ("statutes" in text) == bool(content), "the loaders that there are"
+
+
+def test_tables_of_ones_own_are_mapped_on_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "hansard.csv"
+    table.write_text("Day,Member,Speech\n9th January 2013,A,The tax.\n", encoding="utf-16")
+    options = ("--store", str(tmp_path / "s"), "--workers", "1", "--date-format", "%d %B %Y")
+    mapped = ("--map", "date=Day", "speaker=Member", "text=Speech")
+    words = ("ingest", *options, "--encoding", "utf-16", *mapped, str(table))
+    assert told(capsys, *words)["documents"] == {"speech": 1}, "a path behind --map is an input"
+    rows = told(capsys, "query", "tax", "--by", "speaker", "--store", str(tmp_path / "s"))["rows"]
+    assert [row["group"] for row in rows] == ["A"]
+    assert cli.main(["policy", "ingest", str(table), *options]) == 2
+    assert "--map" in capsys.readouterr().err
+    for wrong in (("--map", "when=Day"), ("--map", "date=Day", "date=Speech")):
+        assert cli.main(["policy", "ingest", str(table), *options, *wrong]) == 2
+        capsys.readouterr()
+
+
+def test_an_option_does_not_swallow_the_input(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("ingest", "--store", str(tmp_path / "s"), "--workers", "1", "--loaders")
+    assert told(capsys, *words, "presidential-speeches", "in")["documents"] == {"speech": 118}
+    assert cli.main(["policy", *words, "hansard"]) == 2
+    assert "hansard" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("limit", "documents"), [("100", 0), ("1MB", 118), ("2 KiB", 118)])
+def test_the_longest_record_is_set_on_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], limit: str, documents: int
+) -> None:
+    words = ("ingest", "in", "--store", str(tmp_path / "s"), "--workers", "1", "--limit", limit)
+    assert sum(told(capsys, *words)["documents"].values()) == documents
+    assert cli.main(["policy", *words[:-1], "much"]) == 2
+    assert "much" in capsys.readouterr().err
+
+
 def test_query_counts_by_year_and_lists_documents(capsys: pytest.CaptureFixture[str]) -> None:
     found = told(capsys, "query", '"tax cut"', "--facets", "type", "--documents", "2")
     rows = {row["group"]: row for row in found["rows"]}

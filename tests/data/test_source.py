@@ -25,4 +25,6 @@ def test_a_misspelt_source_is_guessed_and_none_shadows_a_dataset():
     with pytest.raises(data.DataError, match="did you mean 'us-economy'"):
         data.path("us-econmy")
     assert not set(data.SOURCES) & set(data.CATALOGUE)
-    assert all(source.places and source.origin for source in data.SOURCES.values())
+    assert all(
+        (source.places or source.embedded) and source.origin for source in data.SOURCES.values()
+    )

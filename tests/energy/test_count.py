@@ -1,3 +1,4 @@
+import warnings
 from typing import Any
 
 import pytest
@@ -5,6 +6,7 @@ import torch
 from neurobench.metrics.static import ConnectionSparsity, Footprint, ParameterCount
 from neurobench.metrics.workload import ActivationSparsity, SynapticOperations
 from neurobench.models import TorchModel
+from spikingjelly.activation_based import neuron as sj_neuron
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
@@ -136,3 +138,135 @@ def test_a_batch_that_is_not_finite_is_named(bad):
 def test_a_count_wants_a_batch():
     with pytest.raises(ValueError, match="there is no batch"):
         count(nn.Linear(5, 1), [])
+
+
+class Sequences(nn.Module):
+    """Two layers of neurons over `(time, batch, features)`, which fire now and then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.Sequential(nn.Linear(6, 8), LIF(), nn.Linear(8, 4), LIF())
+        with torch.no_grad():
+            for layer in (self.layers[0], self.layers[2]):
+                layer.weight.mul_(4)
+                layer.bias.fill_(0.6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_sequences_are_not_divided_by_their_steps(silent):
+    x = torch.zeros(16, 3, 6) if silent else spikes(16, 3, 6, rate=0.5)
+    with pytest.raises(ValueError, match="layout='time-first'"):
+        count(Sequences(), [x], neurons=(Neuron,))
+    found = count(Sequences(), [x], neurons=(Neuron,), layout="time-first")
+    assert (found.samples, found.batch_axis) == (3, 1)
+    assert found.dense == 16 * (6 * 8 + 8 * 4)
+    assert found.dense == count(Sequences(), [x], neurons=(Neuron,), batch_axis=1).dense
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "layout", "samples"),
+    [
+        (nn.Conv3d(4, 8, 1), (2, 4, 5, 6, 7), "batch-first", 2),
+        (nn.Conv3d(4, 8, 1), (1, 4, 5, 6, 7), "static", 1),
+        (nn.Conv2d(4, 8, 1), (4, 6, 7), "single", 1),
+        (nn.Conv2d(4, 8, 3), (4, 6, 7), "single", 1),
+        (nn.GRU(6, 3), (5, 2, 6), "time-first", 2),
+        (nn.GRU(6, 3, batch_first=True), (5, 2, 6), "batch-first", 5),
+    ],
+)
+def test_samples_lie_where_the_layout_says(model, shape, layout, samples):
+    found = count(model, [normal(*shape)], layout=layout)
+    assert found.samples == samples
+    if layout != "batch-first" or len(shape) == 5:
+        with pytest.raises(ValueError, match=r"[Ss]tate (its )?layout"):
+            count(model, [normal(*shape)])
+    if layout != "single":
+        wrong = "time-first" if layout != "time-first" else "batch-first"
+        with pytest.raises(ValueError, match=r"stated batch axis . does not behave like samples"):
+            count(model, [normal(*shape)], layout=wrong)
+
+
+def test_a_layout_is_one_of_four_and_agrees_with_the_axis():
+    with pytest.raises(ValueError, match="choose one of time-first, batch-first, static, single"):
+        count(nn.Linear(5, 1), [normal(4, 5)], layout="channels-last")
+    with pytest.raises(ValueError, match=r"samples at axis 0, and batch_axis=1"):
+        count(nn.Linear(5, 1), [normal(4, 5)], layout="static", batch_axis=1)
+    with pytest.raises(ValueError, match="no axis 1"):
+        count(nn.Linear(5, 1), [normal(5)], layout="time-first")
+
+
+def test_a_network_for_one_size_of_batch_is_counted():
+    net = Calls(lambda _, x: x.reshape(4, 2, 3).flatten(1) @ torch.eye(6))
+    assert count(net, [normal(4, 6)]).samples == 4
+
+
+def test_the_state_of_spikingjelly_is_reset_between_batches():
+    net = nn.Sequential(sj_neuron.IFNode(step_mode="m"), nn.Linear(1, 1))
+    x = torch.full((3, 1, 1), 0.4)  # 0.4, 0.8, 1.2: one spike; carried on, two in the next batch
+    options = {"neurons": (sj_neuron.BaseNode,), "layout": "time-first"}
+    assert count(net, [x], **options).acs == 1
+    assert count(net, [x, x, x], **options).acs == 1
+
+
+class Carrying(nn.Module):
+    """An integrator by hand that keeps its membrane, in a buffer, from call to call."""
+
+    def __init__(self, fresh: bool) -> None:
+        super().__init__()
+        self.fresh = fresh
+        self.layer = nn.Linear(4, 2)
+        self.register_buffer("membrane", torch.zeros(0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.fresh or not self.membrane.numel():
+            self.membrane = torch.zeros_like(x)
+        self.membrane = self.membrane + x
+        return self.layer((self.membrane > 1).float())
+
+
+def test_state_that_goes_on_to_the_next_batch_is_told():
+    batches = [torch.full((3, 4), 0.8)] * 2
+    assert not count(Carrying(fresh=True), [x.clone() for x in batches]).carried
+    with pytest.warns(UserWarning, match="the network read what an earlier batch left behind"):
+        found = count(Carrying(fresh=False), [x.clone() for x in batches])
+    assert found.carried == ("the network",)
+
+
+def test_state_is_no_footprint():
+    net = Carrying(fresh=True)
+    weights = 4 * (4 * 2 + 2)
+    assert [count(net, [normal(n, 4)]).footprint for n in (1, 100, 3)] == [weights] * 3
+    net.register_buffer("table", torch.zeros(5), persistent=False)
+    assert count(net, [normal(2, 4)]).footprint == weights + 20
+
+
+def test_frozen_norms_stay_frozen():
+    net = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Dropout()).train()
+    net[1].eval()
+    count(net, [normal(3, 4)])
+    assert [module.training for module in net] == [True, False, True]
+
+
+@pytest.mark.parametrize("taps", [2, 3, 4])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_padding_to_the_same_size_is_no_input(taps, dilation):
+    layer = nn.Conv2d(2, 3, taps, padding="same", dilation=dilation, bias=False)
+    x = torch.ones(1, 2, 7, 8)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch pads even kernels by a copy
+        layer.weight.fill_(1)
+        expected = layer(x).sum()
+        found = count(layer, [x])
+    assert found.dense == found.operations[0].effective == expected
+
+
+def test_zeros_padded_before_a_convolution_are_its_padding():
+    layer = nn.Conv1d(1, 1, 3, bias=False)
+    net = nn.Sequential(nn.ConstantPad1d((2, 0), 0.0), layer)
+    assert count(net, [torch.ones(1, 1, 6)]).dense == 3 * 6 - 3
+    padded_by_ones = nn.Sequential(nn.ConstantPad1d((2, 0), 1.0), layer)
+    assert count(padded_by_ones, [torch.ones(1, 1, 6)]).dense == 3 * 6

@@ -6,7 +6,18 @@ from torch import nn
 from torch.nn import functional as F
 
 from engram.energy import Kind, count
-from engram.neuron import LIF, PSN, Neuron, SlidingPSN, reference
+from engram.neuron import (
+    LIF,
+    PMSN,
+    PRF,
+    PSN,
+    Delay,
+    DilatedPSN,
+    Neuron,
+    SlidingPSN,
+    reference,
+)
+from engram.neuron.module import Temporal
 from tests.energy.networks import Calls, normal, spikes
 
 
@@ -262,3 +273,133 @@ def test_an_operand_that_is_not_finite_is_named(bad):
         first.bias[0] = bad
     with pytest.raises(ValueError, match=r"1/matmul cannot be judged: it reads NaN or infinity"):
         count(net, [normal(2, 4)])
+
+
+def complex_normal(*shape, seed=0):
+    return torch.complex(normal(*shape, seed=seed), normal(*shape, seed=seed + 1))
+
+
+def real_products(a, b):
+    """Products of real numbers in a b, neither zero, by brute force."""
+    parts = ((x.real, x.imag) if x.is_complex() else (x,) for x in (a, b))
+    left, right = parts
+    return sum(float(((u != 0).double() @ (v != 0).double()).sum()) for u in left for v in right)
+
+
+@pytest.mark.parametrize("imaginary", [0.0, 1.0])
+def test_a_complex_product_is_four_real_ones(imaginary):
+    weight = nn.Parameter(complex_normal(5, 3))
+    x = torch.complex(spikes(4, 5), imaginary * spikes(4, 5, seed=1))
+    (operation,) = count(Calls(lambda _, x: x @ weight), [x]).operations
+    assert operation.dense == 4 * (4 * 5 * 3)
+    assert operation.effective == real_products(x, weight)
+    assert operation.kinds == "binary × weight"
+
+
+def test_products_in_the_fourier_domain_are_counted_and_the_transform_is_named():
+    weight = nn.Parameter(complex_normal(5))
+    net = Calls(lambda _, x: torch.fft.irfft(torch.fft.rfft(x) * weight))
+    found = count(net, [spikes(4, 8)])
+    assert found.unseen == ("aten::_fft_c2r", "aten::_fft_r2c")
+    assert [(one.name, one.kinds) for one in found.operations] == [
+        ("the network/product", "real × weight")
+    ]
+    assert found.dense == 4 * 5
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, w: (x * w).sum(-1),
+        lambda x, w: (w * x).sum(),
+        lambda x, w: x.clone().mul_(w).sum(-1),
+        lambda x, w: torch.mul(x, w, out=torch.empty(0)).mean(-1),
+        lambda x, w: sum(x[:, i] * w[i] for i in range(6)),
+        lambda x, w: torch.stack([x[:, i] * w[i] for i in range(6)]).sum(0),
+        lambda x, w: (x[:, None] * w).flatten(1).sum(-1),
+        lambda x, w: (x / w).sum(-1),
+    ],
+)
+def test_a_product_with_a_vector_written_out_is_counted(function):
+    weight = nn.Parameter(normal(6))
+    x = spikes(4, 6, rate=0.5)
+    net = Calls(lambda _, x: function(x, weight))
+    found = count(net, [x], batch_axis=0)
+    assert found.dense == 6
+    assert found.acs == x.sum() / 4
+    assert {one.kinds for one in found.operations} <= {"binary × weight", "weight × binary"}
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, w: x * w,
+        lambda x, w: (x[:, :, None].expand(-1, -1, 3) * w[:, None]).mean(-1),
+        lambda x, w: x + x * w,
+        lambda x, w: x * torch.ones(6),
+    ],
+)
+def test_a_scale_is_no_sum_of_products(function):
+    weight = nn.Parameter(normal(6))
+    assert not count(Calls(lambda _, x: function(x, weight)), [normal(4, 6)]).operations
+
+
+@pytest.mark.parametrize(
+    ("function", "products"),
+    [
+        (lambda x: x * torch.sigmoid(x), 1),
+        (lambda x: x / (1 + x.abs()), 1),
+        (lambda x: x**3, 2),
+        (lambda x: torch.addcmul(x, x, x), 1),
+        (lambda x: x.clone().mul_(x), 1),
+        (lambda x: x.square(), 1),
+    ],
+)
+def test_a_product_of_two_real_activations_is_counted(function, products):
+    found = count(Calls(lambda _, x: function(x)), [normal(4, 6)])
+    assert found.dense == 6 * products
+    assert {one.kinds for one in found.operations} == {"real × real"}
+    assert not count(Calls(lambda _, x: function(x)), [spikes(4, 6)]).macs
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        lambda x, w: torch.mm(x, w, out=torch.empty(0)),
+        lambda x, w: torch.zeros(4, 3).addmm_(x, w),
+        lambda x, w: torch.vmap(lambda row: row @ w)(x),
+    ],
+)
+def test_products_in_place_and_into_a_buffer_are_seen(spelling):
+    weight = nn.Parameter(normal(6, 3))
+    x = spikes(4, 6)
+    net = Calls(lambda _, x: spelling(x, weight))
+    found = count(net, [x], batch_axis=0)
+    assert found.acs == x.sum() * 3 / 4
+
+
+def test_a_compiled_network_is_seen():
+    net = nn.Sequential(nn.Linear(5, 3), nn.ReLU())
+    compiled = torch.compile(net, backend="aot_eager")
+    compiled(normal(4, 5))
+    assert count(compiled, [normal(4, 5)]).dense == count(net, [normal(4, 5)]).dense == 15
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: torch.quantize_per_tensor(x, 0.1, 0, torch.quint8).dequantize(),
+        lambda x: torch.nested.nested_tensor([x[0], x[1]]) @ torch.eye(5),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_packed_tensors_are_refused(make):
+    with pytest.raises(ValueError, match=r"sparse, nested, quantised or packed.*to_dense"):
+        count(Calls(lambda _, x: make(x)), [normal(4, 5)])
+
+
+@pytest.mark.parametrize("make", [PRF, PMSN, lambda: DilatedPSN(2), lambda: Delay(2)])
+def test_no_neuron_has_operators_that_are_not_known(make):
+    found = count(make(), [normal(5, 3, 4)], neurons=(Temporal,), layout="time-first")
+    assert not found.unseen
+    assert not found.synaptic

@@ -8,12 +8,14 @@ from engram.neuron import (
     PMSN,
     PRF,
     PSN,
+    CubaLIF,
     DilatedPSN,
     FixedPointLIF,
     MaskedPSN,
     Neuron,
     ParametricLIF,
     SlidingPSN,
+    Threshold,
 )
 
 T = 7
@@ -24,6 +26,12 @@ MEMBERS: dict[str, Callable[[], Neuron]] = {
     "lif": LIF,
     "lif-soft-detached": lambda: LIF(3.0, reset=None, detach_reset=True),
     "lif-undecayed": lambda: LIF(1.5, reset=-0.3, decay_input=False),
+    "lif-resting": lambda: LIF(2.5, reset=-0.2, resting=0.4),
+    "lif-resting-undecayed": lambda: LIF(2.5, reset=None, resting=0.3, decay_input=False),
+    "threshold": lambda: Threshold(0.6),
+    "cuba": lambda: CubaLIF(1.5, 2.5),
+    "cuba-soft-undecayed": lambda: CubaLIF(1.4, 3.0, reset=None, decay_input=False),
+    "cuba-resting": lambda: CubaLIF(2.0, 3.0, reset=-0.1, resting=0.3, input_weight=1.7),
     "plif": ParametricLIF,
     "plif-soft-undecayed": lambda: ParametricLIF(3.0, reset=None, decay_input=False),
     "psn": lambda: PSN(T=T),
@@ -39,4 +47,5 @@ MEMBERS: dict[str, Callable[[], Neuron]] = {
 }
 # an unfinished fixed point reads no later input, but comes out closer to LIF the shorter the chunks
 NOT_CAUSAL = ("psn", "masked-fading", "fixed-point-unfinished")
+STATELESS = ("threshold",)
 CAUSAL = {name: make for name, make in MEMBERS.items() if name not in NOT_CAUSAL}

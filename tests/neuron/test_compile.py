@@ -3,12 +3,16 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
-from tests.neuron.members import MEMBERS, T
+from engram.neuron import Delay, MaskedPSN, OverTime, Temporal, stream
+from tests.neuron.members import CAUSAL, MEMBERS, STATELESS, T
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,12 +34,108 @@ def compile_every_member(backend: str) -> None:
         )
 
 
-@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
+class Twice(nn.Module):
+    """One layer at two places."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.first, self.layer, self.second = nn.Linear(3, 3), layer, nn.Linear(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(self.second(self.layer(self.first(x))))
+
+
+# their number of rounds follows from the length of a chunk, so that lengths compile alone
+BY_LENGTH = ("fixed-point", "prf", "pmsn", *(name for name in MEMBERS if name.startswith("cuba")))
+
+
+def stream_every_member(backend: str) -> None:
+    """Asserts that streams compile once for the first call and once for the others, for good.
+
+    Chunks of changing length add one graph at most.
+    """
+    steps = 40
+    layers: dict[str, Callable[[], Temporal]] = {
+        **CAUSAL,
+        "masked": lambda: MaskedPSN(3, steps, lam=1.0),
+        "delay": lambda: Delay(3),
+    }
+    for name, make in layers.items():
+        for wrap in (Twice, lambda layer: nn.Sequential(OverTime(nn.Linear(3, 3)), layer)):
+            torch.compiler.reset()
+            torch.manual_seed(0)
+            net, x = wrap(make()), torch.rand(steps, 2, 3) * 2
+            compiled, graphs = counted(net, backend)
+            for _ in range(2):
+                with torch.no_grad(), stream(net, single_step=True):
+                    got = torch.stack([compiled(x_t) for x_t in x])
+                    expected = 1 if name in STATELESS and wrap is not Twice else 2
+                    assert len(graphs) <= expected, (name, len(graphs))
+                with torch.no_grad(), stream(net, single_step=True):
+                    torch.testing.assert_close(got, torch.stack([net(x_t) for x_t in x]))
+            if name in BY_LENGTH:
+                continue
+            torch.compiler.reset()
+            graphs.clear()
+            chunks = x.split([5, 5, 5, 3, 7, 4, 2, 9])
+            with torch.no_grad(), stream(net):
+                got = torch.cat([compiled(chunk) for chunk in chunks])
+            assert len(graphs) <= 3, (name, len(graphs))
+            with torch.no_grad(), stream(net):
+                torch.testing.assert_close(got, torch.cat([net(chunk) for chunk in chunks]))
+
+
+def counted(net: nn.Module, backend: str) -> tuple[Callable[[Tensor], Tensor], list[object]]:
+    """The network compiled, and a list that grows with each graph."""
+    graphs: list[object] = []
+    compiler: Any = torch._dynamo.lookup_backend(backend)
+
+    def compile_graph(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Any:
+        graphs.append(graph)
+        return compiler(graph, inputs)
+
+    return torch.compile(net, fullgraph=True, backend=compile_graph), graphs
+
+
+def fade_a_mask(backend: str) -> None:
+    """Asserts that λ is an input of the graph, and that λ = 1 is one graph more."""
+    neuron, x = MaskedPSN(2, T), torch.randn(T, 8)
+    net = nn.Sequential(neuron)
+    compiled, graphs = counted(net, backend)
+    counts = []
+    for lam in (0.0, 0.1, 0.2, 0.3, 0.5, 0.9, 1.0):
+        neuron.lam = lam
+        torch.testing.assert_close(compiled(x), net(x))
+        counts.append(len(graphs))
+    assert counts == [counts[0]] * 6 + [counts[0] + 1]
+    neuron._lam.fill_(0.5)  # as a tool that averages models does
+    with pytest.raises(RuntimeError, match="changed in place"):
+        compiled(x)
+
+
+BACKENDS = ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_every_member_compiles_without_a_graph_break(backend: str) -> None:
+    run("compile_every_member", backend)
+
+
+@pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=pytest.mark.slow)])
+def test_every_member_streams_in_two_graphs(backend: str) -> None:
+    run("stream_every_member", backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_lam_is_compiled_once(backend: str) -> None:
+    run("fade_a_mask", backend)
+
+
+def run(check: str, backend: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.neuron.test_compile", backend],
+        [sys.executable, "-m", "tests.neuron.test_compile", check, backend],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
         capture_output=True,
         text=True,
         check=False,
@@ -44,4 +144,4 @@ def test_every_member_compiles_without_a_graph_break(backend: str) -> None:
 
 
 if __name__ == "__main__":
-    compile_every_member(sys.argv[1])
+    globals()[sys.argv[1]](sys.argv[2])

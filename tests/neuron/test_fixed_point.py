@@ -105,3 +105,36 @@ def test_refuses_settings_without_a_fixed_point() -> None:
         FixedPointLIF(1.0)
     with pytest.raises(ValueError, match="positive"):
         FixedPointLIF(threshold=0.0)
+
+
+def iterated(x: torch.Tensor, start: torch.Tensor, tau: float, K: int) -> torch.Tensor:
+    """The fixed-point iteration as loops over time, V carried from step to step."""
+    leak, spikes = 1 - 1 / tau, torch.zeros_like(x)
+    for _ in range(K):
+        drive, earlier, charge = start, torch.zeros_like(start), []
+        for x_t, s_t in zip(x, spikes, strict=True):
+            drive = leak * drive + x_t / tau
+            earlier = leak * earlier  # what the resets of earlier steps still take off
+            charge.append(drive - earlier)
+            earlier = earlier + s_t
+        spikes = (torch.stack(charge) >= 1.0).to(x)
+    return spikes
+
+
+@pytest.mark.parametrize("T", [1023, 1024, 1025, 2500])
+@pytest.mark.parametrize(("tau", "K"), [(2.0, 3), (50.0, 4)])
+def test_sequences_longer_than_a_block(T: int, tau: float, K: int) -> None:
+    torch.manual_seed(T)
+    x, start = torch.rand(T, 3, dtype=torch.float64) * 2, torch.rand(3, dtype=torch.float64)
+    spikes, _ = FixedPointLIF(tau, iterations=K).run(x, F.LIFState(start))
+    assert torch.equal(spikes, iterated(x, start, tau, K))
+
+
+def test_memory_grows_with_time_and_not_with_its_square() -> None:
+    T = 100_000  # a matrix of all steps would take 40 GB
+    x = (torch.rand(T, 1, 2) * 2).requires_grad_()
+    spikes = FixedPointLIF(iterations=2)(x)
+    spikes[-1].sum().backward()
+    assert x.grad is not None
+    assert x.grad[-1].abs().sum() > 0
+    assert x.grad[0].abs().sum() == 0  # 2^-100,000 is 0 in any floating-point number

@@ -1,5 +1,6 @@
 import itertools
 
+import numpy as np
 import pytest
 import torch
 
@@ -133,3 +134,61 @@ def test_refuses_a_reset_at_or_above_threshold(neuron: type) -> None:
         neuron(threshold=1.0, reset=1.0)
     with pytest.raises(ValueError, match="soft reset"):
         neuron(threshold=0.0, reset=None)
+
+
+@pytest.mark.parametrize("reset", [0.0, -0.2, None])
+@pytest.mark.parametrize("decay_input", [True, False])
+def test_each_channel_of_a_parametric_lif_learns_as_a_layer_alone(
+    reset: float | None, decay_input: bool
+) -> None:
+    taus = torch.tensor([1.3, 2.0, 6.0])
+    settings = {"reset": reset, "decay_input": decay_input}
+    layer = ParametricLIF(taus[:, None, None], 0.8, shape=(3, 1, 1), **settings)
+    torch.testing.assert_close(layer.tau, taus[:, None, None].double(), check_dtype=False)
+    x = torch.rand(12, 2, 3, 4, 5, generator=torch.Generator().manual_seed(0)) * 2
+    weight = torch.rand(12, 2, 3, 4, 5, generator=torch.Generator().manual_seed(1))
+    spikes = layer(x)
+    (grad,) = torch.autograd.grad((spikes * weight).sum(), layer.w)
+    assert 0.05 < spikes.mean() < 0.95
+    for i, tau in enumerate(taus.tolist()):
+        alone = ParametricLIF(tau, 0.8, **settings)
+        expected = alone(x[:, :, i])
+        assert torch.equal(spikes[:, :, i], expected)
+        (g,) = torch.autograd.grad((expected * weight[:, :, i]).sum(), alone.w)
+        torch.testing.assert_close(grad[i, 0, 0], g, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("reset", [-0.2, None])
+def test_neurons_with_values_of_their_own_are_neurons_alone(reset: float | None) -> None:
+    taus, thresholds, resting = (
+        torch.tensor(v) for v in ([1.0, 2.5, 9.0], [0.4, 0.8, 1.2], [0.0, 0.9, 0.5])
+    )
+    x = torch.rand(25, 4, 3, generator=torch.Generator().manual_seed(0)).double() * 2
+    layer = LIF(taus, thresholds, reset, resting=resting)
+    spikes = layer(x)
+    for i in (1, 2):
+        alone = LIF(taus[i].item(), thresholds[i].item(), reset, resting=resting[i].item())
+        assert torch.equal(spikes[..., i], alone(x[..., i]))
+    assert torch.equal(spikes[..., 0], (x[..., 0] >= 0.4).double())
+    assert torch.equal(
+        IF(thresholds, reset)(x),
+        torch.stack([IF(th.item(), reset)(x[..., i]) for i, th in enumerate(thresholds)], -1),
+    )
+    other = LIF(taus, thresholds + 1, reset, resting=resting)
+    other.load_state_dict(layer.state_dict())
+    assert torch.equal(other(x), spikes)
+
+
+def test_a_shape_must_take_the_time_constants() -> None:
+    with pytest.raises(ValueError, match=r"shape=\(2,\).*must broadcast"):
+        ParametricLIF(torch.tensor([2.0, 3.0, 4.0]), shape=(2,))
+    with pytest.raises(ValueError, match=r"\(3, 1, 1\) got input of shape \(4, 2, 5\)"):
+        ParametricLIF(shape=(3, 1, 1))(torch.rand(4, 2, 5))
+
+
+@pytest.mark.parametrize("w", [-1e4, -200.0, -30.0, 0.0, 3.0, 200.0])
+def test_the_learned_time_constant_is_defined_for_every_weight(w: float) -> None:
+    neuron = ParametricLIF()
+    with torch.no_grad():
+        neuron.w.fill_(w)
+    assert neuron.tau == pytest.approx(1 + float(np.exp(-np.longdouble(w))))

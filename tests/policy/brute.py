@@ -1,14 +1,16 @@
 """The engine that needs no index: it looks at every term of every document."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from engram.policy import analyzer
+from engram.policy.analyzer import Word
 from engram.policy.document import Document
 from engram.policy.engine import searched
 from engram.policy.query import Node, parse, universe
-from engram.policy.query.functional import Match, evaluate
+from engram.policy.query.functional import Match, evaluate, forms
+from engram.policy.query.tree import written
 
 
 def fields(document: Document) -> dict[str, Any]:
@@ -31,15 +33,15 @@ class BruteForce:
 
     def __init__(self, documents: Iterable[Document]) -> None:
         self.documents = list(documents)
-        self.terms = [analyzer.terms(searched(document)) for document in self.documents]
+        self.words = [analyzer.words(searched(document)) for document in self.documents]
         self.known: dict[Node, list[Match]] = {}
 
-    def matches(self, query: str | Node) -> Iterator[tuple[Document, list[str], Match]]:
+    def matches(self, query: str | Node) -> Iterator[tuple[Document, list[Word], Match]]:
         node = parse(query)
         if node not in self.known:
-            pairs = zip(self.documents, self.terms, strict=True)
-            self.known[node] = [evaluate(node, terms, fields(x)) for x, terms in pairs]
-        yield from zip(self.documents, self.terms, self.known[node], strict=True)
+            pairs = zip(self.documents, self.words, strict=True)
+            self.known[node] = [evaluate(node, words, fields(x)) for x, words in pairs]
+        yield from zip(self.documents, self.words, self.known[node], strict=True)
 
     def counts(self, query: str | Node) -> tuple[int, int]:
         """Documents and occurrences."""
@@ -53,9 +55,9 @@ class BruteForce:
         rows: dict[Any, list[float]] = defaultdict(lambda: [0, 0, 0, 0, 0.0])
         if by is None:
             rows[None] = [0, 0, 0, 0, 0.0]
-        for document, terms, match in self.matches(node):
+        for document, words, match in self.matches(node):
             if evaluate(filters, [], fields(document)).matched:
-                k, n = len(match.occurrences), len(terms)
+                k, n = len(match.occurrences), len(words)
                 row = rows[label(document, by)]
                 for i, value in enumerate((match.matched, k, 1, n, k * k / n if n else 0.0)):
                     row[i] += value
@@ -71,8 +73,16 @@ class BruteForce:
         """Id, start and end in characters of every occurrence, in the order of a context."""
         rows = []
         for document, _, match in self.matches(query):
-            words = analyzer.spans(searched(document))
+            places = analyzer.spans(searched(document))
             for first, behind in match.occurrences:
-                place = (words[first][0], words[behind - 1][1])
+                place = (places[first][0], places[behind - 1][1])
                 rows.append((document.date, document.id, *place))
         return [row[1:] for row in sorted(rows)]
+
+    def forms(self, query: str | Node) -> dict[str, dict[str, int]]:
+        """By word of the query, the forms in its occurrences and how often each is there."""
+        totals: dict[str, Counter[str]] = {}
+        for document, words in zip(self.documents, self.words, strict=True):
+            for leaf, counts in forms(parse(query), words, fields(document)).items():
+                totals.setdefault(written(leaf), Counter()).update(counts)
+        return {word: dict(counts) for word, counts in totals.items()}

@@ -14,6 +14,7 @@ from engram.policy.document import CHAMBERS, DOC_TYPES, Document, congress_of
 from engram.policy.query import (
     And,
     Between,
+    Exact,
     Near,
     Node,
     Not,
@@ -32,7 +33,8 @@ WORDS = [
         "tariff tariffs excise revenue nation nation's nation’s nations people people's",
         "President Congress Senate U.S. 2,000 3.5 1913 relief repeal bill law laws general",
         "generally generous don't naïve café Señor communism community communicate state states",
-        "united union labor WAR war peace",
+        "united union labor WAR war peace import imports imported important news industry",
+        "industries industrial don’t Pen\u0303a Pena Peña un\u00adion taxpayer's",
     )
     for word in line.split()
 ]
@@ -103,7 +105,12 @@ def _word(rng: random.Random, words: Sequence[str]) -> Made:
 
 def _prefix(rng: random.Random, words: Sequence[str]) -> Made:
     beginning = rng.choice(words)[: rng.randint(2, 5)]
-    return f"{beginning}*", Prefix(analyzer.lower(beginning))
+    return f"{beginning}*", Prefix(analyzer.fold(analyzer.lower(beginning)))
+
+
+def _exact(rng: random.Random, words: Sequence[str]) -> Made:
+    word = _word(rng, words)[0]
+    return f"={word}", Exact(analyzer.words(word)[0].form)
 
 
 def _phrase(rng: random.Random, words: Sequence[str]) -> Made:
@@ -113,7 +120,7 @@ def _phrase(rng: random.Random, words: Sequence[str]) -> Made:
 
 
 def _in_phrase(rng: random.Random, words: Sequence[str]) -> Made:
-    return rng.choice((_word, _word, _word, _prefix, _group))(rng, words)
+    return rng.choice((_word, _word, _word, _exact, _prefix, _group))(rng, words)
 
 
 def _group(rng: random.Random, words: Sequence[str]) -> Made:
@@ -124,7 +131,7 @@ def _group(rng: random.Random, words: Sequence[str]) -> Made:
 
 def _alternative(rng: random.Random, words: Sequence[str]) -> Made:
     if rng.random() < 0.7:
-        return rng.choice((_word, _word, _prefix))(rng, words)
+        return rng.choice((_word, _word, _exact, _prefix))(rng, words)
     parts = [_word(rng, words) for _ in range(2)]
     return " ".join(text for text, _ in parts), Phrase(tuple(tree for _, tree in parts))
 
@@ -139,7 +146,7 @@ def _near(rng: random.Random, words: Sequence[str], depth: int = 0) -> Made:
 def _operand(rng: random.Random, words: Sequence[str], depth: int) -> Made:
     if depth < 2 and rng.random() < 0.2:
         return _near(rng, words, depth + 1)
-    return rng.choice((_word, _prefix, _group, _group, _phrase))(rng, words)
+    return rng.choice((_word, _exact, _prefix, _group, _group, _phrase))(rng, words)
 
 
 def _date(rng: random.Random) -> Made:
@@ -173,7 +180,7 @@ def _name(rng: random.Random) -> Made:
             ("chamber", CHAMBERS),
             ("party", PARTIES[:-1]),
             ("speaker", SPEAKERS[:-1]),
-            ("state", (*STATES[:-1], "ZZ")),
+            ("state", STATES[:-1]),
         )
     )
     chosen = rng.sample(names, rng.randint(1, 2))
@@ -188,7 +195,7 @@ def _filter(rng: random.Random) -> Made:
 
 
 def _any(rng: random.Random, words: Sequence[str], depth: int) -> Made:
-    wordings: list[Callable[..., Made]] = [_word, _prefix, _phrase, _group, _near, _near]
+    wordings: list[Callable[..., Made]] = [_word, _exact, _prefix, _phrase, _group, _near, _near]
     if depth > 2 or rng.random() < 0.4:
         return rng.choice(wordings)(rng, words)
     kind = rng.choice(("and", "filtered", "filtered", "or", "not", "filter"))

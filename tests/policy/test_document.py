@@ -3,7 +3,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from engram.policy.document import DOC_TYPES, Document, Rejection, congress_of
+from engram.policy.document import DOC_TYPES, Document, Rejection, check_day, congress_of
 
 
 def document(**fields):
@@ -49,6 +49,14 @@ def test_congresses_follow_one_another_without_a_gap():
 def test_congress_is_derived_only_where_the_source_does_not_say():
     assert document().congress == 51
     assert document(congress=50).congress == 50
+    assert document(congress=None, date=date(1688, 2, 13)).congress is None
+
+
+def test_a_day_that_has_not_come_is_refused():
+    check_day(date.today() + timedelta(days=20))
+    for day in (date(2999, 1, 1), date(9999, 12, 31), date.today() + timedelta(days=60)):
+        with pytest.raises(Rejection, match=str(day)):
+            check_day(day)
 
 
 @pytest.mark.parametrize(

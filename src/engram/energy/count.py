@@ -1,14 +1,25 @@
 """Operations that ran become counts: a layer, a sample, multiplications apart from additions."""
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from engram.carried import Memory, repeatable, reset_memories
 from engram.energy.operation import Activation, Operation
 from engram.energy.trace import Tracer
+from engram.layout import (
+    Layout,
+    check_axis,
+    customary_axis,
+    moved,
+    samples_along,
+    stated_axis,
+    tensors_in,
+)
 from engram.record import evaluating
 
 
@@ -23,8 +34,12 @@ class Count:
         samples: Number of samples.
         steps: T: how often the network saw each of them.
         parameters: Number of parameters.
-        footprint: Bytes of the parameters and buffers.
-        unseen: Operators that come from elsewhere and may sum products out of sight.
+        footprint: Bytes of the parameters and buffers, without buffers that hold state.
+        unseen: What may multiply out of sight: operators that are neither counted nor known to
+            sum no products, and methods that hand values to code that is not traced.
+        batch_axis: Axis that the samples were counted along; None where there is none.
+        carried: Modules that read what an earlier batch left behind, so that the counts depend
+            on the order of the batches.
     """
 
     operations: tuple[Operation, ...]
@@ -34,6 +49,8 @@ class Count:
     parameters: int
     footprint: int
     unseen: tuple[str, ...]
+    batch_axis: int | None = 0
+    carried: tuple[str, ...] = ()
 
     @property
     def synaptic(self) -> tuple[Operation, ...]:
@@ -108,66 +125,97 @@ def count(
     neurons: tuple[type[nn.Module], ...] = (),
     steps: int | None = None,
     batch_axis: int | None = None,
+    layout: Layout | None = None,
 ) -> Count:
     """Run a network in evaluation mode and count what it computes.
 
+    The samples lie along the axis that `layout` or `batch_axis` states; when both are None, along
+    axis 1 of frames `(time, batch, channels, height, width)`, else along axis 0. The last sample
+    of the first batch is run alone to check that. Modules that carry state as SpikingJelly's do
+    are reset before each batch.
+
     Args:
         model: The network.
-        batches: What the model takes, call by call; each has `.to(device)`, as a tensor does.
+        batches: What the model takes, call by call.
         neurons: Classes of modules that are neurons; what they run is no synaptic operation.
         steps: T, how often the network sees a sample; its own `steps`, or 1, when None.
-        batch_axis: Axis of the samples; when None, 1 for frames `(time, batch, channels, height,
-            width)`, else 0.
+        batch_axis: Axis of the samples.
+        layout: What the axes of a batch are: "time-first" is `(time, batch, …)`, "batch-first" is
+            `(batch, …)` with or without time behind, "static" is `(batch, …)` without time,
+            "single" is one sample without a batch axis.
 
     Raises:
-        ValueError: There is no batch, one holds NaN or infinity, or an operation of the network
-            multiplies out of sight.
+        ValueError: There is no batch, one holds NaN or infinity, its samples do not lie along the
+            axis, or an operation of the network multiplies out of sight.
+        UserWarning: As a warning, where a module reads what an earlier batch left behind.
     """
+    return count_runs(model, batches, neurons, steps, stated_axis(layout, batch_axis))
+
+
+def count_runs(
+    model: nn.Module,
+    batches: Iterable[Any],
+    neurons: tuple[type[nn.Module], ...],
+    steps: int | None,
+    stated: tuple[int | None, bool],
+    *,
+    checked: bool = False,
+) -> Count:
+    """`count`, of samples along the stated axis, if one is; not checked where the caller does."""
     tracer = Tracer(model, neurons)
-    samples = 0
+    samples, axis = 0, stated[0]
+    before = dict(model.named_buffers())
     with evaluating(model) as device:
         for number, batch in enumerate(batches, start=1):
             check_finite(batch, f"batch {number}")
-            samples += samples_in(batch, batch_axis)
-            inputs = tracer.feed(batch.to(device))
+            axis = stated[0] if stated[1] else customary_axis(batch)
+            samples += samples_along(batch, axis)
+            reset_memories(model)
+            start = Memory(model)
+            inputs = tracer.feed(moved(batch, device))
             with tracer.tracing():
-                model(inputs)
+                outputs = tensors_in(model(inputs))
+            if number == 1 and axis is not None and not checked:
+                spiking = has_neurons(model, neurons)
+                with repeatable(model, start) as call:
+                    check_axis(call, inputs, axis, stated=stated[1], whole=outputs, spiking=spiking)
     if not samples:
         raise ValueError("there is no batch to run the model on: give at least one")
-    held = [*model.parameters(), *model.buffers()]
     return Count(
         tuple(tracer.operations.values()),
         tuple(tracer.activations.values()),
         samples,
         getattr(model, "steps", 1) if steps is None else steps,
         sum(weight.numel() for weight in model.parameters()),
-        sum(x.numel() * x.element_size() for x in held),
+        footprint(model, before, tracer),
         tuple(sorted(tracer.unseen)),
+        axis,
+        carried_by(tracer),
     )
 
 
-def samples_in(batch: Any, axis: int | None = None) -> int:
-    """How many samples a batch has, as `count` finds them."""
-    return first_tensor(batch).shape[sample_axis(batch, axis)]
+def has_neurons(model: nn.Module, neurons: tuple[type[nn.Module], ...]) -> bool:
+    """Whether a network has modules of these classes."""
+    return any(isinstance(module, neurons) for module in model.modules())
 
 
-def sample_axis(batch: Any, axis: int | None = None) -> int:
-    """The axis of the samples: 1 for frames, else 0, where it is not given."""
-    if axis is not None:
-        return axis
-    return 1 if first_tensor(batch).ndim == 5 else 0
+def footprint(model: nn.Module, before: Mapping[str, Tensor], tracer: Tracer) -> int:
+    """Bytes of the parameters and of the buffers as they were, without those that hold state."""
+    state = {name for name, buffer in model.named_buffers() if tracer.depends(buffer)}
+    held = [*model.parameters(), *(x for name, x in before.items() if name not in state)]
+    return sum(x.numel() * x.element_size() for x in held)
 
 
-def first_tensor(batch: Any) -> Tensor:
-    """The first tensor of a batch.
-
-    Raises:
-        ValueError: It holds none.
-    """
-    for x in tree_leaves(batch):
-        if isinstance(x, Tensor):
-            return x
-    raise ValueError(f"a batch is a {type(batch).__name__} without a tensor: give tensors")
+def carried_by(tracer: Tracer) -> tuple[str, ...]:
+    """The modules that read what an earlier batch left behind, with a warning where there are."""
+    carried = tuple(sorted(tracer.carried))
+    if carried:
+        warnings.warn(
+            f"{', '.join(carried)} read what an earlier batch left behind, so that the counts "
+            "depend on the order of the batches: reset the state of the network at each call",
+            stacklevel=3,
+        )
+    return carried
 
 
 def check_finite(batch: Any, name: str) -> None:

@@ -18,6 +18,11 @@ class Kind(IntEnum):
         return self.name.lower()
 
 
+def is_binary(x: Tensor) -> bool:
+    """Whether all values are 0 or 1."""
+    return int(torch.count_nonzero(x == 1)) == int(torch.count_nonzero(x))
+
+
 @dataclass
 class Operand:
     """What one side of an operation held, over all its calls.

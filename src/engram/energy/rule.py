@@ -1,6 +1,7 @@
 """How each operator of torch that sums products is counted."""
 
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import torch
@@ -16,27 +17,72 @@ from engram.energy.functional import (
 
 
 class Part(NamedTuple):
-    """A sum of products, as an operator ran it."""
+    """Products that an operator ran.
+
+    Attributes:
+        operator: As in `Operation`.
+        left: The left operand; a complex one by real and imaginary parts, as an axis behind.
+        right: The right operand, likewise.
+        products: How many products.
+        factors: The operands as the operator read them.
+        biases: Additions of a bias.
+        summed: Whether the operator sums the products; one that does not may be a scale or a gate.
+    """
 
     operator: str
     left: Tensor
     right: Tensor
     products: Products
+    factors: tuple[Tensor, Tensor]
     biases: int = 0
+    summed: bool = True
 
 
-DYNAMICS, OUTER = "dynamics", "outer"
+DYNAMICS, OUTER, PRODUCT = "dynamics", "outer", "product"
 Rule = Callable[[Sequence[Any], Any], Part | None]
+
+
+def as_real(x: Tensor) -> Tensor:
+    """A tensor whose values are real: a complex one by its real and imaginary parts."""
+    return torch.view_as_real(x.resolve_conj()) if x.is_complex() else x
+
+
+def _part(
+    operator: str,
+    left: Tensor,
+    right: Tensor,
+    products: Products,
+    biases: int = 0,
+    *,
+    summed: bool = True,
+) -> Part:
+    return Part(operator, as_real(left), as_real(right), products, (left, right), biases, summed)
+
+
+def over_parts(
+    left: Tensor, right: Tensor, of_real: Callable[[Tensor, Tensor], Products]
+) -> Products:
+    """Products of complex operands: one of two complex numbers is four of real ones."""
+    if not (left.is_complex() or right.is_complex()):
+        return of_real(left, right)
+    sides = (as_real(x).unbind(-1) if x.is_complex() else (x,) for x in (left, right))
+    found = [of_real(a, b) for a, b in product(*sides)]
+    return Products(*(sum(counts) for counts in zip(*found, strict=True)))
 
 
 def _convolution(args: Sequence[Any], out: Tensor) -> Part:
     x, weight, bias, stride, padding, dilation, transposed, _, groups = args
     dims = weight.ndim - 2
     sides = ([*side] * dims if len(side) == 1 else [*side] for side in (stride, padding, dilation))
-    products = convolution_products(
-        x, weight, out.shape[2:], Window(*sides), groups=groups, transposed=transposed
-    )
-    return Part("convolution", x, weight, products, out.numel() if bias is not None else 0)
+    window = Window(*sides)
+
+    def products(a: Tensor, b: Tensor) -> Products:
+        return convolution_products(
+            a, b, out.shape[2:], window, groups=groups, transposed=transposed
+        )
+
+    biases = out.numel() if bias is not None else 0
+    return _part("convolution", x, weight, over_parts(x, weight, products), biases)
 
 
 def _product(first: int) -> Rule:
@@ -46,25 +92,60 @@ def _product(first: int) -> Rule:
         left, right = args[first : first + 2]
         a = left[None] if left.ndim == 1 else left
         b = right[:, None] if right.ndim == 1 else right
-        products = matmul_products(a, b)
-        return Part("matmul", left, right, products, out.numel() if first else 0)
+        products = over_parts(a, b, matmul_products)
+        biases = out.numel() if first else 0
+        return _part("matmul", left, right, products, biases)
 
     return rule
 
 
-def _outer(args: Sequence[Any], out: Tensor) -> Part | None:
-    """An elementwise product that is larger than its factors is a matrix product written out."""
-    left, right = args[:2]
-    if not isinstance(right, Tensor) or out.numel() <= max(left.numel(), right.numel()):
+def _elementwise(first: int) -> Rule:
+    """The rule of an elementwise product, or a division, of the arguments from `first` on.
+
+    One that is larger than its factors is a matrix product written out.
+    """
+
+    def rule(args: Sequence[Any], _out: Tensor) -> Part | None:
+        left, right = args[first : first + 2]
+        if not isinstance(right, Tensor) and isinstance(right, complex):
+            right = torch.tensor(right, dtype=torch.promote_types(left.dtype, torch.complex64))
+        if not isinstance(right, Tensor):
+            return None  # a constant factor folds into a weight
+        size = torch.broadcast_shapes(left.shape, right.shape).numel()
+        outer = size > max(left.numel(), right.numel())
+
+        def products(a: Tensor, b: Tensor) -> Products:
+            return Products(size, size, int(torch.count_nonzero((a != 0) & (b != 0))))
+
+        counted = over_parts(left, right, products)
+        summed = outer or (left.is_complex() and right.is_complex())
+        return _part(OUTER if outer else PRODUCT, left, right, counted, summed=summed)
+
+    return rule
+
+
+def _power(args: Sequence[Any], _out: Tensor) -> Part | None:
+    """A whole power multiplies a value with itself; any other is a function of one value."""
+    base, exponent = args[:2]
+    if isinstance(exponent, Tensor) or not isinstance(base, Tensor):
+        return _elementwise(0)(args, _out) if isinstance(base, Tensor) else None
+    if exponent != int(exponent) or exponent < 2:
         return None
-    products = Products(out.numel(), out.numel(), int(torch.count_nonzero(out)))
-    return Part(OUTER, left, right, products)
+    each = (int(exponent) - 1) * (4 if base.is_complex() else 1)
+    times, nonzero = each * base.numel(), each * int(torch.count_nonzero(base))
+    counted = Products(times, times, nonzero)
+    return _part(PRODUCT, base, base, counted, summed=base.is_complex())
+
+
+def _outer(args: Sequence[Any], out: Tensor) -> Part | None:
+    """Of x + a bᵀ."""
+    return _elementwise(0)((args[1][:, None], args[2][None]), out)
 
 
 def _neurons(args: Sequence[Any], _out: Any) -> Part:
     x, weight, _, steps, k, *_ = args
     products = band_products(steps, x.shape[0], x.shape[1:].numel(), k)
-    return Part(DYNAMICS, x, weight, products)
+    return _part(DYNAMICS, x, weight, products)
 
 
 RULES: dict[str, Rule] = {
@@ -79,7 +160,13 @@ RULES: dict[str, Rule] = {
     "aten::addmv": _product(1),
     "aten::baddbmm": _product(1),
     "aten::addbmm": _product(1),
-    "aten::mul": _outer,
+    "aten::addr": _outer,
+    "aten::mul": _elementwise(0),
+    "aten::div": _elementwise(0),
+    "aten::addcmul": _elementwise(1),
+    "aten::addcdiv": _elementwise(1),
+    "aten::pow": _power,
+    "aten::_prelu_kernel": _elementwise(0),
     "engram::psn": _neurons,
 }
 """The operators that sum products, and how to count each."""

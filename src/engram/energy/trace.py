@@ -7,21 +7,22 @@ counted, and their operands are judged by their values, over every call.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from engram.energy.operation import Activation, Operation
-from engram.energy.rule import DYNAMICS, OUTER, RULES, Part
+from engram.energy.free import FREE, base_name, is_free
+from engram.energy.operation import Activation, Operation, is_binary
+from engram.energy.rule import DYNAMICS, OUTER, PRODUCT, RULES, Part, Rule
 
-SEEN = ("aten", "prim", "prims")
-"""Where torch's own operators live: those that sum products have a rule, or are hidden."""
-WITHOUT = ("engram::lif",)
-"""Operators from elsewhere that sum no products."""
+FREE_ELSEWHERE = ("engram::lif",)
+"""Operators that are none of torch's own and sum no products."""
 HIDDEN = (
     "aten::mkldnn_rnn_layer",
     "aten::_cudnn_rnn",
@@ -33,6 +34,31 @@ HIDDEN = (
 """Operators that sum products out of sight."""
 FUSED = "aten::_scaled_dot_product_"
 """How the names of the kernels begin that compute softmax attention in one piece."""
+
+
+ADDS = ("aten::add", "aten::sub", "aten::rsub")
+SUMS = ("aten::sum", "aten::mean", "aten::nansum", "aten::cumsum")
+GATHERS = ("aten::cat", "aten::stack")
+LEAVING = ("numpy", "__array__", "tolist", "__dlpack__", "data_ptr")
+"""Methods that hand a tensor's values to what does not pass the dispatcher."""
+FORM_ONLY = ("makes values", "reads the form")
+"""How the reasons of operators begin that read no value of their arguments."""
+
+
+@final
+class _Leaving(TorchFunctionMode):
+    """Tells a tracer of tensors whose values leave torch."""
+
+    def __init__(self, tracer: "Tracer") -> None:
+        super().__init__()
+        self._tracer = tracer
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        if getattr(func, "__name__", "") in LEAVING:
+            self._tracer.leaves(func.__name__, args)
+        return func(*args, **(kwargs or {}))
 
 
 @final
@@ -50,15 +76,33 @@ class Tracer(TorchDispatchMode):
         self.operations: dict[tuple[str, str, int], Operation] = {}
         self.activations: dict[str, Activation] = {}
         self.unseen: set[str] = set()
+        self.carried: set[str] = set()
         self._model = model
         self._neurons = neurons
         self._open: list[_Open] = [_Open("", within=False)]
         self._derived: set[StorageWeakRef] = set()
+        self._earlier: set[StorageWeakRef] = set()
+        self._running = False
+        self._pending: dict[StorageWeakRef, list[Part]] = {}
+        self._padded: dict[StorageWeakRef, tuple[Tensor, torch.Size, Sequence[int]]] = {}
 
     def feed(self, inputs: Any) -> Any:
         """Take note that these tensors are inputs: what depends on none of them is a weight."""
-        self._derive(tree_leaves(inputs))
+        fed = tree_leaves(inputs)
+        self._earlier |= self._derived
+        self._derive(fed)
+        # batches may be slices of one tensor
+        self._earlier -= {_storage(x) for x in fed if _has_storage(x)}
         return inputs
+
+    def depends(self, x: Any) -> bool:
+        """Whether a tensor depends on an input that was fed."""
+        return _has_storage(x) and _storage(x) in self._derived
+
+    def leaves(self, method: str, args: Sequence[Any]) -> None:
+        """Take note that a method hands the values of its tensor to what is not seen."""
+        if not self._running and args and self.depends(args[0]):
+            self.unseen.add(f"Tensor.{method}")
 
     @contextmanager
     def tracing(self) -> Iterator[None]:
@@ -71,48 +115,152 @@ class Tracer(TorchDispatchMode):
                     enter, leave = self._entering(path, module), self._leaving(path, module)
                     hooks.callback(module.register_forward_pre_hook(enter).remove)
                     hooks.callback(module.register_forward_hook(leave, always_call=True).remove)
-                with self:
+                with _Leaving(self), self:
                     yield
         finally:
             torch.backends.mha.set_fastpath_enabled(fast_path)
+            self._pending.clear()
+            self._padded.clear()
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
         """Run an operator, and count it if it sums products."""
         kwargs = kwargs or {}
-        name = func._schema.name
-        if any(isinstance(x, Tensor) and x.layout is not torch.strided for x in args):
-            raise ValueError(
-                f"{self._place}: {name} reads a sparse or packed tensor, which cannot be judged in "
-                "place: count the network with dense weights (to_dense), where zeros are free"
-            )
-        if name.startswith("aten::") and name not in RULES:
+        name = _name_of(func)
+        read = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
+        self._refuse(name, read)
+        rule = RULES.get(name)
+        if rule is None and name not in FREE and name.startswith("aten::"):
             with self:  # what is made of other operators arrives whole in inference mode
                 parts = func.decompose(*args, **kwargs)
             if parts is not NotImplemented:
                 return parts
-        out = func(*args, **kwargs)
+        before = args
+        if rule is not None and func._schema.is_mutable and isinstance(args[0], Tensor):
+            before = (args[0].clone(), *args[1:])  # what an operator in place writes over
+            if self.depends(args[0]):
+                self._derive(before[:1])
+        out = self._run(func, args, kwargs)
+        derived = [self.depends(x) for x in read]
+        if rule is not None:
+            self._judge(rule, name, before, out)
+        elif name.startswith(FUSED):
+            with self:  # again by its parts, for the count alone
+                _attention(**_named(func, args, kwargs))
+        elif not is_free(name, args, kwargs):
+            self._meet(name, any(derived))
+        elif any(derived):
+            self._follow(name, args, kwargs, out)
+        self._notice_carried(name, read)
+        if any(derived):
+            self._derive(tree_leaves(out))
+            if func._schema.is_mutable:
+                self._derive(_written(func, args, kwargs))
+        return out
+
+    def _refuse(self, name: str, read: Sequence[Tensor]) -> None:
+        """Raises ValueError where an operator, or what it reads, cannot be judged."""
         if name in HIDDEN:
             raise ValueError(
                 f"{self._place}: {name} multiplies out of sight: build that layer from matrix "
                 "products, such as cells in a loop, or leave it out of the count"
             )
-        known = name.partition("::")[0] in SEEN or name in RULES or name in WITHOUT
-        if not known:
+        for x in read:
+            if x.layout is not torch.strided or x.is_quantized or x.is_nested:
+                raise ValueError(
+                    f"{self._place}: {name} reads a sparse, nested, quantised or packed tensor, "
+                    "which cannot be judged in place: count the network with dense weights "
+                    "(to_dense), where zeros are free"
+                )
+
+    def _run(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        was_running, self._running = self._running, True
+        try:
+            return func(*args, **kwargs)
+        finally:
+            self._running = was_running
+
+    def _meet(self, name: str, derived: bool) -> None:
+        """Name an operator that is neither counted nor known to be free.
+
+        One of torch's own that reads weights alone prepares them.
+        """
+        if name not in FREE_ELSEWHERE and (derived or not name.startswith("aten::")):
             self.unseen.add(name)
-        if name.startswith(FUSED):
-            with self:  # again by its parts, for the count alone
-                _attention(**_named(func, args, kwargs))
-        part = RULES[name](args, out) if name in RULES else None
-        if part is not None and not (part.operator == OUTER and self._open[-1].within):
+
+    def _judge(self, rule: Rule, name: str, args: Sequence[Any], out: Any) -> None:
+        """Count what a rule finds, or keep an elementwise product until it is summed."""
+        if name == "aten::convolution":
+            args = self._without_padding(args)
+        part = rule(args, out)
+        if part is None:
+            return
+        if part.operator not in (OUTER, PRODUCT):
             self._count(part)
-        read = tree_leaves((args, kwargs))
-        if any(self._is_derived(x) for x in read):
-            self._derive(tree_leaves(out))
-            if func._schema.is_mutable:
-                self._derive(_written(func, args, kwargs))
-        return out
+        elif self._open[-1].within:
+            return
+        elif part.summed:
+            self._count(part)
+        elif all(map(self.depends, part.factors)):
+            # a binary factor lets the other through or not: a gate
+            if not (is_binary(part.left) or is_binary(part.right)):
+                self._count(part)
+        elif any(map(self.depends, part.factors)):
+            _keep(self._pending, out, [part])
+
+    def _follow(self, name: str, args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> None:
+        """Count products with a weight once they are summed: a matrix product written out."""
+        if name == "aten::constant_pad_nd" and not any(args[2:]):
+            _keep(self._padded, out, (args[0], out.shape, args[1]))
+        if not self._pending or name not in (*ADDS, *SUMS, *GATHERS):
+            return
+        terms = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
+        held = [self._pending[_storage(x)] for x in terms if _storage(x) in self._pending]
+        parts = [part for of_term in held for part in of_term]
+        if name in SUMS:
+            for part in parts:
+                if self._varies(part, args):
+                    self._count(part)
+        elif held and name in GATHERS:
+            _keep(self._pending, out, parts)
+        elif len(held) == 2:
+            for part in parts:
+                self._count(part)
+            _keep(self._pending, out, [])
+        elif held and (len(terms) == 1 or not all(map(self.depends, terms))):
+            _keep(self._pending, out, parts)  # a sum that starts from a constant
+
+    def _varies(self, part: Part, args: Sequence[Any]) -> bool:
+        """Whether the weight of a product differs between the terms of this sum of products."""
+        shape = torch.broadcast_shapes(*(x.shape for x in part.factors))
+        if args[0].shape != shape:
+            return True
+        dims = args[1] if len(args) > 1 and args[1] is not None else range(len(shape))
+        weight = next(x for x in part.factors if not self.depends(x))
+        sizes = [1] * (len(shape) - weight.ndim) + [*weight.shape]
+        return any(sizes[d] > 1 for d in ([dims] if isinstance(dims, int) else dims))
+
+    def _without_padding(self, args: Sequence[Any]) -> Sequence[Any]:
+        """The arguments of a convolution, zeros that were padded before as its own padding."""
+        x, weight, bias, stride, padding, *rest = args
+        inner, shape, pad = self._padded.get(_storage(x), (x, None, ()))
+        space = weight.ndim - 2
+        if x.shape != shape or rest[1] or len(pad) > 2 * space or min(pad) < 0:
+            return args
+        before = [*reversed(pad[::2])]
+        edges = [0] * (space - len(before)) + before
+        own = [*padding] * space if len(padding) == 1 else padding
+        widened = [a + b for a, b in zip(own, edges, strict=True)]
+        return (inner, weight, bias, stride, widened, *rest)
+
+    def _notice_carried(self, name: str, read: Sequence[Tensor]) -> None:
+        """Take note of a module that reads what an earlier batch left behind."""
+        if self._earlier and not FREE.get(name, "").startswith(FORM_ONLY):
+            if name in ("aten::zero", "aten::fill", "aten::set"):
+                return
+            if any(_storage(x) in self._earlier for x in read):
+                self.carried.add(self._place)
 
     @property
     def _place(self) -> str:
@@ -125,8 +273,9 @@ class Tracer(TorchDispatchMode):
         operation = self.operations.setdefault(key, Operation(*key))
         within = here.within or part.operator == DYNAMICS
         try:
-            for operand, x in zip(operation.operands, (part.left, part.right), strict=True):
-                operand.observe(x, weight=not self._is_derived(x))
+            sides = zip(operation.operands, (part.left, part.right), part.factors, strict=True)
+            for operand, x, factor in sides:
+                operand.observe(x, weight=not self.depends(factor))
         except ValueError as error:
             raise ValueError(
                 f"{operation.name} cannot be judged: {error}; look for a division by zero or a "
@@ -137,7 +286,7 @@ class Tracer(TorchDispatchMode):
         operation.nominal += part.products.nominal
         operation.dense += part.products.dense
         operation.effective += part.products.effective
-        operation.rows += part.left.shape[0]
+        operation.rows += part.left.shape[0] if part.left.ndim else 1
         operation.biases += part.biases
 
     def _entering(self, path: str, module: nn.Module) -> Callable[..., None]:
@@ -163,11 +312,29 @@ class Tracer(TorchDispatchMode):
     def _derive(self, values: Sequence[Any]) -> None:
         # by storage: what is written into a slice of a buffer is then read from the whole of it
         for x in values:
-            if isinstance(x, Tensor):
-                self._derived.add(StorageWeakRef(x.untyped_storage()))
+            if _has_storage(x):
+                self._derived.add(_storage(x))
 
-    def _is_derived(self, x: Any) -> bool:
-        return isinstance(x, Tensor) and StorageWeakRef(x.untyped_storage()) in self._derived
+
+@cache
+def _name_of(func: Any) -> str:
+    return base_name(func._schema.name)
+
+
+def _has_storage(x: Any) -> bool:
+    """Whether it is a tensor whose memory can be followed: what reads another kind is refused."""
+    return isinstance(x, Tensor) and x.layout is torch.strided and not x.is_nested
+
+
+def _storage(x: Tensor) -> StorageWeakRef:
+    return StorageWeakRef(x.untyped_storage())
+
+
+def _keep(table: dict[StorageWeakRef, Any], out: Tensor, value: Any) -> None:
+    """Note what led to a tensor; what led to tensors that are gone is forgotten."""
+    for ref in [ref for ref in table if ref.expired()]:
+        del table[ref]
+    table[_storage(out)] = value
 
 
 @dataclass

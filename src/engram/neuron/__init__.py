@@ -1,10 +1,12 @@
 """Spiking neurons: the LIF family, step by step, and the parallel family, all steps at once."""
 
 from engram.neuron.backend import backend, reference
+from engram.neuron.cuba import CubaLIF
 from engram.neuron.delay import Delay
 from engram.neuron.dilated import DilatedPSN, sawtooth
 from engram.neuron.fixed_point import FixedPointLIF
-from engram.neuron.interchange import SpikingGraph, from_nir, to_nir
+from engram.neuron.integrator import LI
+from engram.neuron.interchange import RecurrentGraph, SpikingGraph, from_nir, recurrent, to_nir
 from engram.neuron.lengths import (
     last_step,
     mask_steps,
@@ -19,14 +21,17 @@ from engram.neuron.pmsn import PMSN
 from engram.neuron.psn import PSN, MaskedPSN, SlidingPSN
 from engram.neuron.resonate import PRF
 from engram.neuron.surrogate import ATan, Erf, FastSigmoid, Rectangle, Sigmoid, Surrogate, Triangle
+from engram.neuron.threshold import Threshold
 
 __all__ = [
     "IF",
+    "LI",
     "LIF",
     "PMSN",
     "PRF",
     "PSN",
     "ATan",
+    "CubaLIF",
     "Delay",
     "DilatedPSN",
     "Erf",
@@ -37,11 +42,13 @@ __all__ = [
     "OverTime",
     "ParametricLIF",
     "Rectangle",
+    "RecurrentGraph",
     "Sigmoid",
     "SlidingPSN",
     "SpikingGraph",
     "Surrogate",
     "Temporal",
+    "Threshold",
     "Triangle",
     "backend",
     "detach_state",
@@ -50,6 +57,7 @@ __all__ = [
     "mask_steps",
     "mean_over_time",
     "pack_steps",
+    "recurrent",
     "reference",
     "sawtooth",
     "stream",

@@ -17,6 +17,7 @@ Backend = Literal["numba", "triton", "reference"]
 _KERNELS: dict[str, Backend] = {"cpu": "numba", "cuda": "triton"}
 _installed = {name: find_spec(name) is not None for name in _KERNELS.values()}
 _forced = False
+_translated = False
 
 if not _installed["numba"]:
     warnings.warn(
@@ -54,6 +55,26 @@ def reference() -> Iterator[None]:
         _forced = before
 
 
+@contextmanager
+def kernels_translated() -> Iterator[None]:
+    """Inside, an export to ONNX sees the kernels' operators, which its caller translates."""
+    global _translated  # noqa: PLW0603
+    before, _translated = _translated, True
+    try:
+        yield
+    finally:
+        _translated = before
+
+
+def writes_onnx() -> bool:
+    """Whether this call is exported to ONNX, which knows neither kernels nor complex numbers."""
+    return torch.onnx.is_in_onnx_export()
+
+
 def uses_reference(x: Tensor, surrogate: Surrogate) -> bool:
     """Whether this input with this surrogate runs on the reference."""
-    return backend(x.device) == "reference" or type(surrogate) not in SHAPES
+    return (
+        backend(x.device) == "reference"
+        or type(surrogate) not in SHAPES
+        or (not _translated and writes_onnx())
+    )

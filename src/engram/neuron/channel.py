@@ -35,6 +35,26 @@ def per_channel(parameter: Tensor, x: Tensor) -> Tensor:
     return parameter.reshape([*own, 1, channels, *[1] * (x.ndim - 3)])
 
 
+def per_neuron(parameter: Tensor, x: Tensor) -> Tensor:
+    """A parameter `(*features)`, or any shape that broadcasts to it, in the state dtype of x.
+
+    Args:
+        parameter: The values, such as `(features,)` or `(channels, 1, 1)`.
+        x: Input sequence, `(time, batch, *features)`.
+
+    Raises:
+        ValueError: The parameter does not broadcast to the features of x.
+    """
+    own, features = tuple(parameter.shape), tuple(x.shape[2:])
+    pairs = zip(reversed(own), reversed(features), strict=False)
+    if len(own) > len(features) or any(a not in (1, b) for a, b in pairs):
+        raise ValueError(
+            f"a neuron with parameters of shape {own} got input of shape {tuple(x.shape)}: give "
+            f"it (time, batch, *features) whose features {own} broadcasts to"
+        )
+    return parameter.to(state_dtype(x))
+
+
 def check_channels(name: str, channels: int) -> None:
     """Raises ValueError unless there is at least one channel."""
     if channels < 1:
@@ -48,7 +68,7 @@ def log_uniform(name: str, channels: int, step_range: tuple[float, float]) -> nn
         ValueError: The range is not positive and rising.
     """
     low, high = step_range
-    if not 0 < low <= high:
+    if not 0 < low <= high < math.inf:
         raise ValueError(
             f"{name}(step_range={step_range}): give the least and the greatest step, both "
             "positive, such as (0.001, 0.1)"

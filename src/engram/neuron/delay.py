@@ -6,8 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from engram.neuron.channel import check_channels, per_channel
-from engram.neuron.functional import PSNState, remember, state_dtype
+from engram.neuron.channel import check_channels, per_channel, per_neuron
+from engram.neuron.functional import (
+    WindowState,
+    last_inputs,
+    no_history,
+    seen_inputs,
+    state_dtype,
+)
 from engram.neuron.module import Temporal
 
 
@@ -32,13 +38,14 @@ def delayed(
         arXiv 2112.03740, with one unit weight a channel; Hammouamri et al., ICLR 2024,
         arXiv 2306.17670, for spiking networks, with a Gaussian in place of the interpolation.
     """
-    with torch.no_grad():
-        bounded = delay.clamp(0, max_delay)
-        whole = bounded.floor().clamp(max=max_delay - 1)
-    fraction = delay + (bounded - delay).detach() - whole
+    fixed = delay.detach()
+    bounded = fixed.clamp(0, max_delay)
+    whole = bounded.floor().clamp(max=max_delay - 1)
+    fraction = delay + (bounded - fixed) - whole
     steps = torch.arange(max_delay, seen.shape[0], device=seen.device)
     rows = steps.reshape(-1, *[1] * (seen.ndim - 1)) - whole.long()
-    near, far = (torch.take_along_dim(seen, rows - i, dim=0) for i in (0, 1))
+    rows = rows.expand(-1, *seen.shape[1:])
+    near, far = (seen.gather(0, rows - i) for i in (0, 1))
     return (1 - fraction) * near + fraction * far
 
 
@@ -51,36 +58,52 @@ class Delay(Temporal):
         channels: Channels with a delay of their own, the third axis of the input; 1 shares one
             delay among all neurons.
         delay: The delay in steps that every channel starts from; None draws them uniformly between
-            0 and `max_delay`.
+            0 and `max_delay`. A tensor gives each neuron its own, in a shape that broadcasts to the
+            features of the input.
 
     Raises:
         ValueError: `max_delay` or channels below 1, or a delay outside 0 … `max_delay`; and at the
-            call, input whose third axis does not count the channels.
+            call, input whose third axis does not count the channels, or to whose features the
+            delays do not broadcast.
 
     References:
         Khalfaoui-Hassani et al., ICLR 2023, arXiv 2112.03740.
     """
 
-    def __init__(self, max_delay: int, channels: int = 1, *, delay: float | None = None) -> None:
+    state_type = WindowState
+
+    def __init__(
+        self, max_delay: int, channels: int = 1, *, delay: float | Tensor | None = None
+    ) -> None:
         super().__init__()
         check_channels("Delay", channels)
         if max_delay < 1:
             raise ValueError(f"Delay(max_delay={max_delay}): the longest delay is at least 1 step")
-        if delay is not None and not 0 <= delay <= max_delay:
+        bounds = None if delay is None else torch.as_tensor(delay)
+        if bounds is not None and not ((bounds >= 0) & (bounds <= max_delay)).all():
             raise ValueError(
                 f"Delay(delay={delay!r}): the delay must lie in 0 … {max_delay}, or raise max_delay"
             )
         self.max_delay = max_delay
-        start = torch.rand(channels) * max_delay
-        self.delay = nn.Parameter(start if delay is None else torch.full_like(start, delay))
+        self.each = isinstance(delay, Tensor)
+        if isinstance(delay, Tensor):
+            start = delay.detach().clone().to(torch.get_default_dtype())
+        else:
+            start = torch.rand(channels) * max_delay
+            start = start if delay is None else torch.full_like(start, delay)
+        self.delay = nn.Parameter(start)
 
-    def _run(self, x: Tensor, state: PSNState | None) -> tuple[Tensor, PSNState]:
-        if state is None:
-            state = PSNState(x.new_zeros(self.max_delay, *x.shape[1:]), 0)
-        seen = torch.cat([state.history, x])
-        y = delayed(seen.to(state_dtype(x)), per_channel(self.delay, x), self.max_delay)
-        return y.to(x.dtype), remember(seen, self.max_delay + 1, state.step + x.shape[0])
+    def _run(self, x: Tensor, state: WindowState | None) -> tuple[Tensor, WindowState]:
+        history = no_history(x, self.max_delay) if state is None else state.history
+        seen = seen_inputs(history, x, self.max_delay)
+        delay = per_neuron(self.delay, x) if self.each else per_channel(self.delay, x)
+        y = delayed(seen.to(state_dtype(x)), delay, self.max_delay)
+        return y.to(x.dtype), WindowState(last_inputs(seen, self.max_delay))
+
+    def _neurons(self, state: WindowState) -> torch.Size:
+        return state.history.shape[1:]
 
     def extra_repr(self) -> str:
         """What tells this layer from the default one."""
-        return f"max_delay={self.max_delay}, channels={self.delay.shape[0]}"
+        own = f"shape={tuple(self.delay.shape)}" if self.each else f"channels={len(self.delay)}"
+        return f"max_delay={self.max_delay}, {own}"

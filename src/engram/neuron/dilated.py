@@ -7,8 +7,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from engram.neuron.backend import writes_onnx
 from engram.neuron.channel import check_channels, per_channel
-from engram.neuron.functional import PSNState, remember, state_dtype
+from engram.neuron.functional import (
+    WindowState,
+    last_inputs,
+    no_history,
+    seen_inputs,
+    state_dtype,
+)
 from engram.neuron.module import Neuron
 from engram.neuron.psn import uniform_weight
 from engram.neuron.surrogate import ATan, Surrogate
@@ -33,12 +40,22 @@ def power_of_two(weight: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     References:
         Xue et al., NeurIPS 2025, arXiv 2501.14490.
     """
-    with torch.no_grad():
-        mantissa = torch.frexp(weight).mantissa.abs()
-        # w over its mantissa is a power of two without rounding, which exp2 does not promise
-        scale = torch.where(mantissa >= math.sqrt(0.5), mantissa, 2 * mantissa)
-        rounding = torch.where(weight == 0, 0.0, weight / scale) - weight
+    fixed = weight.detach()  # no_grad would let the derivatives of forward mode through
+    mantissa = _mantissa(fixed) if writes_onnx() else torch.frexp(fixed).mantissa.abs()
+    # w over its mantissa is a power of two without rounding, which exp2 does not promise
+    scale = torch.where(mantissa >= math.sqrt(0.5), mantissa, 2 * mantissa)
+    rounding = torch.where(fixed == 0, 0.0, fixed / scale) - fixed
     return weight + rounding
+
+
+def _mantissa(weight: Tensor) -> Tensor:
+    """|w| over the power of two next above it, in operators that ONNX has."""
+    size = torch.where(weight == 0, 1.0, weight.abs())
+    power = torch.exp2(torch.floor(torch.log2(size)) + 1)
+    # the logarithm is rounded: what it gives is a power of two, next to the right one at most
+    power = torch.where(size >= power, 2 * power, power)
+    power = torch.where(2 * size < power, power / 2, power)
+    return torch.where(weight == 0, 0.0, size / power)
 
 
 def dilated_charge(
@@ -86,6 +103,8 @@ class DilatedPSN(Neuron):
         norm into W and B before rounding W; here a norm is a layer of its own.
     """
 
+    state_type = WindowState
+
     def __init__(
         self,
         k: int,
@@ -112,14 +131,16 @@ class DilatedPSN(Neuron):
         )
         self.threshold = nn.Parameter(torch.ones(channels))
 
-    def _run(self, x: Tensor, state: PSNState | None) -> tuple[Tensor, PSNState]:
+    def _run(self, x: Tensor, state: WindowState | None) -> tuple[Tensor, WindowState]:
         before = (self.k - 1) * self.dilation
-        state = PSNState(x.new_zeros(before, *x.shape[1:]), 0) if state is None else state
-        seen = torch.cat([state.history, x])
+        seen = seen_inputs(no_history(x, before) if state is None else state.history, x, before)
         weight = power_of_two(per_channel(self.weight.mT, x))
         charge = dilated_charge(seen.to(state_dtype(x)), weight, self.dilation)
         spikes = self.surrogate(charge - per_channel(self.threshold, x))
-        return spikes.to(x.dtype), remember(seen, before + 1, state.step + x.shape[0])
+        return spikes.to(x.dtype), WindowState(last_inputs(seen, before))
+
+    def _neurons(self, state: WindowState) -> torch.Size:
+        return state.history.shape[1:]
 
     def extra_repr(self) -> str:
         """What tells this neuron from the default one."""

@@ -1,15 +1,20 @@
 """LIF with reset, all steps at once: the spike train as the fixed point of a matrix product."""
 
+import math
 from typing import final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from engram.neuron.check import check_finite
 from engram.neuron.functional import LIFState, state_dtype
 from engram.neuron.lif import check_tau
 from engram.neuron.module import Neuron
 from engram.neuron.surrogate import ATan, Surrogate
+
+BLOCK = 1024
+"""Steps that one matrix product covers; longer sequences go block by block."""
 
 
 def fixed_point_lif(
@@ -29,6 +34,9 @@ def fixed_point_lif(
 
     Iteration k is right about the first k steps, for a step reads only earlier spikes: with as many
     iterations as steps, spikes and gradient are those of `lif` with `reset=None`.
+
+    Λ is applied in blocks of 1,024 steps, each of which hands its last value on to the next: an
+    iteration takes T·min(T, 1024) products a neuron, and memory that grows with T, not with T².
 
     Args:
         x: Input sequence X.
@@ -50,24 +58,54 @@ def fixed_point_lif(
         iteration fires by Θ.
     """
     T, dtype = x.shape[0], state_dtype(x)
-    steps = torch.arange(T, dtype=dtype, device=x.device)
     leak = torch.full((), 1 - 1 / tau, dtype=dtype, device=x.device)
-    decay = torch.tril(leak ** (steps[:, None] - steps).clamp(min=0))
-    recall = threshold * (decay - torch.eye(T, dtype=dtype, device=x.device))
+    steps = torch.arange(T, dtype=dtype, device=x.device)
+    first = steps[:BLOCK]
+    decay = torch.tril(leak ** (first[:, None] - first).clamp(min=0))
+    recall = threshold * (decay - torch.eye(decay.shape[0], dtype=dtype, device=x.device))
     # bfloat16 products would move every spike: autocast has no say here
     with torch.autocast(x.device.type, enabled=False):
-        drive = decay @ x.reshape(T, x.shape[1:].numel()).to(dtype)
+        drive = _blockwise(decay, x.reshape(T, math.prod(x.shape[1:])).to(dtype), decay, leak, 1.0)
         drive = drive / tau if decay_input else drive
         if state is not None:
-            drive = drive + leak ** (steps[:, None] + 1) * state.voltage.reshape(1, -1)
+            drive = drive + leak ** (steps[:, None] + 1) * state.voltage.to(dtype).reshape(1, -1)
         charge = drive
         for _ in range(min(iterations, T) - 1):
             spikes = surrogate(charge - threshold)
-            charge = drive - recall @ (spikes.detach() if detach_reset else spikes)
+            spikes = spikes.detach() if detach_reset else spikes
+            charge = drive - _blockwise(recall, spikes, decay, leak, threshold)
     spikes = surrogate(charge - threshold)
     kept = spikes[-1].detach() if detach_reset else spikes[-1]
     voltage = (charge[-1] - threshold * kept).reshape(x.shape[1:])
     return spikes.to(x.dtype).reshape(x.shape), LIFState(voltage)
+
+
+def _blockwise(
+    matrix: Float[Tensor, "block block"],
+    x: Float[Tensor, "time n"],
+    decay: Float[Tensor, "block block"],
+    leak: Float[Tensor, ""],
+    scale: float,
+) -> Float[Tensor, "time n"]:
+    """The product of x with a matrix over all steps that is known on one block.
+
+    Args:
+        matrix: A_ij of the steps of one block; beyond the block it is scale · λ^(i−j), j < i.
+        x: The sequence.
+        decay: Λ_ij = λ^(i−j), j ≤ i, of one block.
+        leak: λ.
+        scale: See the matrix.
+    """
+    size = matrix.shape[0]
+    if x.shape[0] <= size:
+        return matrix @ x
+    fading = leak ** torch.arange(1, size + 1, device=x.device)[:, None]
+    blocks, before = [], torch.zeros_like(x[:1])
+    for block in x.split(size):
+        n = block.shape[0]
+        blocks.append(matrix[:n, :n] @ block + scale * fading[:n] * before)
+        before = decay[n - 1 : n, :n] @ block + fading[n - 1] * before
+    return torch.cat(blocks)
 
 
 @final
@@ -93,6 +131,8 @@ class FixedPointLIF(Neuron):
         Feng et al., ICML 2025, arXiv 2506.12087.
     """
 
+    state_type = LIFState
+
     def __init__(
         self,
         tau: float = 2.0,
@@ -105,6 +145,7 @@ class FixedPointLIF(Neuron):
     ) -> None:
         super().__init__()
         check_tau("FixedPointLIF", tau)
+        check_finite("FixedPointLIF", threshold=threshold)
         if not threshold > 0:
             raise ValueError(
                 f"FixedPointLIF(threshold={threshold!r}): a spike subtracts the threshold, which "

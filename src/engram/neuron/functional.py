@@ -4,14 +4,28 @@ Sequences are `(time, *neurons)`, where `*neurons` is usually `(batch, *features
 input is integrated in float32, and the spikes come back in the dtype of the input.
 """
 
+import copy
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from engram.neuron.check import check_firing, check_membrane, check_sequence
 from engram.neuron.surrogate import Surrogate
+
+
+def copied_state(state: Any, memo: Any) -> Any:
+    """A deep copy of a state: values that autograd computed are copied without their graph."""
+    return type(state)(
+        *(
+            value.detach().clone()
+            if isinstance(value, Tensor) and value.grad_fn is not None
+            else copy.deepcopy(value, memo)
+            for value in state
+        )
+    )
 
 
 class LIFState(NamedTuple):
@@ -23,17 +37,49 @@ class LIFState(NamedTuple):
 
     voltage: Tensor
 
+    __deepcopy__ = copied_state
 
-class PSNState(NamedTuple):
-    """What a causal parallel neuron remembers between steps.
+
+class CubaLIFState(NamedTuple):
+    """What a current-based neuron remembers between steps.
 
     Attributes:
-        history: The inputs that later steps still read, at most k−1, `(m, *neurons)`.
-        step: How many steps have run.
+        current: Synaptic current I[t], shaped `(*neurons)`.
+        voltage: Membrane potential after reset, V[t], shaped `(*neurons)`.
+    """
+
+    current: Tensor
+    voltage: Tensor
+
+    __deepcopy__ = copied_state
+
+
+class WindowState(NamedTuple):
+    """What a layer with a window over its last inputs remembers between steps.
+
+    Attributes:
+        history: The inputs that later steps still read, zero before the first, `(m, *neurons)`.
     """
 
     history: Tensor
-    step: int
+
+    __deepcopy__ = copied_state
+
+
+class PSNState(NamedTuple):
+    """What a causal parallel neuron whose steps differ remembers between them.
+
+    Attributes:
+        history: The k−1 inputs that later steps still read, zero before the first,
+            `(k − 1, *neurons)`.
+        step: How many steps have run, an integer tensor `()` on the CPU: a compiled graph takes it
+            as an input, where it would be compiled again for every other Python number.
+    """
+
+    history: Tensor
+    step: Tensor
+
+    __deepcopy__ = copied_state
 
 
 def state_dtype(x: Tensor) -> torch.dtype:
@@ -41,17 +87,17 @@ def state_dtype(x: Tensor) -> torch.dtype:
     return torch.promote_types(x.dtype, torch.float32)
 
 
-def rest(x: Float[Tensor, "time *neurons"], reset: float | None) -> LIFState:
+def rest(x: Float[Tensor, "time *neurons"], reset: float | Tensor | None) -> LIFState:
     """The state before the first step: V[0] is the reset potential, 0 for the soft reset."""
-    voltage = torch.full(x.shape[1:], reset or 0.0, dtype=state_dtype(x), device=x.device)
-    return LIFState(voltage)
+    voltage = torch.zeros(x.shape[1:], dtype=state_dtype(x), device=x.device)
+    return LIFState(voltage if reset is None else voltage + reset)
 
 
 def fire(
     charge: Float[Tensor, "*neurons"],
     *,
-    threshold: float = 1.0,
-    reset: float | None = 0.0,
+    threshold: float | Tensor = 1.0,
+    reset: float | Tensor | None = 0.0,
     detach_reset: bool = False,
     surrogate: Surrogate,
 ) -> tuple[Float[Tensor, "*neurons"], LIFState]:
@@ -70,6 +116,8 @@ def fire(
     kept = spikes.detach() if detach_reset else spikes
     if reset is None:
         return spikes, LIFState(charge - kept * threshold)
+    if not detach_reset:  # from an infinite charge dS/dH is 0, and so is what goes through S
+        kept = torch.where(charge.isinf(), spikes.detach(), spikes)
     return spikes, LIFState((1 - kept) * charge + kept * reset)
 
 
@@ -77,10 +125,10 @@ def lif(
     x: Float[Tensor, "time *neurons"],
     state: LIFState | None = None,
     *,
-    tau: float = 2.0,
-    leak: Float[Tensor, ""] | None = None,
-    threshold: float = 1.0,
-    reset: float | None = 0.0,
+    tau: float | Tensor = 2.0,
+    leak: Float[Tensor, "..."] | None = None,
+    threshold: float | Tensor = 1.0,
+    reset: float | Tensor | None = 0.0,
     decay_input: bool = True,
     detach_reset: bool = False,
     surrogate: Surrogate,
@@ -90,12 +138,13 @@ def lif(
     H[t] = V[t−1] + (X[t] − (V[t−1] − V_reset))/τ, or with `decay_input=False`
     H[t] = V[t−1] − (V[t−1] − V_reset)/τ + X[t]; then S[t] and V[t] as in `fire`. An infinite τ
     whose input does not decay is the integrate-and-fire neuron. An infinite or undefined input
-    follows IEEE arithmetic through these equations and reaches no other neuron.
+    follows IEEE arithmetic through these equations and reaches no other neuron. The parameters may
+    be tensors that broadcast over one step of x: a value for each neuron or channel.
 
     Args:
         x: Input sequence X.
         state: The membrane before the first step; None starts from rest.
-        tau: Membrane time constant τ in steps, above 1.
+        tau: Membrane time constant τ in steps, at least 1.
         leak: 1/τ as a tensor that learns (parametric LIF), in place of `tau`.
         threshold: Firing threshold V_th.
         reset: Reset potential V_reset; None subtracts the threshold instead (soft reset).
@@ -109,11 +158,18 @@ def lif(
     References:
         Fang et al., "Incorporating learnable membrane time constant", ICCV 2021, arXiv 2007.05785.
     """
-    state = rest(x, reset) if state is None else state
+    check_sequence(x)
+    own = isinstance(threshold, Tensor) or isinstance(reset, Tensor)  # values of each neuron
+    if not own and not torch.compiler.is_compiling():  # which does not see how numbers round
+        check_firing(state_dtype(x), threshold, reset)
+    if state is None:
+        state = rest(x, reset)
+    else:
+        check_membrane(x, state.voltage)
     spikes = []
     for x_t in x.unbind(0):  # indexing x[t] in the graph is far slower
         s_t, state = fire(
-            _charge(state.voltage, x_t, reset or 0.0, tau, leak, decay_input),
+            _charge(state.voltage, x_t, 0.0 if reset is None else reset, tau, leak, decay_input),
             threshold=threshold,
             reset=reset,
             detach_reset=detach_reset,
@@ -124,14 +180,98 @@ def lif(
 
 
 def _charge(
-    v: Tensor, x: Tensor, resting: float, tau: float, leak: Tensor | None, decay_input: bool
+    v: Tensor,
+    x: Tensor,
+    resting: float | Tensor,
+    tau: float | Tensor,
+    leak: Tensor | None,
+    decay_input: bool,
 ) -> Tensor:
     """H[t] from V[t−1] and X[t]."""
-    if leak is None and math.isinf(tau) and not decay_input:
+    if leak is None and isinstance(tau, float) and math.isinf(tau) and not decay_input:
         return v + x
     drift = x - (v - resting) if decay_input else v - resting
     decayed = drift / tau if leak is None else drift * leak
     return v + decayed if decay_input else v - decayed + x
+
+
+def li(
+    x: Float[Tensor, "time *neurons"],
+    state: LIFState | None = None,
+    *,
+    tau: float | Tensor = 2.0,
+    resting: float | Tensor = 0.0,
+    decay_input: bool = True,
+) -> tuple[Float[Tensor, "time *neurons"], LIFState]:
+    """Leaky integrator, step by step: a membrane that neither fires nor resets.
+
+    V[t] = V[t−1] + (X[t] − (V[t−1] − V_rest))/τ, or with `decay_input=False`
+    V[t] = V[t−1] − (V[t−1] − V_rest)/τ + X[t].
+
+    Args:
+        x: Input sequence X.
+        state: The membrane before the first step; None starts from V_rest.
+        tau: Time constant τ in steps, at least 1, or a value for each neuron; infinite for no leak.
+        resting: V_rest, or a value for each neuron.
+        decay_input: Whether the input, too, is divided by τ.
+
+    Returns:
+        The membrane at every step in the dtype of x, and the state after the last step.
+    """
+    state = rest(x, resting) if state is None else state
+    potentials, v = [], state.voltage
+    for x_t in x.unbind(0):
+        v = v + (x_t - (v - resting)) / tau if decay_input else v - (v - resting) / tau + x_t
+        potentials.append(v.to(x.dtype))
+    return torch.stack(potentials), LIFState(v)
+
+
+def cuba_lif(
+    x: Float[Tensor, "time *neurons"],
+    state: CubaLIFState | None = None,
+    *,
+    tau_syn: float | Tensor = 2.0,
+    tau: float | Tensor = 2.0,
+    threshold: float | Tensor = 1.0,
+    reset: float | Tensor | None = 0.0,
+    decay_input: bool = True,
+    detach_reset: bool = False,
+    surrogate: Surrogate,
+) -> tuple[Float[Tensor, "time *neurons"], CubaLIFState]:
+    """Current-based leaky integrate-and-fire, step by step.
+
+    I[t] = I[t−1] + (X[t] − I[t−1])/τ_syn, the current of an exponential synapse, drives the LIF of
+    `lif`. With `decay_input=False` neither X nor I is divided by its time constant:
+    I[t] = I[t−1] − I[t−1]/τ_syn + X[t]. A spike resets the membrane and leaves the current.
+
+    Args:
+        x: Input sequence X.
+        state: Current and membrane before the first step; None starts from rest.
+        tau_syn: Time constant of the synapse in steps, at least 1, or a value for each neuron.
+        tau: Time constant of the membrane in steps, at least 1, or a value for each neuron.
+        threshold: Firing threshold V_th.
+        reset: Reset potential V_reset; None subtracts the threshold instead (soft reset).
+        decay_input: Whether the inputs of both stages are divided by their time constants.
+        detach_reset: Whether the gradient ignores the path through the reset.
+        surrogate: The spike function.
+
+    Returns:
+        Spikes in the dtype of x, and the state after the last step.
+    """
+    current = LIFState(state.current) if state is not None else None
+    wide = x.to(state_dtype(x))
+    currents, current = li(wide, current, tau=tau_syn, decay_input=decay_input)
+    spikes, membrane = lif(
+        currents,
+        None if state is None else LIFState(state.voltage),
+        tau=tau,
+        threshold=threshold,
+        reset=reset,
+        decay_input=decay_input,
+        detach_reset=detach_reset,
+        surrogate=surrogate,
+    )
+    return spikes.to(x.dtype), CubaLIFState(current.voltage, membrane.voltage)
 
 
 def psn(
@@ -167,9 +307,35 @@ def psn(
     return surrogate(charge).to(x.dtype).reshape(weight.shape[0], *x.shape[1:])
 
 
-def remember(seen: Float[Tensor, "time *neurons"], k: int, step: int) -> PSNState:
-    """The state after `step` steps of a neuron of order k that has `seen` these inputs last."""
-    return PSNState(seen[max(0, seen.shape[0] - (k - 1)) :], step)
+def no_history(x: Float[Tensor, "time *neurons"], length: int) -> Float[Tensor, "m *neurons"]:
+    """The `length` inputs before the first step, which are zero."""
+    return x.new_zeros(length, *x.shape[1:])
+
+
+def seen_inputs(
+    history: Float[Tensor, "m *neurons"], x: Float[Tensor, "time *neurons"], length: int
+) -> Float[Tensor, "seen *neurons"]:
+    """The inputs before a sequence and the sequence, in its dtype.
+
+    Args:
+        history: The inputs before.
+        x: The sequence.
+        length: How many inputs before it the layer reads.
+
+    Raises:
+        ValueError: The history has another length, as that of another layer has.
+    """
+    if history.shape[0] != length:
+        raise ValueError(
+            f"the state holds {history.shape[0]} earlier inputs and this layer reads {length}: "
+            "pass a state that the same layer returned"
+        )
+    return torch.cat([history.to(x.dtype), x])
+
+
+def last_inputs(seen: Float[Tensor, "seen *neurons"], length: int) -> Float[Tensor, "m *neurons"]:
+    """The last `length` inputs, which are the history of the next step."""
+    return seen[seen.shape[0] - length :]
 
 
 def band_mask(T: int, k: int, *, device: torch.device | None = None) -> Float[Tensor, "T T"]:
@@ -179,7 +345,7 @@ def band_mask(T: int, k: int, *, device: torch.device | None = None) -> Float[Te
 
 
 def masked_weight(
-    weight: Float[Tensor, "T T"], mask: Float[Tensor, "T T"], lam: float
+    weight: Float[Tensor, "T T"], mask: Float[Tensor, "T T"], lam: float | Float[Tensor, ""]
 ) -> Float[Tensor, "T T"]:
     """W ⊙ M_k(λ), M_k(λ) = λ·M_k + (1 − λ)·J: dense at λ = 0, causal at λ = 1.
 

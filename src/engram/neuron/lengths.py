@@ -26,6 +26,7 @@ def valid_steps(
     Raises:
         ValueError: The lengths are not integers, not one a sequence, or outside 1 … T.
     """
+    _check_tensor(lengths)
     kinds = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
     if lengths.ndim != 1 or lengths.dtype not in kinds:
         raise ValueError(
@@ -69,6 +70,7 @@ def mean_over_time(
     Raises:
         ValueError: The lengths do not fit the batch.
     """
+    _check_tensor(lengths)
     total = mask_steps(x, lengths).sum(0, dtype=state_dtype(x))
     return (total / lengths.to(total).reshape(-1, *[1] * (total.ndim - 1))).to(x.dtype)
 
@@ -132,7 +134,19 @@ def unpack_steps(
     return padded.index_put(real.nonzero(as_tuple=True), packed)
 
 
+def _check_tensor(lengths: object) -> None:
+    if not isinstance(lengths, Tensor):
+        raise ValueError(
+            f"lengths are a {type(lengths).__name__}: give a tensor with one integer a sequence, "
+            "such as torch.tensor([5, 3])"
+        )
+
+
 def _valid(x: Tensor, lengths: Tensor) -> Tensor:
+    if x.ndim < 1:
+        raise ValueError(
+            "input of shape () with lengths: give it (time, batch, *features), padded at the end"
+        )
     real = valid_steps(lengths, x.shape[0], device=x.device)
     if x.ndim < 2 or x.shape[1] != lengths.shape[0]:
         raise ValueError(

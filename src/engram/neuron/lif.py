@@ -2,13 +2,15 @@
 
 import math
 from abc import abstractmethod
-from typing import final
+from collections.abc import Sequence
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
 from engram.neuron import functional as F
 from engram.neuron.backend import uses_reference
+from engram.neuron.channel import per_neuron
 from engram.neuron.kernel.lif import lif as compiled_lif
 from engram.neuron.module import Neuron
 from engram.neuron.surrogate import ATan, Surrogate
@@ -17,58 +19,93 @@ from engram.neuron.surrogate import ATan, Surrogate
 class LeakyNeuron(Neuron):
     """A neuron that charges, fires where H ≥ V_th, and resets."""
 
+    threshold: float | Tensor
+    reset: float | Tensor | None
+
     def __init__(
         self,
         *,
-        threshold: float,
-        reset: float | None,
+        threshold: float | Tensor,
+        reset: float | Tensor | None,
         detach_reset: bool,
         surrogate: Surrogate | None,
     ) -> None:
         super().__init__()
         name = type(self).__name__
-        if reset is None and threshold <= 0:
+        keep(self, "threshold", threshold)
+        keep(self, "reset", reset)
+        if reset is None and lowest(self.threshold) <= 0:
             raise ValueError(
-                f"{name}(threshold={threshold!r}, reset=None): the soft reset subtracts the "
+                f"{name}(threshold={shown(threshold)}, reset=None): the soft reset subtracts the "
                 "threshold, which must then be positive"
             )
-        if reset is not None and reset >= threshold:
+        if self.reset is not None and lowest(self.threshold - self.reset) <= 0:
             raise ValueError(
-                f"{name}(threshold={threshold!r}, reset={reset!r}): the reset potential must lie "
-                "below the threshold; reset=None gives the soft reset"
+                f"{name}(threshold={shown(threshold)}, reset={shown(reset)}): the reset potential "
+                "must lie below the threshold; reset=None gives the soft reset"
             )
-        self.threshold = float(threshold)
-        self.reset = None if reset is None else float(reset)
         self.detach_reset = detach_reset
         self.surrogate = surrogate or ATan()
 
     def extra_repr(self) -> str:
         """The settings, as the constructor takes them."""
         return (
-            f"threshold={self.threshold}, reset={self.reset}, detach_reset={self.detach_reset}, "
-            f"surrogate={self.surrogate}"
+            f"threshold={shown(self.threshold)}, reset={shown(self.reset)}, "
+            f"detach_reset={self.detach_reset}, surrogate={self.surrogate}"
         )
 
 
 class SteppedNeuron(LeakyNeuron):
-    """A leaky neuron that runs step after step, in a kernel where there is one."""
+    """A leaky neuron that runs step after step, in a kernel where there is one.
+
+    The kernels know one value a layer; a layer whose neurons or channels have values of their own
+    runs on the reference in plain torch.
+    """
 
     decay_input: bool
+    state_type = F.LIFState
 
     @abstractmethod
-    def _leak(self) -> tuple[float, Tensor | None]:
+    def _leak(self) -> tuple[float | Tensor, Tensor | None]:
         """τ, and 1/τ in its place where it is learned."""
 
     def _run(self, x: Tensor, state: F.LIFState | None) -> tuple[Tensor, F.LIFState]:
         tau, leak = self._leak()
+        if (
+            isinstance(self.threshold, Tensor)
+            or isinstance(self.reset, Tensor)
+            or isinstance(tau, Tensor)
+            or (leak is not None and leak.ndim)
+        ):
+            return self._run_own(x, state, tau, leak)
         lif = F.lif if uses_reference(x, self.surrogate) else compiled_lif
         return lif(
             x,
             state,
-            tau=tau,
+            tau=tau,  # pyright: ignore[reportArgumentType]
             leak=leak,
-            threshold=self.threshold,
-            reset=self.reset,
+            threshold=self.threshold,  # pyright: ignore[reportArgumentType]
+            reset=self.reset,  # pyright: ignore[reportArgumentType]
+            decay_input=self.decay_input,
+            detach_reset=self.detach_reset,
+            surrogate=self.surrogate,
+        )
+
+    def _run_own(
+        self, x: Tensor, state: F.LIFState | None, tau: float | Tensor, leak: Tensor | None
+    ) -> tuple[Tensor, F.LIFState]:
+        """Neurons with values of their own."""
+        values: dict[str, Any] = {
+            "tau": tau,
+            "leak": leak,
+            "threshold": self.threshold,
+            "reset": self.reset,
+        }
+        values |= {n: per_neuron(v, x) for n, v in values.items() if isinstance(v, Tensor)}
+        return F.lif(
+            x,
+            state,
+            **values,
             decay_input=self.decay_input,
             detach_reset=self.detach_reset,
             surrogate=self.surrogate,
@@ -80,21 +117,24 @@ class IF(SteppedNeuron):
     """Integrate-and-fire: H[t] = V[t−1] + X[t], a LIF with infinite τ.
 
     Args:
-        threshold: Firing threshold V_th.
-        reset: Reset potential; None subtracts the threshold instead (soft reset).
+        threshold: Firing threshold V_th, or a value for each neuron: a tensor that broadcasts to
+            the features of the input.
+        reset: Reset potential, or a value for each neuron; None subtracts the threshold instead
+            (soft reset).
         detach_reset: Whether the gradient ignores the path through the reset.
         surrogate: The spike function; `ATan()` when None.
 
     Raises:
-        ValueError: The reset does not leave the membrane below threshold.
+        ValueError: The reset does not leave the membrane below threshold, or a value is not finite;
+            and at the call, values that do not broadcast to the features.
     """
 
     decay_input = False
 
     def __init__(
         self,
-        threshold: float = 1.0,
-        reset: float | None = 0.0,
+        threshold: float | Tensor = 1.0,
+        reset: float | Tensor | None = 0.0,
         *,
         detach_reset: bool = False,
         surrogate: Surrogate | None = None,
@@ -109,59 +149,92 @@ class IF(SteppedNeuron):
 
 @final
 class LIF(SteppedNeuron):
-    """Leaky integrate-and-fire: H[t] = V[t−1] + (X[t] − (V[t−1] − V_reset))/τ.
+    """Leaky integrate-and-fire: H[t] = V[t−1] + (X[t] − (V[t−1] − V_rest))/τ.
 
     Args:
-        tau: Membrane time constant in steps, above 1.
-        threshold: Firing threshold V_th.
-        reset: Reset potential; None subtracts the threshold instead (soft reset).
+        tau: Membrane time constant in steps, above 1; or a value for each neuron, at least 1: a
+            tensor that broadcasts to the features of the input. A layer whose membranes all forget
+            at every step, τ = 1, is a `Threshold`.
+        threshold: Firing threshold V_th, or a value for each neuron.
+        reset: Reset potential V_reset, or a value for each neuron; None subtracts the threshold
+            instead (soft reset). The membrane starts there, or at 0 for the soft reset.
         decay_input: Whether the input, too, is divided by τ.
+        resting: The potential V_rest that the membrane leaks to, or a value for each neuron; None
+            is the reset potential, or 0 for the soft reset.
         detach_reset: Whether the gradient ignores the path through the reset.
         surrogate: The spike function; `ATan()` when None.
 
     Raises:
-        ValueError: τ ≤ 1, or the reset does not leave the membrane below threshold.
+        ValueError: τ is too short, the reset does not leave the membrane below threshold, or a
+            value is not finite; and at the call, values that do not broadcast to the features.
     """
+
+    tau: float | Tensor
+    resting: float | Tensor | None
 
     def __init__(
         self,
-        tau: float = 2.0,
-        threshold: float = 1.0,
-        reset: float | None = 0.0,
+        tau: float | Tensor = 2.0,
+        threshold: float | Tensor = 1.0,
+        reset: float | Tensor | None = 0.0,
         *,
         decay_input: bool = True,
+        resting: float | Tensor | None = None,
         detach_reset: bool = False,
         surrogate: Surrogate | None = None,
     ) -> None:
         super().__init__(
             threshold=threshold, reset=reset, detach_reset=detach_reset, surrogate=surrogate
         )
-        check_tau("LIF", tau)
-        self.tau = float(tau)
+        check_tau("LIF", tau, at_least=isinstance(tau, Tensor))
+        keep(self, "tau", tau, finite=False)
+        keep(self, "resting", resting)
         self.decay_input = decay_input
 
-    def _leak(self) -> tuple[float, None]:
+    def _leak(self) -> tuple[float | Tensor, None]:
         return self.tau, None
+
+    def _run(self, x: Tensor, state: F.LIFState | None) -> tuple[Tensor, F.LIFState]:
+        if self.resting is None:
+            return super()._run(x, state)
+        spikes, after = super()._run(x.to(F.state_dtype(x)) + self._resting_current(x), state)
+        return spikes.to(x.dtype), after
+
+    def _resting_current(self, x: Tensor) -> Tensor:
+        """The constant current that holds the membrane at V_rest in place of V_reset."""
+        resting = 0.0 if self.resting is None else self.resting
+        gap = torch.as_tensor(resting) - (0.0 if self.reset is None else self.reset)
+        current = gap if self.decay_input else gap / self.tau
+        return per_neuron(current.to(x.device), x)
 
     def extra_repr(self) -> str:
         """The settings, as the constructor takes them."""
-        return f"tau={self.tau}, decay_input={self.decay_input}, {super().extra_repr()}"
+        resting = "" if self.resting is None else f"resting={shown(self.resting)}, "
+        return (
+            f"tau={shown(self.tau)}, decay_input={self.decay_input}, {resting}"
+            f"{super().extra_repr()}"
+        )
 
 
 @final
 class ParametricLIF(SteppedNeuron):
-    """LIF whose time constant learns: 1/τ = sigmoid(w), one w for the layer.
+    """LIF whose time constant learns: 1/τ = sigmoid(w), one w for the layer or for each channel.
 
     Args:
-        tau: The time constant that training starts from, above 1.
-        threshold: Firing threshold V_th.
-        reset: Reset potential; None subtracts the threshold instead (soft reset).
+        tau: The time constant that training starts from, above 1; or a value for each of `shape`.
+        threshold: Firing threshold V_th, or a value for each neuron.
+        reset: Reset potential, or a value for each neuron; None subtracts the threshold instead
+            (soft reset).
+        shape: Shape of w, which broadcasts to the features of the input: `(channels, 1, 1)` before
+            or after a 2-D convolution, `(features,)` for neurons of their own. Empty shares one w.
         decay_input: Whether the input, too, is divided by τ.
         detach_reset: Whether the gradient ignores the path through the reset.
         surrogate: The spike function; `ATan()` when None.
 
     Raises:
-        ValueError: τ ≤ 1, or the reset does not leave the membrane below threshold.
+        ValueError: τ ≤ 1, `tau` does not broadcast to `shape`, the reset does not leave the
+            membrane below threshold, or a value is not finite; and at the call, w does not
+            broadcast to the features.
 
     References:
         Fang et al., "Incorporating learnable membrane time constant", ICCV 2021, arXiv 2007.05785.
@@ -169,10 +242,11 @@ class ParametricLIF(SteppedNeuron):
 
     def __init__(
         self,
-        tau: float = 2.0,
-        threshold: float = 1.0,
-        reset: float | None = 0.0,
+        tau: float | Tensor = 2.0,
+        threshold: float | Tensor = 1.0,
+        reset: float | Tensor | None = 0.0,
         *,
+        shape: Sequence[int] | None = None,
         decay_input: bool = True,
         detach_reset: bool = False,
         surrogate: Surrogate | None = None,
@@ -181,26 +255,73 @@ class ParametricLIF(SteppedNeuron):
             threshold=threshold, reset=reset, detach_reset=detach_reset, surrogate=surrogate
         )
         check_tau("ParametricLIF", tau)
-        self.w = nn.Parameter(torch.tensor(-math.log(tau - 1.0)))
+        start = -(torch.as_tensor(tau, dtype=torch.get_default_dtype()) - 1.0).log()
+        if shape is not None:
+            try:
+                start = start.expand(tuple(shape))
+            except RuntimeError as error:
+                raise ValueError(
+                    f"ParametricLIF(tau={shown(tau)}, shape={tuple(shape)}): tau must broadcast to "
+                    "the shape"
+                ) from error
+        self.w = nn.Parameter(start.clone())
         self.decay_input = decay_input
 
     @property
-    def tau(self) -> float:
-        """The time constant learned so far, in steps."""
-        return 1.0 / self.w.detach().sigmoid().item()
+    def tau(self) -> float | Tensor:
+        """The time constant learned so far, 1 + exp(−w) steps; one for each w.
+
+        It is infinite where that overflows.
+        """
+        tau = 1.0 + (-self.w.detach().double()).exp()
+        return tau if tau.ndim else tau.item()
 
     def _leak(self) -> tuple[float, Tensor]:
         return math.inf, self.w.sigmoid()
 
     def extra_repr(self) -> str:
         """The settings, as the constructor takes them."""
-        return f"decay_input={self.decay_input}, {super().extra_repr()}"
+        shape = f"shape={tuple(self.w.shape)}, " if self.w.ndim else ""
+        return f"{shape}decay_input={self.decay_input}, {super().extra_repr()}"
 
 
-def check_tau(name: str, tau: float) -> None:
-    """Raises ValueError unless the time constant is above one step."""
-    if not tau > 1.0:
+def keep(
+    module: nn.Module, name: str, value: float | Tensor | None, *, finite: bool = True
+) -> None:
+    """Keeps a setting as a float, or as a buffer where neurons have values of their own.
+
+    Raises:
+        ValueError: A value is undefined, or infinite where it must be finite.
+    """
+    array = None if value is None else torch.as_tensor(value, dtype=torch.float64)
+    if array is not None and (array.isnan().any() or (finite and array.isinf().any())):
         raise ValueError(
-            f"{name}(tau={tau!r}): the membrane time constant must be above 1 step; "
-            "for a neuron without leak use IF"
+            f"{type(module).__name__}({name}={shown(value)}): the values must be finite numbers"
+        )
+    if isinstance(value, Tensor) and value.numel() != 1:
+        dtype = torch.promote_types(value.dtype, torch.get_default_dtype())
+        module.register_buffer(name, value.detach().to(dtype).clone())
+    else:
+        setattr(module, name, None if array is None else array.item())
+
+
+def lowest(value: float | Tensor) -> float:
+    """The least of the values of a setting."""
+    return torch.as_tensor(value).min().item()
+
+
+def shown(value: float | Tensor | None) -> str:
+    """A setting in a message: its value, or the range and shape of many."""
+    if isinstance(value, Tensor) and value.numel() > 1:
+        return f"<{value.min().item():g} … {value.max().item():g}, shape {tuple(value.shape)}>"
+    return repr(value.item() if isinstance(value, Tensor) and value.numel() == 1 else value)
+
+
+def check_tau(name: str, tau: float | Tensor, *, at_least: bool = False) -> None:
+    """Raises ValueError unless each time constant is above one step, or at least one."""
+    taus = torch.as_tensor(tau, dtype=torch.float64)
+    if taus.numel() and not (taus >= 1.0 if at_least else taus > 1.0).all():
+        raise ValueError(
+            f"{name}(tau={shown(tau)}): the membrane time constant must be "
+            f"{'at least' if at_least else 'above'} 1 step; for a neuron without leak use IF"
         )

@@ -3,10 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, final
+from typing import Any, ClassVar, final
 
+import torch
 from torch import Tensor, nn
 
+from engram.neuron.carry import Stream, check_causal, here, stream_of, usable
 from engram.neuron.lengths import mask_steps
 
 
@@ -18,14 +20,59 @@ class Temporal(nn.Module, ABC):
     state from call to call, a step or a chunk at a time.
     """
 
-    single_step = False
-    carry = False
-    state: Any = None
+    state_type: ClassVar[type | None] = None
+    """The class of the states that `run` takes and returns; None where there is no state."""
+    stateful: ClassVar[bool] = True
+    """Whether the layer may have a state to carry."""
 
     @property
     def causal(self) -> bool:
         """Whether a step depends on no later input, so that the layer can be streamed."""
         return True
+
+    @property
+    def carry(self) -> bool:
+        """Whether a call now would carry the state of an earlier one, inside `stream`."""
+        return stream_of(self, stateful=self.stateful) is not None
+
+    @property
+    def single_step(self) -> bool:
+        """Whether a call now takes one step, inside `stream(single_step=True)`."""
+        stream = stream_of(self, stateful=self.stateful)
+        return stream is not None and stream.single_step
+
+    @property
+    def state(self) -> Any:
+        """The state that the layer carries; None at rest, and outside `stream`.
+
+        Inside `stream` it can be set, to start from another state than rest.
+
+        Raises:
+            ValueError: The layer carries several states, being used at several places of the
+                network; or a state is set outside `stream`.
+        """
+        stream = stream_of(self, stateful=self.stateful)
+        return None if stream is None else next(iter(self._states(stream)), None)
+
+    @state.setter
+    def state(self, value: Any) -> None:
+        stream = stream_of(self)
+        if stream is None:
+            raise ValueError(
+                f"{type(self).__name__}.state was set outside stream(), where no call reads it: "
+                "set it inside, or use run(x, state)"
+            )
+        self._states(stream)
+        stream.put(self, value)
+
+    def _states(self, stream: Stream) -> list[Any]:
+        states = list(stream.states_of(self).values())
+        if len(states) > 1:
+            raise ValueError(
+                f"{stream.name_of(self)} carries {len(states)} states, one for each of its uses: "
+                "read or set the state of a layer that is used once"
+            )
+        return states
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """What the layer makes of a sequence, or of one step inside `stream(single_step=True)`.
@@ -39,20 +86,43 @@ class Temporal(nn.Module, ABC):
             The output, in the dtype and device of x.
 
         Raises:
-            ValueError: x is not floating point, has no time axis or no step; the lengths do not
-                fit, or were given inside `stream`.
+            ValueError: x is not a dense floating-point tensor, has no time axis or no step; the
+                lengths do not fit, or were given inside `stream`; or, inside `stream`, the state
+                cannot be carried: see there.
         """
+        if here.streams:
+            if here.folded:
+                self._refuse_folded()
+            stream = stream_of(self, stateful=self.stateful)
+            if stream is not None:
+                return self._stream(stream, x, lengths)
+        self._check(x)
         if lengths is not None:
-            if self.carry:
-                raise ValueError(
-                    f"{type(self).__name__} got lengths inside stream(): stream each sequence "
-                    "alone, or call it outside"
-                )
-            return mask_steps(self.run(mask_steps(x, lengths))[0], lengths)
-        y, state = self.run(x.unsqueeze(0) if self.single_step else x, self.state)
-        if self.carry:
-            self.state = state
-        return y.squeeze(0) if self.single_step else y
+            return mask_steps(self._run(mask_steps(x, lengths), None)[0], lengths)
+        return self._run(x, None)[0]
+
+    def _stream(self, stream: Stream, x: Tensor, lengths: Tensor | None) -> Tensor:
+        """What `forward` does inside `stream`."""
+        if lengths is not None:
+            raise ValueError(
+                f"{type(self).__name__} got lengths inside stream(): stream each sequence "
+                "alone, or call it outside"
+            )
+        if stream.single_step:
+            self._check_tensor(x)
+            x = x.unsqueeze(0)
+        else:
+            self._check(x)
+        if not self.stateful:
+            y, _ = self._run(x, None)
+        else:
+            if not self.causal:
+                check_causal(self)
+            use = stream.use(self)
+            state = stream.states.get(use)
+            y, after = self._run(x, self._rest(x) if state is None else self._fitted(state, x))
+            stream.keep(use, after)
+        return y.squeeze(0) if stream.single_step else y
 
     def run(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """What the layer makes of a sequence that follows `state`, and the state after it.
@@ -65,27 +135,92 @@ class Temporal(nn.Module, ABC):
             The output in the dtype of x, and the state after the last step.
 
         Raises:
-            ValueError: x is not floating point, has no time axis or no step.
+            ValueError: x is not a dense floating-point tensor, has no time axis or no step; or the
+                state is not one of this layer for a batch of this shape.
         """
-        if not x.is_floating_point():
+        self._check(x)
+        return self._run(x, self._rest(x) if state is None else self._fitted(state, x))
+
+    @abstractmethod
+    def _run(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """What `run` does once its input is known to be sound.
+
+        With None for the state it starts from rest. The state that it then returns need not be
+        complete, if there is a `_rest` to start from where it matters.
+        """
+
+    def _rest(self, x: Tensor) -> Any:
+        """The state before the first step, if the layer needs it in full to return the next."""
+        return None
+
+    def _neurons(self, state: Any) -> torch.Size:
+        """The shape of one step of the input that a state belongs to."""
+        return state[-1].shape
+
+    def _fitted(self, state: Any, x: Tensor) -> Any:
+        """The state, checked, on the device of x."""
+        if self.state_type is None:
+            return state
+        if type(state) is not self.state_type:
             raise ValueError(
-                f"{type(self).__name__} got input of dtype {x.dtype}: give it a floating-point "
-                "tensor, such as x.float()"
+                f"{type(self).__name__} got a state of type {type(state).__name__}: pass the "
+                f"{self.state_type.__name__} that an earlier run of the layer returned, or None"
             )
+        if (neurons := self._neurons(state)) != x.shape[1:]:
+            raise ValueError(
+                f"{type(self).__name__} carries the state of a batch of shape {tuple(neurons)} and "
+                f"got one of shape {tuple(x.shape[1:])}: neither batch size nor features may "
+                "change while a state is carried; open a new stream(), or run from state None, "
+                "for another batch, such as a smaller last one"
+            )
+        first = state[0]
+        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            state = usable(state)
+        if not (first.is_cpu and x.is_cpu) and first.device != x.device:
+            state = type(state)(*(v.to(x.device) if v.ndim else v for v in state))
+        return state
+
+    def _replicate_for_data_parallel(self) -> "Temporal":
+        if self.carry:
+            raise ValueError(
+                f"{type(self).__name__} is replicated by DataParallel inside stream(): a replica "
+                "would not carry the state; stream on one device, or with one process a device "
+                "(DistributedDataParallel)"
+            )
+        return super()._replicate_for_data_parallel()
+
+    def _check(self, x: Tensor) -> None:
+        self._check_tensor(x)
         if x.ndim < 1 or x.shape[0] == 0:
             raise ValueError(
                 f"{type(self).__name__} got input of shape {tuple(x.shape)}: the first axis is "
                 "time and needs at least one step"
             )
-        return self._run(x, state)
+        if here.folded:
+            self._refuse_folded()
 
-    @abstractmethod
-    def _run(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """What `run` does once its input is known to be sound."""
+    def _refuse_folded(self) -> None:
+        raise ValueError(
+            f"{type(self).__name__} is called inside OverTime, which folds time and batch into "
+            "one axis: take it out of OverTime, which is for layers that know no time"
+        )
 
-    def __getstate__(self) -> dict[str, Any]:
-        """A copy keeps the carried state's values but not the graph that led to them."""
-        return self.__dict__ | {"state": _detached(self.state)}
+    def _check_tensor(self, x: Tensor) -> None:
+        if not isinstance(x, Tensor):
+            raise ValueError(
+                f"{type(self).__name__} got a {type(x).__name__}: give it one tensor "
+                "(time, batch, *features)"
+            )
+        if not x.is_floating_point():
+            raise ValueError(
+                f"{type(self).__name__} got input of dtype {x.dtype}: give it a floating-point "
+                "tensor, such as x.float()"
+            )
+        if x.layout is not torch.strided or x.is_nested:
+            raise ValueError(
+                f"{type(self).__name__} got input of layout {x.layout}: give it a dense tensor, "
+                "such as x.to_dense(), or x.to_padded_tensor(0) with lengths"
+            )
 
 
 class Neuron(Temporal):
@@ -98,27 +233,69 @@ class OverTime(Temporal):
 
     Args:
         layer: Takes `(batch, *features)`; here it sees time and batch as one batch.
+
+    Raises:
+        ValueError: The layer contains one that works along time, which would take the folded axis
+            for time; and at the call, input without a batch axis, or a layer that does not return
+            one tensor with the batch in front.
     """
+
+    stateful = False
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
+        if not callable(layer):
+            raise ValueError(f"OverTime({layer!r}): give it a module, such as nn.Conv2d(2, 8, 3)")
+        if isinstance(layer, nn.Module):
+            _check_timeless(layer)
         self.layer = layer
 
     def _run(self, x: Tensor, state: None) -> tuple[Tensor, None]:
-        return self.layer(x.flatten(0, 1)).unflatten(0, x.shape[:2]), None
+        if x.ndim < 2:
+            raise ValueError(
+                f"OverTime got a sequence of shape {tuple(x.shape)}, without a batch axis: give it "
+                "(time, batch, *features), such as x[:, None]; in single steps (batch, *features)"
+            )
+        here.folded += 1
+        try:
+            y = self.layer(x.flatten(0, 1))
+        finally:
+            here.folded -= 1
+        steps, batch = x.shape[:2]
+        if not isinstance(y, Tensor):
+            raise ValueError(
+                f"{type(self.layer).__name__} in OverTime returned a {type(y).__name__}: OverTime "
+                "is for layers that return one tensor (batch, *features); call a recurrent layer "
+                "such as nn.LSTM on the sequence (time, batch, features) itself"
+            )
+        if y.ndim < 1 or y.shape[0] != steps * batch:
+            raise ValueError(
+                f"{type(self.layer).__name__} in OverTime made {tuple(y.shape)} of a batch of "
+                f"{steps * batch}, which is {steps} steps of {batch} samples: the layer must keep "
+                "the batch axis in front"
+            )
+        return y.unflatten(0, (steps, batch)), None
 
 
-def _detached(state: Any) -> Any:
-    if state is None:
-        return None
-    return type(state)(*(v.detach() if isinstance(v, Tensor) else v for v in state))
+def _check_timeless(layer: nn.Module) -> None:
+    for name, module in layer.named_modules():
+        if isinstance(module, Temporal):
+            raise ValueError(
+                f"OverTime got a {type(module).__name__} at {name or 'the top'!r}, which works "
+                "along time and would take time and batch, folded into one axis, for time: put it "
+                "beside OverTime, as in nn.Sequential(OverTime(conv), LIF())"
+            )
 
 
 @contextmanager
 def stream(net: nn.Module, *, single_step: bool = False) -> Iterator[None]:
     """Inside, the layers of `net` carry their state from call to call, starting from rest.
 
-    The gradient flows through the carried state; call `detach_state` between chunks to truncate it.
+    The states belong to this `with` block and to the thread that opened it: calls from other
+    threads and of copies of the network start fresh, an inner `stream` of the same layers has
+    states of its own, and a call that raises changes none. A layer that the network uses several
+    times in a call has a state for each use. The gradient flows through the carried state; call
+    `detach_state` between chunks to truncate it.
 
     Args:
         net: A network, or a layer.
@@ -126,27 +303,22 @@ def stream(net: nn.Module, *, single_step: bool = False) -> Iterator[None]:
             `(time, batch, *features)`.
 
     Raises:
-        ValueError: A layer of the network reads the whole sequence and cannot be streamed.
+        ValueError: A layer of the network reads the whole sequence and cannot be streamed; and at
+            a call, a batch of another shape, a layer that is not used as often as before, one that
+            is under activation checkpointing or a transform that the stream is not under, or that
+            a suspended generator or coroutine streams.
     """
-    layers = {name: module for name, module in net.named_modules() if isinstance(module, Temporal)}
-    for name, layer in layers.items():
-        if not layer.causal:
-            raise ValueError(
-                f"{type(layer).__name__} at {name or 'the top'!r} reads later inputs and cannot "
-                "be streamed: use a MaskedPSN with lam = 1 or a SlidingPSN there"
-            )
-    before = [(layer, layer.single_step, layer.carry) for layer in layers.values()]
-    for layer in layers.values():
-        layer.single_step, layer.carry, layer.state = single_step, True, None
+    opened = Stream(net, Temporal, single_step=single_step)
     try:
+        opened.open()
         yield
     finally:
-        for layer, was_single_step, was_carry in before:
-            layer.single_step, layer.carry, layer.state = was_single_step, was_carry, None
+        opened.close()
 
 
 def detach_state(net: nn.Module) -> None:
     """Cuts the gradient at the state that the layers of `net` carry: truncated backpropagation."""
-    for module in net.modules():
-        if isinstance(module, Temporal):
-            module.state = _detached(module.state)
+    layers = {id(module) for module in net.modules() if isinstance(module, Temporal)}
+    for opened in here.streams:
+        if not opened.suspended:
+            opened.detach(layers)

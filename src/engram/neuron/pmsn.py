@@ -7,9 +7,12 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
+from engram.neuron.backend import writes_onnx
 from engram.neuron.channel import check_channels, log_uniform, per_channel
-from engram.neuron.functional import state_dtype
+from engram.neuron.check import check_finite
+from engram.neuron.functional import copied_state, state_dtype
 from engram.neuron.module import Neuron
+from engram.neuron.pair import Pair, pair_recurrence, refuse_state
 from engram.neuron.recurrence import linear_recurrence
 from engram.neuron.surrogate import Surrogate, Triangle
 
@@ -24,6 +27,8 @@ class PMSNState(NamedTuple):
 
     compartments: Tensor
     voltage: Tensor
+
+    __deepcopy__ = copied_state
 
 
 def compartments(
@@ -76,10 +81,10 @@ def modular_charge(
     References:
         Chen et al., arXiv 2408.14917, the parallel reset.
     """
-    with torch.no_grad():
-        start = torch.zeros_like(current[0]) if start is None else start
-        total = torch.cat([start.unsqueeze(0), current]).cumsum(0)
-        voltage = torch.remainder(total, threshold)
+    # detached, for no_grad would let the derivatives of forward mode through
+    start = torch.zeros_like(current[0]) if start is None else start
+    total = torch.cat([start.unsqueeze(0), current]).detach().cumsum(0)
+    voltage = torch.remainder(total, threshold)
     return voltage[:-1] + current, voltage[-1]
 
 
@@ -110,6 +115,8 @@ class PMSN(Neuron):
         for four steps; the authors draw D, here 1 at the start, from a normal distribution.
     """
 
+    state_type = PMSNState
+
     def __init__(
         self,
         channels: int = 1,
@@ -124,6 +131,7 @@ class PMSN(Neuron):
         check_channels("PMSN", channels)
         if n < 1:
             raise ValueError(f"PMSN(n={n}): the neuron needs at least 1 linear compartment")
+        check_finite("PMSN", threshold=threshold, coupling=coupling)
         if not threshold > 0:
             raise ValueError(
                 f"PMSN(threshold={threshold!r}): the reset leaves a remainder by the threshold, "
@@ -141,15 +149,36 @@ class PMSN(Neuron):
         self.skip = nn.Parameter(torch.ones(channels))
 
     def _run(self, x: Tensor, state: PMSNState | None) -> tuple[Tensor, PMSNState]:
+        if writes_onnx():
+            return self._run_in_pairs(x, state)
         z_start, v_start = (None, None) if state is None else state
         rates = torch.complex(-per_channel(self.log_decay, x).exp(), per_channel(self.frequency, x))
         inputs = torch.complex(*per_channel(self.inputs, x))
         outputs = torch.complex(*per_channel(self.outputs, x))
         z = compartments(x, per_channel(self.log_step, x).exp(), rates, inputs, z_start)
-        drive = (outputs * z).sum(1).real + per_channel(self.skip, x) * x.to(state_dtype(x))
-        charge, voltage = modular_charge(drive.relu(), self.threshold, v_start)
+        return self._fire(x, (outputs * z).sum(1).real, z[-1], v_start)
+
+    def _run_in_pairs(self, x: Tensor, state: PMSNState | None) -> tuple[Tensor, PMSNState]:
+        """`_run` without complex numbers."""
+        refuse_state("PMSN", state)
+        step = per_channel(self.log_step, x).exp()
+        rates = Pair(-per_channel(self.log_decay, x).exp(), per_channel(self.frequency, x))
+        inputs, outputs = (Pair(*per_channel(y, x)) for y in (self.inputs, self.outputs))
+        decay = Pair(rates.real * step, rates.imag * step).exp()
+        gain = Pair(decay.real - 1, decay.imag).over(rates).times(inputs)
+        driven = x.to(step.dtype).unsqueeze(1)
+        z = pair_recurrence(Pair(gain.real * driven, gain.imag * driven), decay)
+        last = torch.stack([z.real[-1], z.imag[-1]])
+        return self._fire(x, outputs.times(z).real.sum(1), last, None)
+
+    def _fire(
+        self, x: Tensor, output: Tensor, last: Tensor, start: Tensor | None
+    ) -> tuple[Tensor, PMSNState]:
+        """Spikes of what the linear compartments put out, and the state after the last step."""
+        drive = output + per_channel(self.skip, x) * x.to(state_dtype(x))
+        charge, voltage = modular_charge(drive.relu(), self.threshold, start)
         spikes = self.surrogate(charge - self.threshold)
-        return spikes.to(x.dtype), PMSNState(z[-1], voltage)
+        return spikes.to(x.dtype), PMSNState(last, voltage)
 
     def extra_repr(self) -> str:
         """What tells this neuron from the default one."""

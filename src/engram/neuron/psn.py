@@ -1,7 +1,8 @@
 """The parallel family: every step at once, by one matrix product over time."""
 
 import math
-from typing import final
+from collections.abc import Callable
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -71,7 +72,9 @@ class MaskedPSN(Neuron):
         Fang et al., NeurIPS 2023, arXiv 2304.12760.
     """
 
+    state_type = F.PSNState
     band: Tensor
+    _lam: Tensor
 
     def __init__(
         self, k: int, T: int, *, lam: float = 0.0, surrogate: Surrogate | None = None
@@ -89,62 +92,118 @@ class MaskedPSN(Neuron):
         self.weight = uniform_weight(T, T)
         self.threshold = nn.Parameter(torch.ones(T))
         self.register_buffer("band", F.band_mask(T, k), persistent=False)
+        self.register_buffer("_lam", torch.zeros((), dtype=torch.float64))
         self.lam = lam
 
     @property
     def lam(self) -> float:
-        """λ, how far the mask is faded in; part of the state_dict."""
-        return self._lam
+        """λ, how far the mask is faded in; a buffer, as which copies and averages take it along."""
+        return self._lam.item()
 
     @lam.setter
     def lam(self, value: float) -> None:
         if not 0.0 <= value <= 1.0:
             raise ValueError(f"MaskedPSN.lam = {value!r}: λ fades the mask in, from 0 to 1")
-        self._lam = float(value)
+        self._lam.fill_(float(value))
+        self._banded = value == 1.0
 
-    def get_extra_state(self) -> Tensor:
-        """λ travels with the weights, as a tensor: some weight files hold nothing else."""
-        return torch.tensor(self._lam, dtype=torch.float64)
+    def _load_from_state_dict(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, state_dict: dict[str, Any], prefix: str, *args: Any
+    ) -> None:
+        """Takes λ also from where earlier versions kept it."""
+        key, earlier = f"{prefix}_lam", f"{prefix}_extra_state"
+        if earlier in state_dict and key not in state_dict:
+            state_dict[key] = state_dict.pop(earlier)
+        if key in state_dict and not 0.0 <= float(state_dict[key]) <= 1.0:
+            raise ValueError(
+                f"{key} = {float(state_dict[key])!r} in the state_dict: λ fades the mask in, from "
+                "0 to 1"
+            )
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        self._banded = self.lam == 1.0
 
-    def set_extra_state(self, state: Tensor) -> None:
-        """Takes λ back from a state_dict."""
-        self.lam = float(state)
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "MaskedPSN":
+        """λ follows the module to its device, and stays float64: half a λ would be another one."""
+        before = self._lam
+        super()._apply(fn, recurse)
+        if self._lam.dtype != before.dtype:
+            self._lam = before.to(self._lam.device)
+        return self
 
     @property
     def causal(self) -> bool:
         """True once λ = 1."""
-        return self._lam == 1.0
+        if torch.compiler.is_compiling():
+            return self._banded  # a graph cannot branch on the value of a tensor
+        return self.lam == 1.0
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """See `Temporal.forward`; a sequence that is not streamed has exactly T steps."""
-        if not self.carry:
-            check_length(self, x.shape[0])
-        return super().forward(x, lengths)
+    def _rest(self, x: Tensor) -> F.PSNState | None:
+        if not self.causal:
+            return None
+        return F.PSNState(F.no_history(x, self.k - 1), torch.zeros((), dtype=torch.int64))
+
+    def _neurons(self, state: F.PSNState) -> torch.Size:
+        return state.history.shape[1:]
 
     def _run(self, x: Tensor, state: F.PSNState | None) -> tuple[Tensor, F.PSNState | None]:
+        if state is not None:
+            return self._continue(x, state)
+        check_length(self, x.shape[0])
         if not self.causal:
-            check_length(self, x.shape[0])
             weight = F.masked_weight(self.weight, self.band, self._lam)
             return dense_psn(x, weight, self.threshold, self.surrogate), None
-        start = 0 if state is None else state.step
-        stop = start + x.shape[0]
-        if stop > self.T:
-            check_length(self, stop)
-        seen = x if state is None else torch.cat([state.history, x])
-        rows = (slice(start, stop), slice(stop - seen.shape[0], stop))
-        threshold = self.threshold[start:stop]
-        if uses_reference(x, self.surrogate):
-            weight = F.masked_weight(self.weight, self.band, 1.0)[rows]
-            spikes = F.psn(seen, weight, threshold, self.surrogate)
-        else:
-            spikes = compiled.banded_psn(
-                seen, self.weight[rows], threshold, self.surrogate, k=self.k
+        self._check_faded()
+        return self._banded_psn(x, self.weight, self.threshold), None
+
+    def _continue(self, x: Tensor, state: F.PSNState) -> tuple[Tensor, F.PSNState]:
+        """The steps that follow a state, as those of a sequence that begins with its history."""
+        self._check_faded()
+        seen = F.seen_inputs(state.history, x, self.k - 1)
+        stop = state.step + x.shape[0]
+        after = F.PSNState(F.last_inputs(seen, self.k - 1), stop)
+        if torch.compiler.is_compiling():
+            return self._banded_psn(seen, *self._rows(x, state.step)), after
+        end = int(stop)
+        if end > self.T:
+            check_length(self, end)
+        start = end - x.shape[0]
+        seen = seen[max(0, self.k - 1 - start) :]
+        rows = (slice(start, end), slice(end - seen.shape[0], end))
+        return self._banded_psn(seen, self.weight[rows], self.threshold[start:end]), after
+
+    def _rows(self, x: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights and thresholds of the steps of x, in a graph that knows `step` as a tensor."""
+        torch._assert_async(  # pyright: ignore[reportPrivateImportUsage]
+            step <= self.T - x.shape[0], f"MaskedPSN(T={self.T}) got more than {self.T} steps"
+        )
+        steps = torch.arange(1 - self.k, x.shape[0], device=x.device) + step
+        rows = steps[self.k - 1 :]
+        # inputs before the first are zero, so that any weight may stand for theirs
+        return self.weight[rows].index_select(1, steps.clamp(min=0)), self.threshold[rows]
+
+    def _banded_psn(self, seen: Tensor, weight: Tensor, threshold: Tensor) -> Tensor:
+        """`weight` has a row for each step wanted and a column for each input seen."""
+        if not uses_reference(seen, self.surrogate):
+            return compiled.banded_psn(seen, weight, threshold, self.surrogate, k=self.k)
+        steps, inputs = weight.shape
+        last = torch.arange(inputs - steps, inputs, device=seen.device)[:, None]
+        age = last - torch.arange(inputs, device=seen.device)
+        inside = (age >= 0) & (age < self.k)
+        return F.psn(seen, weight * inside.to(weight.dtype), threshold, self.surrogate)
+
+    def _check_faded(self) -> None:
+        """In a compiled graph, raises an error at run time if λ has been changed since."""
+        if torch.compiler.is_compiling():
+            torch._assert_async(  # pyright: ignore[reportPrivateImportUsage]
+                self._lam == 1.0,
+                "MaskedPSN was compiled at λ = 1 and λ was then changed in place: set the "
+                "attribute lam, or load a state_dict, which compile it anew",
             )
-        return spikes, F.remember(seen, self.k, stop)
 
     def extra_repr(self) -> str:
         """What tells this neuron from the default one."""
-        return f"k={self.k}, T={self.T}, lam={self.lam}, surrogate={self.surrogate}"
+        lam = "?" if self._lam.is_meta else self.lam
+        return f"k={self.k}, T={self.T}, lam={lam}, surrogate={self.surrogate}"
 
 
 @final
@@ -163,6 +222,8 @@ class SlidingPSN(Neuron):
         Fang et al., NeurIPS 2023, arXiv 2304.12760.
     """
 
+    state_type = F.WindowState
+
     def __init__(
         self, k: int, *, exponential_init: bool = True, surrogate: Surrogate | None = None
     ) -> None:
@@ -180,9 +241,14 @@ class SlidingPSN(Neuron):
         )
         self.threshold = nn.Parameter(torch.tensor(1.0))
 
-    def _run(self, x: Tensor, state: F.PSNState | None) -> tuple[Tensor, F.PSNState]:
-        start = 0 if state is None else state.step
-        seen = x if state is None else torch.cat([state.history, x])
+    def _rest(self, x: Tensor) -> F.WindowState:
+        return F.WindowState(F.no_history(x, self.k - 1))
+
+    def _neurons(self, state: F.WindowState) -> torch.Size:
+        return state.history.shape[1:]
+
+    def _run(self, x: Tensor, state: F.WindowState | None) -> tuple[Tensor, F.WindowState | None]:
+        seen = x if state is None else F.seen_inputs(state.history, x, self.k - 1)
         steps = x.shape[0]
         if uses_reference(x, self.surrogate):
             rows = F.sliding_weight(self.weight, seen.shape[0])[-steps:]
@@ -191,7 +257,8 @@ class SlidingPSN(Neuron):
             spikes = compiled.sliding_psn(
                 seen, self.weight, self.threshold, self.surrogate, steps=steps
             )
-        return spikes, F.remember(seen, self.k, start + steps)
+        after = None if state is None else F.WindowState(F.last_inputs(seen, self.k - 1))
+        return spikes, after
 
     def extra_repr(self) -> str:
         """What tells this neuron from the default one."""

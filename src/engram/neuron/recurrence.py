@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Inexact
 from torch import Tensor
 
+from engram.neuron.transform import transformed
+
 
 class _Doubling(torch.autograd.Function):
     """Every z[t] in log2(T) rounds; keeps z alone, for the gradient is the recurrence reversed."""
@@ -23,8 +25,7 @@ class _Doubling(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
         z, decay = ctx.saved_tensors
-        reverse: Tensor = _Doubling.apply(grads[0].flip(0), decay.conj())  # pyright: ignore[reportAssignmentType]
-        grad = reverse.flip(0)
+        grad = linear_recurrence(grads[0].flip(0), decay.conj()).flip(0)
         return grad, (grad[1:] * z[:-1].conj()).sum(0).sum_to_size(decay.shape)
 
 
@@ -53,4 +54,15 @@ def linear_recurrence(
     """
     if start is not None:
         drive = torch.cat([drive[:1] + decay * start, drive[1:]])
+    if transformed():
+        return _doubled(drive, decay)
     return _Doubling.apply(drive, decay)  # pyright: ignore[reportReturnType]
+
+
+def _doubled(drive: Tensor, decay: Tensor) -> Tensor:
+    """What `_Doubling` computes, in operations that torch can transform."""
+    z, power, reach = drive, decay, 1
+    while reach < drive.shape[0]:
+        z = torch.cat([z[:reach], z[reach:] + power * z[:-reach]])
+        power, reach = power * power, 2 * reach
+    return z

@@ -7,10 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from engram.neuron.backend import writes_onnx
 from engram.neuron.channel import check_channels, log_uniform, per_channel
-from engram.neuron.functional import state_dtype
+from engram.neuron.check import check_finite
+from engram.neuron.functional import copied_state, state_dtype
 from engram.neuron.lif import check_tau
 from engram.neuron.module import Neuron
+from engram.neuron.pair import Pair, pair_recurrence, refuse_state
 from engram.neuron.recurrence import linear_recurrence
 from engram.neuron.surrogate import ATan, Surrogate
 
@@ -23,6 +26,8 @@ class PRFState(NamedTuple):
     """
 
     membrane: Tensor
+
+    __deepcopy__ = copied_state
 
 
 def prf(
@@ -57,10 +62,30 @@ def prf(
         Huang et al., "PRF: parallel resonate and fire neuron for long sequence learning in spiking
         neural networks", 2024, arXiv 2410.03530.
     """
+    if writes_onnx():
+        return _prf_in_pairs(x, step, frequency, state, tau, threshold, surrogate)
     decay = torch.exp(torch.complex(-step / tau, step * frequency))
     drive = (step * x.to(state_dtype(x))).to(decay.dtype)
     membrane = linear_recurrence(drive, decay, None if state is None else state.membrane)
     return surrogate(membrane.real - threshold).to(x.dtype), PRFState(membrane[-1])
+
+
+def _prf_in_pairs(
+    x: Tensor,
+    step: Tensor,
+    frequency: Tensor,
+    state: PRFState | None,
+    tau: float,
+    threshold: float,
+    surrogate: Surrogate,
+) -> tuple[Tensor, PRFState]:
+    """`prf` without complex numbers."""
+    refuse_state("PRF", state)
+    drive = step * x.to(state_dtype(x))
+    decay = Pair(-step / tau, step * frequency).exp()
+    membrane = pair_recurrence(Pair(drive, torch.zeros_like(drive)), decay)
+    last = torch.stack([membrane.real[-1], membrane.imag[-1]])
+    return surrogate(membrane.real - threshold).to(x.dtype), PRFState(last)
 
 
 @final
@@ -83,6 +108,8 @@ class PRF(Neuron):
         Huang et al., 2024, arXiv 2410.03530.
     """
 
+    state_type = PRFState
+
     def __init__(
         self,
         channels: int = 1,
@@ -95,6 +122,7 @@ class PRF(Neuron):
         super().__init__()
         check_channels("PRF", channels)
         check_tau("PRF", tau)
+        check_finite("PRF", threshold=threshold)
         self.tau = float(tau)
         self.threshold = threshold
         self.surrogate = surrogate or ATan()

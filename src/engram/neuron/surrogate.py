@@ -8,20 +8,40 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from engram.neuron.transform import transformed
+
+LEAST, GREATEST = 1e-37, 1e37
+"""The range of a steepness: a factor of π or 2 of it is still a normal number in float32."""
+
 
 class _Spike(torch.autograd.Function):
     """Θ(x) forward, the derivative of the surrogate's primitive backward."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, surrogate: "Surrogate") -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.surrogate = surrogate
+    def forward(x: Tensor, surrogate: "Surrogate") -> Tensor:
         return (x >= 0).to(x.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        x, ctx.surrogate = inputs
+        ctx.save_for_backward(x)
+        ctx.save_for_forward(x)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors
         return grads[0] * ctx.surrogate.derivative(x), None
+
+
+class _TransformedSpike(_Spike):
+    """The same with forward mode and vmap, which torch.compile would not take."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return tangents[0] * ctx.surrogate.derivative(x)
 
 
 @dataclass(frozen=True)
@@ -32,21 +52,22 @@ class Surrogate(ABC):
         alpha: Steepness at the threshold, positive.
 
     Raises:
-        ValueError: `alpha` is not a positive finite number.
+        ValueError: `alpha` is not a positive number in the range of float32.
     """
 
     alpha: float
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.alpha) and self.alpha > 0):
+        if not LEAST <= self.alpha <= GREATEST:
             raise ValueError(
                 f"{type(self).__name__}(alpha={self.alpha!r}): the steepness must be a positive "
-                "finite number, such as 2.0"
+                f"number from {LEAST} to {GREATEST}, which float32 holds, such as 2.0"
             )
 
     def __call__(self, x: Tensor) -> Tensor:
         """Spikes of `x`, the charge above threshold: 1 where x ≥ 0, else 0, in the dtype of x."""
-        return _Spike.apply(x, self)  # pyright: ignore[reportReturnType]
+        spike = _TransformedSpike if transformed() else _Spike
+        return spike.apply(x, self)  # pyright: ignore[reportReturnType]
 
     @abstractmethod
     def primitive(self, x: Tensor) -> Tensor:

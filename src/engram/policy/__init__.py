@@ -4,7 +4,7 @@ from engram.policy.document import CHAMBERS, DOC_TYPES, REASONS, Document, Rejec
 from engram.policy.embedded import EmbeddedEngine
 from engram.policy.engine import Context, DocumentCounts, Engine, Passage, Tally
 from engram.policy.ingestion import Ingestion, InputError, ingest
-from engram.policy.loader import LOADERS
+from engram.policy.loader import LOADERS, TableFormat
 from engram.policy.query import QueryError, parse
 from engram.policy.store import Store, StoreError
 
@@ -26,6 +26,7 @@ __all__ = [
     "Rejection",
     "Store",
     "StoreError",
+    "TableFormat",
     "Tally",
     "ingest",
     "parse",

@@ -1,16 +1,23 @@
-"""The one analyzer: text to terms, as Solr's chain gives them, token by token.
+"""The one analyzer: text to words, each with the form as it stands and its stem.
 
-    StandardTokenizer (UAX #29) → EnglishPossessiveFilter → LowerCaseFilter → PorterStemFilter
+    normalise (`normalisation`) → words by UAX #29 → lower case → `form`
+        → without marks → `folded` → without 's → without inflection (`stemmer`) → `stem`
+
+A bare word of a query is compared by stem, an exact one by form, a prefix by folded form.
 
 References:
     Unicode Standard Annex #29, "Unicode Text Segmentation": the rules WB1-WB999.
 """
 
 import re
+import unicodedata
+from itertools import chain
+from typing import NamedTuple
 
 import regex
 
-from engram.policy.porter import stem
+from engram.policy.normalisation import fold, lower, normalise
+from engram.policy.stemmer import stem
 
 LONGEST = 255
 """Most UTF-16 units of a word; a longer one is cut into several, as Lucene does."""
@@ -18,15 +25,41 @@ LONGEST = 255
 _MEMORY = 500_000
 """Most pieces of text whose terms are kept."""
 
-# A word of ASCII characters that no other character can lengthen; or else all up to the next
-# space, to be cut up by the full rules.
-_PIECE = re.compile(
+
+class Word(NamedTuple):
+    """A word of a text.
+
+    Args:
+        stem: Without marks, possessive and inflection: what a bare word of a query is compared
+            with.
+        form: In lower case, otherwise as it stands: what an exact word is compared with.
+        folded: The form without marks: what a prefix is compared with.
+    """
+
+    stem: str
+    form: str
+    folded: str
+
+
+# A word of ASCII characters that no other character can lengthen and that is not cut at the end
+# of its line; or all up to the next space, for the full rules; or a word that is cut at the end of
+# its line, with its other part; or one that looks so, but is part of a compound.
+_ASCII = (
     r"_*+[A-Za-z0-9]\w*+"
-    r"(?:(?:(?<=[A-Za-z])[.:'](?=[A-Za-z])|(?<=[0-9])[.,;'](?=[0-9]))\w++)*+"
-    r"(?![.,:;']?[^\x00-\x7f])"
-    r"|[^\x00-\x20]*[^\x00-\x7f][^\x00-\x20]*",
+    r"(?:(?:(?<=[A-Za-z])[.:'`](?=[A-Za-z])|(?<=[0-9])[.,;'](?=[0-9]))\w++)*+"
+    r"(?![.,:;'`]?[^\x00-\x7f])"
+)
+_REST = r"(?:(?<=[-\u00ad\u2010\u2011])[ \t]*\r?\n[ \t]*[a-z\u00df-\u00ff][^\x00-\x20]*)*"
+_OTHERS = rf"|[^\x00-\x20]*[^\x00-\x7f][^\x00-\x20]*{_REST}"
+_PIECE = re.compile(rf"{_ASCII}{_OTHERS}", re.ASCII)
+_BROKEN_PIECE = re.compile(
+    rf"{_ASCII}(?!-[ \t]*\r?\n[ \t]*[a-z]){_OTHERS}"
+    rf"|(?<![-\w])[A-Za-z0-9][^\x00-\x20]*-{_REST}"
+    rf"|{_ASCII}",
     re.ASCII,
 )
+_BROKEN = re.compile(r"-[ \t]*\r?\n[ \t]*[a-z]")
+"""What only the slower of the two patterns puts together."""
 
 # The properties are those of the Unicode version of the `regex` package. Lucene's are of 12.1, so
 # that what left a property since is set right here; only characters newer than that differ.
@@ -69,7 +102,6 @@ _WORD = regex.compile(
     rf"(?:{_LINK})*{_RUN}(?:(?:{_LINK})+{_RUN})*(?:{_LINK})*"
     rf"|(?:\p{{LB=Complex_Context}}{_X})++|[\p{{Script=Han}}\p{{Script=Hiragana}}]{_X}"
 )
-_POSSESSIVES = ("'s", "’s", "＇s", "'S", "’S", "＇S")
 
 
 class _Memory(dict[str, str]):
@@ -78,11 +110,22 @@ class _Memory(dict[str, str]):
     def __missing__(self, piece: str) -> str:
         if len(self) >= _MEMORY:
             self.clear()
-        self[piece] = joined = " ".join(_term(piece[a:b]) for a, b in _words(piece))
+        self[piece] = joined = " ".join(word.stem for word in words_of(piece))
         return joined
 
 
+class _Words(dict[str, list[Word]]):
+    """The words of a piece of text; forgotten when there are too many."""
+
+    def __missing__(self, piece: str) -> list[Word]:
+        if len(self) >= _MEMORY:
+            self.clear()
+        self[piece] = found = words_of(piece)
+        return found
+
+
 _memory = _Memory()
+_words = _Words()
 
 
 def joined(text: str) -> str:
@@ -91,11 +134,11 @@ def joined(text: str) -> str:
     Args:
         text: Any text.
     """
-    return " ".join(filter(None, map(_memory.__getitem__, _PIECE.findall(text))))
+    return " ".join(filter(None, map(_memory.__getitem__, pieces(text))))
 
 
 def terms(text: str) -> list[str]:
-    """The terms of a text, in order.
+    """The terms of a text, in order: the stems of its words.
 
     Args:
         text: Any text.
@@ -104,48 +147,90 @@ def terms(text: str) -> list[str]:
     return found.split(" ") if found else []
 
 
+def words(text: str) -> list[Word]:
+    """The words of a text, in order.
+
+    Args:
+        text: Any text.
+    """
+    return [*chain.from_iterable(map(_words.__getitem__, pieces(text)))]
+
+
+def pieces(text: str) -> list[str]:
+    """The text cut into pieces that hold whole words, and nothing that is not in one.
+
+    Args:
+        text: Any text.
+    """
+    return _pattern(text).findall(text)
+
+
+def words_of(piece: str) -> list[Word]:
+    """The words of a piece of text.
+
+    Args:
+        piece: One of `pieces`.
+    """
+    if _is_word(piece):
+        return [_word(piece.replace("`", "'"))]
+    text = normalise(piece).text
+    return [_word(text[start:end]) for start, end in _segmented(text)]
+
+
 def spans(text: str) -> list[tuple[int, int]]:
-    """Where the word of each term starts and ends in the text.
+    """Where each word starts and ends in the text as it was written.
 
     Args:
         text: Any text.
 
     Returns:
-        A pair for each of `terms(text)`, in characters.
+        A pair for each of `words(text)`, in characters.
     """
     found = []
-    for piece in _PIECE.finditer(text):
+    for piece in _pattern(text).finditer(text):
         start, end = piece.span()
-        if end - start <= LONGEST and piece[0].isascii():
+        if _is_word(piece[0]):
             found.append((start, end))
-        else:
-            found += [(start + a, start + b) for a, b in _words(piece[0])]
+            continue
+        normal = normalise(piece[0])
+        found += [
+            (start + normal.starts[a], start + normal.ends[b - 1])
+            for a, b in _segmented(normal.text)
+        ]
     return found
 
 
-def lower(word: str) -> str:
-    """The word in lower case, character by character, as Java's LowerCaseFilter does.
+def _pattern(text: str) -> re.Pattern[str]:
+    return _BROKEN_PIECE if _BROKEN.search(text) else _PIECE
+
+
+def _is_word(piece: str) -> bool:
+    """Whether a piece is one word of ASCII characters."""
+    return len(piece) <= LONGEST and piece.isascii() and "\n" not in piece and piece[-1] != "-"
+
+
+def stem_of(form: str) -> str:
+    """The stem of a form: without marks, possessive and inflection.
 
     Args:
-        word: Any text.
+        form: A word in lower case.
     """
-    if word.isascii():
-        return word.lower()
-    return "".join("i" if letter == "İ" else letter.lower() for letter in word)
+    return stem(fold(form).removesuffix("'s"))
 
 
-def _term(word: str) -> str:
-    return stem(lower(word[:-2] if word.endswith(_POSSESSIVES) else word))
+def _word(text: str) -> Word:
+    form = text.lower() if text.isascii() else unicodedata.normalize("NFC", lower(text))
+    return Word(stem_of(form), form, fold(form))
 
 
-def _words(piece: str) -> list[tuple[int, int]]:
+def _segmented(text: str) -> list[tuple[int, int]]:
     """Where words are, by the full rules, long ones cut."""
     found, at = [], 0
-    while word := _WORD.search(piece, at):
+    while word := _WORD.search(text, at):
         at = word.end()
         if _units(word[0]) > LONGEST:
-            end = _advance(piece, word.start())
-            word = _WORD.match(piece, word.start(), end)
+            end = _advance(text, word.start())
+            word = _WORD.match(text, word.start(), end)
             assert word is not None
             at = word.end()
         found.append(word.span())

@@ -1,7 +1,13 @@
 """Document: one text of the record, and Rejected: one that could not become a document."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
+
+DERIVED = -1
+"""In place of a Congress's number: the Congress in office on the document's day."""
+
+LATEST = timedelta(days=31)
+"""How far after today the day of a document may lie: schedules are printed ahead of time."""
 
 DOC_TYPES = (
     "speech",
@@ -25,11 +31,16 @@ REASONS = {
     "bad-date": "the date is missing, impossible, or outside the record",
     "unknown-value": "a field holds a value that the schema does not know",
     "too-large": "the document is longer than the limit",
-    "duplicate-id": "another document has the same id; the first one is kept",
     "unreadable-file": "the file or a member of the archive cannot be read to its end",
     "superseded": "the same page lies beside it in a better form, which is read instead",
+    "unresolved-heading": "a paragraph looks like a heading and names nobody; it has no speaker",
+    "unknown-kind": "a part of a known format has an unknown label; its text is taken in",
 }
-"""Why a document can be rejected: the words under which the manifest counts."""
+"""Why a document can be rejected, or what is said of one: the words under which the manifest
+counts."""
+
+NOTED = ("unresolved-heading", "unknown-kind")
+"""The reasons of `REASONS` that are only said of a text: it is taken in."""
 
 
 class Rejection(ValueError):  # noqa: N818 - it is caught and counted, not an error of the program
@@ -51,12 +62,14 @@ class Document:
     """One text of the record.
 
     Args:
-        id: unique in the record, "source:native-id".
+        id: unique in the record, "source:native-id" or, of a part of a page, "source:page:part";
+            taken from the source alone, never from the names of folders.
         doc_type: one of `DOC_TYPES`.
         date: the day it was said, sent, introduced, voted on or approved.
         title: what it is called; may be empty.
         text: what it says; may be empty where only a title is known.
-        congress: the number of the Congress; derived from the date if None.
+        congress: the number of the Congress; derived from the date unless it is given, None for a
+            text of no Congress, as of another country's parliament.
         session: the session of that Congress, where known.
         chamber: one of `CHAMBERS`, or None.
         speaker: who speaks; for a bill, who sponsors it.
@@ -64,6 +77,8 @@ class Document:
         state: that person's state.
         source: the name of the loader that read it.
         url: where a reader can open it.
+        printed: the speaker's name as the source spells it, where the record shows another.
+        updated: when the source last changed it, where the source tells.
 
     Raises:
         Rejection: if the id is empty, there is neither title nor text, or the type, chamber or
@@ -75,7 +90,7 @@ class Document:
     date: date
     title: str
     text: str
-    congress: int | None = None
+    congress: int | None = DERIVED
     session: int | None = None
     chamber: str | None = None
     speaker: str | None = None
@@ -83,6 +98,8 @@ class Document:
     state: str | None = None
     source: str = ""
     url: str | None = None
+    printed: str | None = None
+    updated: datetime | None = None
 
     def __post_init__(self) -> None:
         if not self.id:
@@ -93,9 +110,21 @@ class Document:
             raise Rejection("unknown-value", f"type {self.doc_type!r} is none of {DOC_TYPES}")
         if self.chamber is not None and self.chamber not in CHAMBERS:
             raise Rejection("unknown-value", f"chamber {self.chamber!r} is none of {CHAMBERS}")
-        derived = congress_of(self.date)
-        if self.congress is None:
-            object.__setattr__(self, "congress", derived)
+        if self.congress is not None:
+            derived = congress_of(self.date)
+            if self.congress == DERIVED:
+                object.__setattr__(self, "congress", derived)
+
+
+def unit_of(id_: str) -> str:
+    """The unit of the source that a document belongs to: all parts of a page are one.
+
+    A newer version of a unit replaces the older one as a whole.
+
+    Args:
+        id_: the document's id.
+    """
+    return ":".join(id_.split(":", 2)[:2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +144,19 @@ class Rejected:
     origin: str
     excerpt: str = ""
     source: str = ""
+
+
+def check_day(day: date) -> None:
+    """Refuse a day that has not come.
+
+    Args:
+        day: the day of a document.
+
+    Raises:
+        Rejection: if it lies more than `LATEST` after today.
+    """
+    if day > date.today() + LATEST:
+        raise Rejection("bad-date", f"{day} lies in the future; correct the year")
 
 
 def congress_of(day: date) -> int:

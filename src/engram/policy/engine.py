@@ -1,6 +1,6 @@
 """What answers queries: the protocol of the engines, and the counts they return."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol, TypeAlias
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engram.index import Hits
 from engram.policy.document import Document
-from engram.policy.query.tree import Node
+from engram.policy.query.tree import Leaf, Node, written
 
 GROUPINGS = ("year", "month", "congress", "type", "chamber", "party", "speaker", "state")
 """What a tally can be broken down by."""
@@ -108,12 +108,42 @@ class Context:
     total: int
 
 
+@dataclass(frozen=True)
+class WordForms:
+    """The forms of words that a word of a query was counted in.
+
+    Args:
+        word: The word as the query writes it: taxes, =taxes or tax*.
+        forms: Each form, in lower case, and how often it stands in the occurrences; most often
+            first, then by alphabet.
+    """
+
+    word: str
+    forms: tuple[tuple[str, int], ...]
+
+    def describe(self, most: int = 8) -> str:
+        """The forms on one line, such as "tax: tax 2,900 · taxes 1,100".
+
+        Args:
+            most: How many forms are named; the rest is summed up.
+        """
+        parts = [f"{form} {count:,}" for form, count in self.forms[:most]]
+        if rest := self.forms[most:]:
+            parts.append(f"{len(rest):,} more forms {sum(count for _, count in rest):,}")
+        return f"{self.word}: {' · '.join(parts) or 'none'}"
+
+
 class Engine(Protocol):
     """Answers queries over a set of documents. All engines give equal counts.
 
     A query is text in the language of `query.parse`, or its tree. What is searched of a document
     is its text, or its title if it has no text.
+
+    Args:
+        notes: What a reader of any answer must know of the record: doubles, unfinished ingestions.
     """
+
+    notes: tuple[str, ...]
 
     def tally(self, query: str | Node, by: str | None = "year") -> Tally:
         """Count documents and occurrences, with their denominators.
@@ -162,6 +192,17 @@ class Engine(Protocol):
         """
         ...
 
+    def forms(self, query: str | Node) -> tuple[WordForms, ...]:
+        """Show which forms of words were counted: for each word of the query that is not under NOT.
+
+        A form counts once for each occurrence that it is part of, so that the forms of a query
+        that is a word add up to its occurrences.
+
+        Args:
+            query: The query.
+        """
+        ...
+
     def fetch(self, ids: Sequence[str]) -> list[Document]:
         """Return documents with their text.
 
@@ -184,6 +225,18 @@ def searched(document: Document) -> str:
         document: The document.
     """
     return document.text or document.title
+
+
+def ranked_forms(counts: Mapping[Leaf, Mapping[str, int]]) -> tuple[WordForms, ...]:
+    """The counted forms of each word of a query, most often first.
+
+    Args:
+        counts: For each word of the query, in its order, the forms and their counts.
+    """
+    return tuple(
+        WordForms(written(leaf), tuple(sorted(forms.items(), key=lambda x: (-x[1], x[0]))))
+        for leaf, forms in counts.items()
+    )
 
 
 def check_grouping(by: str | None) -> None:

@@ -122,10 +122,12 @@ class Figure:
         x_log: Whether the index axis is logarithmic; for lines over numbers.
         y_log: Whether the value axis is logarithmic.
         caption: A sentence or two on how to read it.
+        clip: Whether intervals that are far wider than the others are cut at the edge of the scale,
+            where marks and a line of text say so; for lines and intervals.
 
     Raises:
         ValueError: If the title is empty, no series is named, the kind is unknown, or bars or
-            intervals ask for a logarithmic index.
+            intervals ask for a logarithmic index, or bars for clipping.
     """
 
     title: str
@@ -136,6 +138,7 @@ class Figure:
     x_log: bool = False
     y_log: bool = False
     caption: str = ""
+    clip: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.series, str) or not self.title or not self.series:
@@ -149,4 +152,6 @@ class Figure:
                 f"figure {self.title!r} has a logarithmic index for kind {self.kind!r}; "
                 "draw lines, or leave x_log out"
             )
+        if self.clip and self.kind == "bar":
+            raise ValueError(f"figure {self.title!r} clips bars; draw lines or intervals")
         object.__setattr__(self, "series", tuple(self.series))

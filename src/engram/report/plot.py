@@ -4,7 +4,7 @@ Colours, markers and dashes come from the property cycle of the style, bands and
 the intervals of the series.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from itertools import cycle
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from matplotlib import rcParams
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
 
@@ -20,7 +20,15 @@ from engram.report.item import Figure
 from engram.series import Numbers, Series
 
 TICKS = 10
-"""Most positions that each get a tick, and most markers on a line."""
+"""Most positions that each get a tick."""
+MARKED = 25
+"""Most values of a line that each get a marker."""
+EARLIEST, LATEST = float(date2num(date.min)), float(date2num(date.max))
+"""The days between which an axis of dates can be drawn."""
+WIDE = 3.0
+"""How many times the usual width, or its lower end, an interval may reach to set the scale."""
+BEYOND = 1.5
+"""How far beyond that scale an interval must reach to be cut."""
 LEGEND_WIDTH = 46
 """Characters that fit side by side in a legend."""
 AXIS_WIDTH = 40
@@ -44,6 +52,12 @@ def draw(figure: Figure, drawn: Sequence[Series], ax: Axes | None = None) -> Axe
         _log_index(ax, drawn)
     if figure.y_log:
         ax.set(**{f"{value}scale": "log"})
+    elif figure.clip and figure.kind == "line":
+        names = _categories(drawn)
+        _clip(ax, drawn, "y", lambda series, _: _places(series, names))
+    elif figure.clip:
+        names = _positions(drawn)
+        _clip(ax, drawn, "x", lambda series, i: _spread(series, names, i, len(drawn)))
     first, name = drawn[0], drawn[0].name if len(drawn) == 1 else ""
     labels = {
         f"{index}label": _verbatim(figure.x_label or _label(first.axis, first.index_unit)),
@@ -66,7 +80,8 @@ def line(drawn: Sequence[Series], ax: Axes | None = None) -> Axes:
     for series in drawn:
         places = _places(series, names)
         values, alone = _floats(series.values), _alone(series)
-        marked = sorted({*range(0, len(series), max(1, len(series) // TICKS)), *alone})
+        # on a long line, marks at some of the values would look like findings
+        marked = alone if len(series) > MARKED else list(range(len(series)))
         (stroke,) = ax.plot(places, values, label=_verbatim(series.name), markevery=marked)
         colour = stroke.get_color()
         if series.low is not None and series.high is not None:
@@ -81,6 +96,8 @@ def line(drawn: Sequence[Series], ax: Axes | None = None) -> Axes:
         locator = AutoDateLocator(maxticks=TICKS)
         ax.xaxis.set_major_locator(locator)
         ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        low, high = ax.get_xlim()
+        ax.set_xlim(max(low, EARLIEST), min(high, LATEST))
     elif all(isinstance(position, int) for series in drawn for position in series.index):
         ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     _legend(ax, drawn)
@@ -169,6 +186,51 @@ def _verbatim(text: str) -> str:
 
 def _floats(numbers: Numbers) -> np.ndarray:
     return np.array([np.nan if number is None else number for number in numbers], dtype=float)
+
+
+def _clip(ax: Axes, drawn: Sequence[Series], along: str, across: Callable[..., Any]) -> None:
+    """Let the values with ordinary intervals set the scale, and mark what reaches beyond it.
+
+    The scale holds every value whose interval is at most three times as wide as is usual, or
+    reaches at most from a value to three times of it; half of the upper ends; and all lower ends.
+    So a short document, of which little is known, does not decide how all others look.
+
+    Args:
+        ax: The axes.
+        drawn: The series.
+        along: The axis of the values, "x" or "y".
+        across: From a series and its number to its places on the other axis.
+    """
+    values = _joined(series.values for series in drawn)
+    highs = _joined(series.high or series.values for series in drawn)
+    lows = _joined(series.low or series.values for series in drawn)
+    width, counted = highs - lows, values > 0
+    if not counted.any() or np.nanmin(lows) < 0:
+        return
+    ordinary = (width <= WIDE * np.median(width[counted])) | (highs <= WIDE * lows)
+    top = max(values[ordinary].max(initial=0), np.nanmedian(highs), np.nanmax(lows))
+    if np.nanmax(highs) <= BEYOND * top:
+        return
+    edge = 1.05 * top
+    ax.set(**{f"{along}lim": (-0.03 * top, edge)})
+    for number, series in enumerate(drawn):
+        own = _floats(series.values)
+        at = [place for place, v in zip(across(series, number), own, strict=True) if v > edge]
+        if at:
+            ends = np.full(len(at), 1.03 * top)
+            mark, x, y = ("^", at, ends) if along == "y" else (">", ends, at)
+            colour = rcParams["text.color"]
+            ax.scatter(x, y, s=14, color=colour, marker=mark, label="_", clip_on=False, zorder=4)
+    cut, over = int((highs > edge).sum()), int((values > edge).sum())
+    said = [f"{cut} of {int(counted.size)} intervals cut, up to {np.nanmax(highs):,.0f}"]
+    if over:
+        said.append(f"{'▲' if along == 'y' else '▶'} {over} beyond, up to {np.nanmax(values):,.0f}")
+    ax.annotate("; ".join(said), (1, 0), (0, -36), "axes fraction", "offset points", ha="right",
+                va="top", fontsize="x-small")  # fmt: skip
+
+
+def _joined(parts: Iterable[Numbers]) -> np.ndarray:
+    return np.concatenate([_floats(part) for part in parts])
 
 
 def _alone(series: Series) -> list[int]:

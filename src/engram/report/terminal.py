@@ -8,8 +8,10 @@ from rich.bar import Bar
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
+from rich.text import Text
 
 from engram.report.item import Figure, Scalar, Table
+from engram.report.layout import Block, Cells, divide
 from engram.report.model import Report
 from engram.report.number import cell_text, column_text, is_numeric, scalar_text
 from engram.series import Series
@@ -47,11 +49,11 @@ def _print_items(items: Sequence[Scalar | Table | Figure | str], console: Consol
     """Print items in their order, scalars that follow each other in one table, and no figures."""
     for kind, group in groupby(items, type):
         if kind is Scalar:
-            console.print(_scalars([item for item in group if isinstance(item, Scalar)]))
+            _print_scalars([item for item in group if isinstance(item, Scalar)], console)
             continue
         for item in group:
             if isinstance(item, Table):
-                console.print(_table(item))
+                print_table(item, console)
             elif isinstance(item, str):
                 console.print(f"· {escape(item)}")
 
@@ -76,13 +78,56 @@ def print_bars(figure: Figure, drawn: Sequence[Series], console: Console) -> Non
         console.print(grid)
 
 
-def _scalars(scalars: Sequence[Scalar]) -> Grid:
+def print_table(table: Table, console: Console) -> None:
+    """Print a table at the width of the console, without cutting a number or a name.
+
+    Text is wrapped; where that is not enough, the columns are divided among several tables that
+    repeat the columns by which rows are told apart, and where not even one more column fits
+    beside these, each row becomes a list.
+
+    Args:
+        table: The table.
+        console: Where to print.
+    """
+    columns = list(zip(*table.rows, strict=True)) or [() for _ in table.columns]
+    rows = list(zip(*(column_text(column) for column in columns), strict=True))
+    cells = Cells(table.columns, rows, [*map(is_numeric, columns)])
+    _print_cells(cells, console, table.title, table.caption)
+
+
+def _print_scalars(scalars: Sequence[Scalar], console: Console) -> None:
     rows = [
         (scalar.name, *scalar_text(scalar), scalar.unit, _published(scalar)) for scalar in scalars
     ]
-    return _grid(
-        ("", "value", "interval", "unit", "published"), rows, numeric=(False, True, True, False)
-    )
+    heads = ("", "value", "interval", "unit", "published")
+    used = [i for i in range(len(heads)) if any(row[i] for row in rows)]
+    numeric = [i in (1, 2) for i in used]
+    kept = [tuple(row[i] for i in used) for row in rows]
+    _print_cells(Cells([heads[i] for i in used], kept, numeric), console)
+
+
+def _print_cells(cells: Cells, console: Console, title: str = "", caption: str = "") -> None:
+    blocks = divide(cells, console.width)
+    for number, block in enumerate(blocks):
+        more = "" if not number else f" ({number + 1} of {len(blocks)})"
+        if title:
+            console.print(f"[italic]{escape(title + more)}[/italic]", highlight=False)
+        console.print(_grid(cells, block))
+    if not blocks:
+        _print_list(cells, console, title)
+    if caption:
+        console.print(f"[dim italic]{escape(caption)}[/dim italic]\n", highlight=False)
+
+
+def _print_list(cells: Cells, console: Console, title: str) -> None:
+    """Print each row as a list of its headings and cells."""
+    console.print(f"[italic]{escape(title)}[/italic]", highlight=False)
+    for row in cells.rows:
+        console.print()
+        for heading, text in zip(cells.headings, row, strict=True):
+            line = Text(f"  {heading}: {text}", overflow="fold")
+            console.print(line, highlight=False)
+    console.print()
 
 
 def _published(scalar: Scalar) -> str:
@@ -93,21 +138,15 @@ def _published(scalar: Scalar) -> str:
     return f"{cell_text(paper.value)} ({paper.source}{differs})"
 
 
-def _table(table: Table) -> Grid:
-    columns = list(zip(*table.rows, strict=True)) or [() for _ in table.columns]
-    cells = [column_text(column) for column in columns]
-    grid = _grid(table.columns, list(zip(*cells, strict=True)), [*map(is_numeric, columns)])
-    grid.title = escape(table.title)
-    grid.caption = escape(table.caption) or None
-    return grid
-
-
-def _grid(columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> Grid:
-    grid = Grid(box=box.SIMPLE_HEAD, title_justify="left", caption_justify="left")
-    used = [i for i, heading in enumerate(columns) if not rows or any(row[i] for row in rows)]
-    for i in used:
-        right = i < len(numeric) and numeric[i]
-        grid.add_column(escape(columns[i]), justify="right" if right else "left")
-    for row in rows:
-        grid.add_row(*(escape(row[i]) for i in used))
+def _grid(cells: Cells, block: Block) -> Grid:
+    grid = Grid(box=box.SIMPLE_HEAD)
+    for i, width in zip(block.columns, block.widths, strict=True):
+        grid.add_column(
+            Text(cells.headings[i], overflow="fold"),
+            justify="right" if cells.numeric[i] else "left",
+            width=width,
+            overflow="fold",
+        )
+    for row in cells.rows:
+        grid.add_row(*(escape(row[i]) for i in block.columns))
     return grid

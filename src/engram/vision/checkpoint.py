@@ -1,29 +1,34 @@
 """Weights in files: ours and published ones, as safetensors or as torch saves them."""
 
-import argparse
-import pickle
 from collections.abc import Iterable, Mapping
 from functools import cache
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 
+from engram.vision.container import (
+    COUNTERS,
+    Candidate,
+    CheckpointError,
+    State,
+    candidates,
+    plain_name,
+    plain_state,
+    read,
+    unread,
+)
 from engram.vision.network import Naming, VisionModel
 from engram.vision.presets import PRESETS
 
-State = dict[str, Tensor]
 OURS = Naming("engram", str)
 SHOWN = 4
 """Keys that an error names of each kind."""
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that does not fit the model, or that is none."""
+NEAR = 0.5
+"""Share of the weights that a preset must have to be suggested."""
 
 
 class Loaded(NamedTuple):
@@ -31,75 +36,207 @@ class Loaded(NamedTuple):
 
     Attributes:
         naming: Whose names its weights had.
-        dropped: What it held and nothing reads.
+        dropped: What it held and nothing read: weights by name, and whole state dicts by the key
+            they lie under.
+        taken: Where in the file the weights lay: the keys that lead to them and the prefix of
+            their names, joined by dots; empty at the top.
     """
 
     naming: str
     dropped: tuple[str, ...]
+    taken: str = ""
+
+
+class Match(NamedTuple):
+    """How a state dict fits a model.
+
+    Attributes:
+        candidate: The state dict.
+        naming: The naming that fits best.
+        taken: The model's weights by its own names.
+        differing: Why others are not among them, by their names.
+        given: Names that no weight of the model has.
+        unused: Names that a publication holds and nothing reads.
+    """
+
+    candidate: Candidate
+    naming: Naming
+    taken: State
+    differing: dict[str, str]
+    given: list[str]
+    unused: tuple[str, ...]
+
+    @property
+    def fits(self) -> bool:
+        """Whether every weight is there and none is left."""
+        return not (self.differing or self.given)
 
 
 def load_checkpoint(
-    model: VisionModel, source: str | PathLike[str] | Mapping[str, Tensor]
+    model: nn.Module,
+    source: str | PathLike[str] | Mapping[str, Any],
+    *,
+    weights: Literal["raw", "ema"] | None = None,
 ) -> Loaded:
     """Gives a model the weights of a checkpoint, ours or one of the published namings.
 
-    Files are read as tensors only: nothing in them is executed.
+    Files are read as tensors only: nothing in them is executed. The state dict may lie under any
+    key, and its names may have a common prefix, and parts that wrappers add: the one that fits the
+    model is taken.
 
     Args:
-        model: The model, of the checkpoint's architecture.
-        source: A `.safetensors` file, one by `torch.save`, or a state dict; weights may lie under
-            `state_dict` or `model`, and their names may begin with `module.`.
+        model: The model, of the checkpoint's architecture; also compiled, or in a wrapper.
+        source: A `.safetensors` file, one by `torch.save`, or what such a file holds.
+        weights: Which weights to take where a file holds trained and averaged ones: "raw" those
+            that were trained, "ema" their average, which are told apart by the key they lie
+            under. None takes the only ones there are, and the trained ones of both.
 
     Raises:
-        CheckpointError: The file is no checkpoint, or that of another model; the message names the
-            weights that differ and the nearest preset.
+        CheckpointError: The file is no checkpoint, or that of another model, whose weights that
+            differ the message names; or several state dicts fit, and the message names them.
     """
-    state = unwrap(source if isinstance(source, Mapping) else read(Path(source)))
-    own = model.state_dict()
+    if weights not in (None, "raw", "ema"):
+        raise CheckpointError(f"weights={weights!r}: choose 'raw', 'ema' or None")
+    inner = vision_model(model)
+    content = source if isinstance(source, Mapping) else read(Path(source))
+    own = inner.state_dict()
+    required = sum(not counts_batches(key) for key in own)
+    found = candidates(content, required)
+    matches = [match(inner, own, one) for one in found]
+    best = choose([one for one in matches if one.fits], weights)
+    if best is None:
+        best = max(matches, key=lambda one: len(one.taken) - len(one.given))
+        raise CheckpointError(explain(inner, best))
+    if best.naming.unfit:
+        raise CheckpointError(f"the checkpoint is {best.naming.name}'s: {best.naming.unfit}")
+    inner.load_state_dict(best.taken)
+    dropped = (*best.unused, *unread(content, best.candidate))
+    return Loaded(best.naming.name, dropped, best.candidate.where)
+
+
+def choose(fitting: list[Match], weights: str | None) -> Match | None:
+    """The state dict to take of those that fit; None where none does.
+
+    Raises:
+        CheckpointError: The file has none of the wanted kind, or several.
+    """
+    if not fitting:
+        return None
+    raw = [one for one in fitting if not one.candidate.averaged]
+    averaged = [one for one in fitting if one.candidate.averaged]
+    wanted = averaged if weights == "ema" else raw if weights == "raw" else raw or averaged
+    if not wanted:
+        names = ", ".join(repr(one.candidate.where or "the top") for one in fitting)
+        raise CheckpointError(f"the checkpoint has no {weights} weights, only {names}")
+    first = wanted[0]
+    others = [one for one in wanted[1:] if not equal(first.taken, one.taken)]
+    if others:
+        names = ", ".join(repr(one.candidate.where or "the top") for one in (first, *others))
+        raise CheckpointError(
+            f"several state dicts of the checkpoint fit, with different weights: {names}. Give "
+            "load_checkpoint the one you want"
+        )
+    return first
+
+
+def equal(a: State, b: State) -> bool:
+    """Whether two states hold the same values."""
+    return all(torch.equal(a[key], b[key]) for key in a)
+
+
+def vision_model(model: nn.Module) -> VisionModel:
+    """The vision model in what compilation, averaging or parallel wrappers made of it.
+
+    Raises:
+        ValueError: There is none.
+    """
+    for module in model.modules():
+        if isinstance(module, VisionModel):
+            return module
+    raise ValueError(
+        f"a {type(model).__name__} holds no model of engram.vision: use torch's load_state_dict "
+        "and torch.save for it"
+    )
+
+
+def counts_batches(key: str) -> bool:
+    """Whether a weight is the counter of a batch norm, which older versions of torch had not."""
+    return key.endswith("num_batches_tracked")
+
+
+def match(model: VisionModel, own: State, candidate: Candidate) -> Match:
+    """How a state dict fits a model, in the naming that fits best."""
     namings = (*model.namings, OURS)
-    naming = max(namings, key=lambda naming: len(state.keys() & set(map(naming.key, own))))
+    plain = [plain_name(key) for key in own]
+    state = candidate.state
+
+    def named(naming: Naming) -> int:
+        return sum(base_of(naming.key(key))[0] in state for key in plain)
+
+    naming = max(namings, key=named)
     unused = {key for other in namings for key in other.unused}
-    dropped = tuple(key for key in state if key in unused)
-    given = {key: value for key, value in state.items() if key not in unused}
+    skipped = tuple(key for key in state if key in unused or key.split(".")[-1] in COUNTERS)
+    left = {key for key in state if key not in skipped}
     taken: State = {}
     differing: dict[str, str] = {}
     for key, value in own.items():
-        published = given.pop(naming.key(key), None)
+        name = naming.key(plain_name(key))
+        base, place, parts = base_of(name)
+        published = state.get(base)
+        left.discard(base)
+        if published is not None and parts > 1 and published.ndim:
+            chunks = published.chunk(parts)
+            published = chunks[place] if len(chunks) == parts else None
         if published is None:
-            if key.endswith("num_batches_tracked"):  # older versions of torch did not count
+            if counts_batches(key):
                 taken[key] = value
+            elif base.endswith(naming.zero):
+                taken[key] = torch.zeros_like(value)
             else:
-                differing[key] = f"no {naming.key(key)}"
+                differing[key] = f"no {base}"
         elif squeezed(published) != squeezed(value):
             shapes = f"{tuple(published.shape)}, not {tuple(value.shape)}"
-            differing[key] = f"{naming.key(key)} of shape {shapes}"
+            differing[key] = f"{base} of shape {shapes}"
+        elif published.is_meta or published.is_complex() or published.layout is not torch.strided:
+            differing[key] = f"{base} without plain real values"
         else:
             taken[key] = published.reshape(value.shape)
-    if differing and not given and differing.keys() <= {"head.weight", "head.bias"}:
-        raise CheckpointError(explain_classes(model, state.get(naming.key("head.bias"))))
-    if differing or given:
-        raise CheckpointError(explain(model, state, list(differing.values()), list(given)))
-    model.load_state_dict(taken)
-    return Loaded(naming.name, dropped)
+    given = [key for key in state if key in left]
+    return Match(candidate, naming, taken, differing, given, skipped)
+
+
+def base_of(name: str) -> tuple[str, int, int]:
+    """The published name of a weight, which part of it the weight is, and of how many.
+
+    A naming marks a part of a published weight, along its first axis, as `name[place/parts]`.
+    """
+    base, bracket, part = name.partition("[")
+    if not bracket:
+        return name, 0, 1
+    place, _, parts = part.removesuffix("]").partition("/")
+    return base, int(place), int(parts)
 
 
 def save_checkpoint(
-    model: VisionModel, path: str | PathLike[str], *, published: bool = False
+    model: nn.Module, path: str | PathLike[str], *, published: bool = False
 ) -> None:
     """Writes a model's weights, as `.safetensors` if the path ends so, else as torch saves them.
 
+    The names are plain ones, whatever wraps the model or parts of it.
+
     Args:
-        model: The model.
+        model: The model; also compiled, or in a wrapper.
         path: Where to.
         published: Use the names and shapes of the published code, so that it can read the file,
             and add what it holds unused: layer norms as they begin.
 
     Raises:
-        ValueError: No code is published for this model.
+        ValueError: No code is published for this model, or it is none of engram.vision.
     """
-    if published and not model.namings:
-        raise ValueError(f"{type(model).__name__} has no published names: leave published=False")
-    state = publish(model, model.namings[0]) if published else model.state_dict()
+    inner = vision_model(model)
+    if published and not inner.namings:
+        raise ValueError(f"{type(inner).__name__} has no published names: leave published=False")
+    state = publish(inner, inner.namings[0] if published else OURS)
     state = {key: value.detach().cpu().contiguous() for key, value in state.items()}
     if Path(path).suffix == ".safetensors":
         safetensors.torch.save_file(state, path)
@@ -109,52 +246,19 @@ def save_checkpoint(
 
 def publish(model: VisionModel, naming: Naming) -> State:
     """The state of a model in the names and shapes of a publication."""
-    state = {}
-    for key, value in model.state_dict().items():
-        name = naming.key(key)
+    state: State = {}
+    for key, value in plain_state(model.state_dict()).items():
+        name, place, _ = base_of(naming.key(key))
+        if name.endswith(naming.zero):
+            continue
+        if place:
+            state[name] = torch.cat([state[name], value]) if value.ndim else value
+            continue
         axes = [count for end, count in naming.axes.items() if name.endswith(end)]
         state[name] = value.reshape(value.shape[: axes[0]]) if axes else value
     for name, shape in naming.unused.items():
         state[name] = torch.ones(shape) if name.endswith("weight") else torch.zeros(shape)
     return state
-
-
-def read(path: Path) -> Mapping[str, Any]:
-    """What a file holds; nothing in it is executed.
-
-    Raises:
-        CheckpointError: It is not there, or holds more than tensors and plain values.
-    """
-    if not path.is_file():
-        raise CheckpointError(f"{path} is no file: name a checkpoint")
-    try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
-        with torch.serialization.safe_globals([argparse.Namespace]):  # what timm keeps beside
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, SafetensorError, EOFError, RuntimeError) as error:
-        raise CheckpointError(
-            f"{path} holds no weights that can be read without executing what is in it: save its "
-            f"state dict alone ({str(error).splitlines()[0]})"
-        ) from error
-
-
-def unwrap(content: Any) -> State:
-    """The state dict in what a file holds, without the prefix of a parallel wrapper.
-
-    Raises:
-        CheckpointError: There is none.
-    """
-    for name in ("state_dict", "model"):
-        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
-            content = content[name]
-            break
-    if not isinstance(content, Mapping) or not any(isinstance(v, Tensor) for v in content.values()):
-        raise CheckpointError(
-            "the checkpoint holds no tensors by name, neither at the top nor under state_dict or "
-            "model: give it a state dict"
-        )
-    return {key.removeprefix("module."): value for key, value in content.items()}
 
 
 def explain_classes(model: VisionModel, bias: Tensor | None) -> str:
@@ -167,14 +271,28 @@ def explain_classes(model: VisionModel, bias: Tensor | None) -> str:
     )
 
 
-def explain(model: VisionModel, state: State, differing: list[str], unexpected: list[str]) -> str:
-    """Why a checkpoint does not fit, and which preset it is nearest to."""
+def explain(model: VisionModel, found: Match) -> str:
+    """Why a checkpoint does not fit, and which preset it is near to."""
+    state = found.candidate.state
+    bias = state.get(found.naming.key("head.bias"))
+    if (
+        not found.given
+        and found.differing.keys() <= {"head.weight", "head.bias"}
+        and (bias is None or len(bias) != model.num_classes)
+    ):
+        return explain_classes(model, bias)
+    where = f" under {found.candidate.where!r}" if found.candidate.where else ""
+    differing = listed(list(found.differing.values()))
+    unexpected = f"unexpected {listed(found.given)}" if found.given else ""
     name, share = nearest_preset(state)
-    parts = [listed(differing), f"unexpected {listed(unexpected)}" if unexpected else ""]
+    near = (
+        f"Its nearest preset is {name}, which has {share:.0%} of its weights"
+        if share >= NEAR
+        else "No preset has half of its weights"
+    )
     return (
-        f"the checkpoint is not of this {type(model).__name__}: "
-        f"{'; '.join(filter(None, parts))}. Its nearest preset is {name}, which has {share:.0%} "
-        "of its weights"
+        f"the checkpoint{where} is not of this {type(model).__name__}: "
+        f"{'; '.join(filter(None, (differing, unexpected)))}. {near}"
     )
 
 
@@ -202,16 +320,13 @@ def preset_shapes() -> dict[str, list[set[tuple[str, tuple[int, ...]]]]]:
     for name, build in PRESETS.items():
         with torch.device("meta"):
             model = build()
-        held[name] = [set(shapes(model, naming)) for naming in (*model.namings, OURS)]
+            held[name] = [set(shapes(model, naming)) for naming in (*model.namings, OURS)]
     return held
 
 
 def shapes(model: VisionModel, naming: Naming) -> Iterable[tuple[str, tuple[int, ...]]]:
     """Every name with its shape that a file of this model in this naming has."""
-    for key, value in model.state_dict().items():
-        yield naming.key(key), squeezed(value)
-    for key, shape in naming.unused.items():
-        yield key, tuple(size for size in shape if size != 1)
+    return ((key, squeezed(value)) for key, value in publish(model, naming).items())
 
 
 def squeezed(value: Tensor) -> tuple[int, ...]:

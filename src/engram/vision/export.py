@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from contextlib import nullcontext
 from os import PathLike
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from engram.neuron import IF, LIF, Neuron, ParametricLIF, reference
+from engram.neuron.backend import kernels_translated
 from engram.neuron.kernel.lif import lif_operator
 from engram.vision.layer import fold
 from engram.vision.network import VisionModel
@@ -27,9 +27,11 @@ def export_onnx(model: VisionModel, path: str | PathLike[str], sample: Tensor) -
         sample: An input as in `VisionModel.forward`, of at least two images.
 
     Raises:
-        ValueError: The onnx packages are missing, or the sample is a single image.
+        ValueError: The onnx packages are missing, the sample is a single image, the model or the
+            sample is in bfloat16, or a layer of the model cannot be written as ONNX.
     """
     check_packages()
+    check_dtypes(model, sample)
     axis = sample.ndim - 4
     if axis not in (0, 1) or sample.shape[axis] < 2:
         raise ValueError(
@@ -39,19 +41,49 @@ def export_onnx(model: VisionModel, path: str | PathLike[str], sample: Tensor) -
     folded = fold(model)
     neurons = [module for module in folded.modules() if isinstance(module, Neuron)]
     stepped = all(isinstance(neuron, (IF, LIF, ParametricLIF)) for neuron in neurons)
-    with torch.no_grad(), nullcontext() if stepped else reference():
-        torch.onnx.export(
-            folded,
-            (sample,),
-            path,
-            input_names=["images"],
-            output_names=["logits"],
-            dynamic_shapes=({axis: torch.export.Dim.DYNAMIC},),
-            custom_translation_table={lif_operator._opoverload: lif_nodes()},
-            dynamo=True,
-            optimize=False,  # runtimes do that themselves
-            verbose=False,
+    with torch.no_grad(), kernels_translated() if stepped else reference():
+        try:
+            torch.onnx.export(
+                folded,
+                (sample,),
+                path,
+                input_names=["images"],
+                output_names=["logits"],
+                dynamic_shapes=({axis: torch.export.Dim.DYNAMIC},),
+                custom_translation_table={lif_operator._opoverload: lif_nodes()},
+                dynamo=True,
+                optimize=False,  # runtimes do that themselves
+                verbose=False,
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            kinds = ", ".join(sorted({type(neuron).__name__ for neuron in neurons}))
+            raise ValueError(
+                f"{type(model).__name__} with {kinds or 'no neurons'} cannot be written as ONNX "
+                f"for batches of any size ({root_of(error)}): replace the layer that is named"
+            ) from error
+
+
+def check_dtypes(model: torch.nn.Module, sample: Tensor) -> None:
+    """Raises ValueError where runtimes could not read what would be written."""
+    held = [*model.parameters(), *model.buffers(), sample]
+    wanted = {x.dtype for x in held if x.is_floating_point()}
+    if torch.bfloat16 in wanted:
+        raise ValueError(
+            "export_onnx got bfloat16, in which ONNX runtimes lack most operators: export "
+            "model.float() with a float32 sample"
         )
+    if len(wanted) > 1:
+        names = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in wanted))
+        raise ValueError(
+            f"export_onnx got {names} together: convert the model and the sample to one dtype"
+        )
+
+
+def root_of(error: BaseException) -> str:
+    """What the innermost cause of an error says, in a line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(str(error).split())[:300]
 
 
 def check_packages() -> None:
@@ -98,7 +130,7 @@ def lif_nodes() -> Callable[..., Any]:
         spikes = []
         for t in range(x.shape[0]):
             x_t = op.Gather(x, op.Constant(value_int=t), axis=0)
-            if leak is None and math.isinf(tau):
+            if leak is None and math.isinf(tau) and not decay_input:
                 h = op.Add(v, x_t)
             elif decay_input:
                 h = op.Add(v, decayed(op.Sub(x_t, op.Sub(v, rest))))

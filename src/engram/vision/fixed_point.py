@@ -6,6 +6,7 @@ channel. The convolution of spikes with each digit is exact, and only the sum of
 bias is rounded, where a convolution in float32 rounds at each of its additions.
 """
 
+import os
 from functools import cache
 from typing import Any, TypeVar, final
 
@@ -42,7 +43,9 @@ class FixedPointConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The convolution of `(batch, channels, height, width)`."""
-        if torch.is_grad_enabled() or not (unwatched(x) and backend(x.device) == "numba"):
+        if torch.is_grad_enabled() or not (
+            unwatched(x, self.conv.weight) and backend(x.device) == "numba"
+        ):
             return self.conv(x)
         x = x.contiguous(memory_format=torch.channels_last)
         spikes = to_bytes(x) if x.dtype == torch.float32 and x.numel() else None
@@ -108,7 +111,14 @@ def digits_of(weight: Tensor) -> list[tuple[Tensor, Tensor]]:
 
 @cache
 def has_matrix_unit() -> bool:
-    """Whether this processor multiplies matrices of bytes, and torch knows how."""
+    """Whether this processor multiplies matrices of bytes, and torch knows how and may.
+
+    On processors without the unit, and where the environment keeps oneDNN from it, sums of
+    products of bytes saturate.
+    """
+    allowed = [os.environ.get(f"{name}_MAX_CPU_ISA", "ALL") for name in ("ONEDNN", "DNNL")]
+    if not all(isa.upper() in ("ALL", "DEFAULT") or "AMX" in isa.upper() for isa in allowed):
+        return False
     supported = getattr(torch.cpu, "_is_amx_tile_supported", None)
     return supported is not None and supported() and hasattr(torch.ops.onednn, "qconv_pointwise")
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from engram.neuron import IF, LIF, Neuron, Sigmoid
+from engram.neuron.convolution import Conv2d
 from engram.neuron.kernel.lif import Settings
 from engram.neuron.kernel.shape import SHAPES, shape_of
 from engram.vision.norm import BatchNorm
@@ -51,7 +52,7 @@ class ConvBN(nn.Module):
         bias: bool = False,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(
+        self.conv = Conv2d(
             in_channels,
             out_channels,
             kernel_size,
@@ -96,14 +97,20 @@ def fire(conv: nn.Module, neuron: nn.Module, x: Tensor) -> Tensor:
 
 def kernel_settings(neuron: nn.Module) -> Settings | None:
     """What the fused kernel needs of a LIF that starts from rest; None for other neurons."""
-    if not isinstance(neuron, IF | LIF) or neuron.carry or neuron.single_step:
+    if not isinstance(neuron, IF | LIF) or neuron.carry:
         return None
     if type(neuron.surrogate) not in SHAPES:
         return None
+    tau, resting = (neuron.tau, neuron.resting) if isinstance(neuron, LIF) else (math.inf, None)
+    threshold, reset = neuron.threshold, neuron.reset
+    if isinstance(tau, Tensor) or isinstance(threshold, Tensor) or isinstance(reset, Tensor):
+        return None  # the kernel takes one value for all neurons
+    if resting is not None:
+        return None
     return Settings(
-        neuron.tau if isinstance(neuron, LIF) else math.inf,
-        neuron.threshold,
-        neuron.reset,
+        tau,
+        threshold,
+        reset,
         neuron.decay_input,
         neuron.detach_reset,
         *shape_of(neuron.surrogate),

@@ -149,6 +149,7 @@ def ms_resnet(
         steps=steps,
         in_channels=in_channels,
         naming=Naming("ms-resnet", published_key),
+        others=() if deep else (Naming("spikingjelly", spikingjelly_key),),
     )
 
 
@@ -181,3 +182,19 @@ def published_key(key: str) -> str:
     for ours, theirs in _PUBLISHED:
         key = re.sub(ours, theirs, key)
     return re.sub(r"^layers\.(\d+)\.", lambda m: f"conv{int(m[1]) + 2}_x.", key)
+
+
+_SPIKINGJELLY = (
+    (r"^stem\.conv\.", "stem.0."),
+    (r"^stem\.bn\.", "stem.1."),
+    (r"\.shortcut\.conv\.", ".downsample.0."),
+    (r"\.shortcut\.bn\.", ".downsample.1."),
+)
+
+
+def spikingjelly_key(key: str) -> str:
+    """The name of a weight in SpikingJelly 2.0."""
+    for ours, theirs in _SPIKINGJELLY:
+        key = re.sub(ours, theirs, key)
+    key = re.sub(r"\.convs\.(\d+)\.(conv|bn)\.", lambda m: f".{m[2]}{int(m[1]) + 1}.", key)
+    return re.sub(r"^layers\.(\d+)\.", lambda m: f"layer{int(m[1]) + 1}.", key)

@@ -14,16 +14,22 @@ class Naming(NamedTuple):
 
     Attributes:
         name: Which publication.
-        key: From our name of a weight to theirs.
+        key: From our name of a weight to theirs; `name[1/3]` is the second of three parts, along
+            the first axis, of theirs.
         axes: How many axes their weights have where these are not convolutions in two dimensions,
             by the end of their name.
         unused: What they hold and nothing reads: its shape by its name.
+        zero: How the names end of weights that they do not have because they are 0 there.
+        unfit: Why weights in this naming do not belong to the model although the names fit; empty
+            where they do.
     """
 
     name: str
     key: Callable[[str], str]
     axes: Mapping[str, int] = {}
     unused: Mapping[str, tuple[int, ...]] = {}
+    zero: tuple[str, ...] = ()
+    unfit: str = ""
 
 
 class VisionModel(nn.Module, ABC):

@@ -53,7 +53,7 @@ class BatchNorm(nn.BatchNorm2d):
             and x.dtype == self.weight.dtype
             and x.is_contiguous(memory_format=torch.channels_last)
             and backend(x.device) == "numba"
-            and unwatched(x)
+            and unwatched(x, self.weight, self.bias)
         )
 
     @torch.no_grad()

@@ -42,6 +42,7 @@ class ResNet(VisionModel):
         steps: T, how many steps an image is shown.
         in_channels: Channels of the input.
         naming: How published checkpoints name the weights.
+        others: How checkpoints of other publications do.
     """
 
     def __init__(
@@ -59,10 +60,11 @@ class ResNet(VisionModel):
         steps: int = 1,
         in_channels: int = 3,
         naming: Naming,
+        others: Sequence[Naming] = (),
     ) -> None:
         features = width * 2 ** (len(depths) - 1) * expansion
         super().__init__(steps=steps, in_channels=in_channels, num_features=features)
-        self.namings = (naming,)
+        self.namings = (naming, *others)
         self.stem = stem
         self.entry = entry
         self.layers = nn.ModuleList()

@@ -98,7 +98,17 @@ class Spikformer(VisionModel):
         written = "cifar" if biased else "dvs" if in_channels == 2 else "imagenet"
         written += ", cml" if biased and cml else ""
         namings = published_namings(depth, dim)
-        self.namings = sorted(namings, key=lambda naming: naming.name != written)
+        self.namings = (
+            *sorted(namings, key=lambda naming: naming.name != written),
+            Naming(
+                "spikingjelly",
+                spikingjelly_key,
+                zero=(".0.bias",),
+                unfit=""
+                if cml
+                else "it pools before the neurons of the tokenizer; build the model with cml=True",
+            ),
+        )
 
     def stages(self) -> Sequence[nn.Module]:
         """The tokenizer, then the blocks."""
@@ -233,6 +243,35 @@ def published_key(key: str, *, product: str = "conv", blocks: bool = False) -> s
     )
     return published_block_key(
         key, "fc", [(r"^(block\..*)_conv\.", rf"\1_{product}."), (r"_neuron(\d?)\.", r"_lif\1.")]
+    )
+
+
+def spikingjelly_key(key: str) -> str:
+    """The name of a weight in SpikingJelly 2.0, whose convolutions have no biases.
+
+    q, k and v are one matrix there.
+    """
+    index = {"conv": "0", "bn": "1"}
+    part = {"q": 0, "k": 1, "v": 2}
+    key = re.sub(r"^stem\.", "tokenizer.0.project.", key)
+    key = re.sub(
+        r"^tokenizer\.4\.project\.(conv|bn)",
+        lambda m: f"patch_embed.positional_encoding.conv_bn.block.{index[m[1]]}",
+        key,
+    )
+    key = re.sub(
+        r"^tokenizer\.(\d)\.project\.(conv|bn)",
+        lambda m: f"patch_embed.stages.{m[1]}.conv_bn.block.{index[m[2]]}",
+        key,
+    )
+    key = re.sub(
+        r"\.attention\.project\.(conv|bn)", lambda m: f".attn.proj_conv_bn.{index[m[1]]}", key
+    )
+    key = re.sub(r"\.mlp\.conv(\d)\.(conv|bn)", lambda m: f".mlp.fc{m[1]}.{index[m[2]]}", key)
+    return re.sub(
+        r"\.attention\.([qkv])\.(conv|bn)(.*)$",
+        lambda m: f".attn.qkv_conv_bn.{index[m[2]]}{m[3]}[{part[m[1]]}/3]",
+        key,
     )
 
 

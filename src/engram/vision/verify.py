@@ -1,22 +1,34 @@
 """Is a model spike-driven? Judged by what every operation read, never by what it is called."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import final
+from functools import partial
+from typing import Any, NamedTuple, final
 
-import torch
 from torch import Tensor, nn
 
-from engram.energy import FP32, Arithmetic, Count, Kind, Operation, count, operation_j
-from engram.energy.count import sample_axis
+from engram.energy import FP32, Arithmetic, Count, Kind, Operation, operation_j
+from engram.energy.count import count_runs, has_neurons
+from engram.layout import (
+    TOLERANCE,
+    Call,
+    Fit,
+    Layout,
+    check_axis,
+    comparable,
+    customary_axis,
+    difference_alone,
+    moved,
+    samples_along,
+    stated_axis,
+    tensors_in,
+)
 from engram.neuron import Neuron
 from engram.record import evaluating
 
 CUSTOMARY = ("stem*/convolution", "head/matmul", "*.attention/matmul.2")
 """What papers except: the first convolution, the head, the second product of the attention."""
-TOLERANCE = 1e-5
-"""Difference of outputs, as a share of the largest, that is no rounding any more."""
 
 
 @final
@@ -58,13 +70,14 @@ class Verdict:
         allowed: Those that do, too, and that the allow-list excepts.
         unused: Entries of the allow-list that excepted nothing.
         silent: Operations that read no spike at all, of which the verdict says nothing.
-        alone: Samples of the first batch that were run alone; 0 if it has one sample only, and
-            then no leak would show.
+        alone: Samples of the first batch that were run alone; 0 where none could be, and then no
+            leak would show.
         leaks: The largest difference between a sample's output in its batch and alone, as a share
             of the largest output, by place in the batch, where there is one.
         repeatable: Whether the same batch gave the same output twice.
-        unseen: Operators from elsewhere, which may multiply out of sight.
+        unseen: What may multiply out of sight, as in `Count`.
         count: What ran.
+        untested: Why no sample was run alone; empty where some were.
     """
 
     offences: tuple[Finding, ...]
@@ -76,6 +89,7 @@ class Verdict:
     repeatable: bool
     unseen: tuple[str, ...]
     count: Count
+    untested: str = ""
 
     def __bool__(self) -> bool:
         return not (self.offences or self.leaks or self.unseen) and self.repeatable
@@ -91,21 +105,22 @@ class Verdict:
         ]
         lines += [f"Out of sight: {name}" for name in self.unseen]
         lines += [f"Excepted: {one}" for one in self.allowed]
-        if not self.alone:
-            lines.append("Not tested for leaks: the first batch has one sample")
+        if self.untested:
+            lines.append(f"Not tested for leaks: {self.untested}")
         lines += [f"Silent, so not judged: {name}" for name in self.silent]
         return "\n".join(lines)
 
 
 def verify(
     model: nn.Module,
-    batches: Iterable[Tensor],
+    batches: Iterable[Any],
     *,
     allow: Sequence[str] = (),
     neurons: tuple[type[nn.Module], ...] = (Neuron,),
     arithmetic: Arithmetic = FP32,
     batch_axis: int | None = None,
     samples_alone: int = 4,
+    layout: Layout | None = None,
 ) -> Verdict:
     """Judge whether every synaptic operation reads spikes, over every batch.
 
@@ -122,17 +137,21 @@ def verify(
             `CUSTOMARY`; the verdict lists what they excepted.
         neurons: Classes of modules that are neurons.
         arithmetic: What the shares of the cost are taken by.
-        batch_axis: Axis of the samples; 1 for frames, else 0, when None.
+        batch_axis: Axis of the samples in the batches; when None, as `layout` states, or 1 for
+            frames of five axes, else 0. Where they lie in the outputs is seen from running one
+            alone; outputs may be nested in dictionaries, sequences and dataclasses.
         samples_alone: Samples of the first batch that are run alone, to see whether others leak
             into their output. What differs is confirmed in a batch of its copies, because rounding
             depends on the size of a batch and may turn a spike.
+        layout: What the axes of a batch are, as in `count`.
 
     Raises:
-        ValueError: There is no batch, a batch, an operand or the output holds NaN or infinity, or
-            an operation multiplies out of sight.
+        ValueError: There is no batch, a batch, an operand or the output holds NaN or infinity,
+            samples lie along another axis, or an operation multiplies out of sight.
     """
     kept = list(batches)
-    found = count(model, kept, neurons=neurons, batch_axis=batch_axis)
+    stated = stated_axis(layout, batch_axis)
+    found = count_runs(model, kept, neurons, None, stated, checked=True)
     total = sum(operation_j(one, arithmetic) for one in found.synaptic)
     findings = [
         _finding(one, operation_j(one, arithmetic) / (total or 1.0), allow)
@@ -140,9 +159,7 @@ def verify(
         if why_not(one)
     ]
     used = {one.allowed_by for one in findings}
-    axis = sample_axis(kept[0], batch_axis)
-    alone = min(samples_alone, kept[0].shape[axis]) if kept[0].shape[axis] > 1 else 0
-    leaks, repeatable = _alone(model, kept[0], axis, alone)
+    test = _alone(model, kept[0], stated, samples_alone, has_neurons(model, neurons))
     return Verdict(
         offences=tuple(one for one in findings if not one.allowed_by),
         allowed=tuple(one for one in findings if one.allowed_by),
@@ -152,11 +169,12 @@ def verify(
             for one in found.synaptic
             if any(side.silent and not side.weight for side in one.operands)
         ),
-        alone=alone,
-        leaks=leaks,
-        repeatable=repeatable,
+        alone=test.alone,
+        leaks=test.leaks,
+        repeatable=test.repeatable,
         unseen=found.unseen,
         count=found,
+        untested=test.untested,
     )
 
 
@@ -184,27 +202,76 @@ def _finding(operation: Operation, share: float, allow: Sequence[str]) -> Findin
     return Finding(operation.name, operation.kinds, share, why_not(operation), by)
 
 
+class _Test(NamedTuple):
+    """What running samples alone showed, as in `Verdict`."""
+
+    alone: int
+    leaks: dict[int, float]
+    repeatable: bool
+    untested: str = ""
+
+
 def _alone(
-    model: nn.Module, batch: Tensor, axis: int, samples: int
-) -> tuple[dict[int, float], bool]:
+    model: nn.Module, batch: Any, stated: tuple[int | None, bool], samples: int, spiking: bool
+) -> _Test:
     """The samples whose output differs alone, and whether equal calls give equal outputs."""
+    axis = stated[0] if stated[1] else customary_axis(batch)
     with evaluating(model) as device:
-        x = batch.to(device)
-        whole = model(x)
-        if not whole.isfinite().all():
+        x = moved(batch, device)
+
+        def call(inputs: Any) -> list[Tensor]:
+            return tensors_in(model(inputs))
+
+        whole = call(x)
+        if not whole:
+            raise ValueError("the model puts out no tensor: return tensors, however nested")
+        if not all(part.isfinite().all() for part in whole):
             raise ValueError("the model puts out NaN or infinity: look for a diverged weight")
-        scale = float(whole.abs().max()) or 1.0
+        again = call(x)
+        if not _equal(whole, again):
+            return _Test(0, {}, False, "the same batch gave another output the second time")
+        if axis is None:
+            return _Test(0, {}, True, "the input is one sample without a batch axis")
+        alone = min(samples, samples_along(x, axis))
+        check = partial(check_axis, call, x, axis, stated=stated[1], whole=whole, spiking=spiking)
+        if samples_along(x, axis) == 1 or not alone:
+            check()
+            why = "the first batch has one sample" if alone else "samples_alone is 0"
+            return _Test(0, {}, True, why)
+        return _leaks(call, x, axis, alone, whole, check)
 
-        def difference(output: Tensor, place: int) -> float:
-            return float((output - whole[place]).abs().max()) / scale
 
-        if float((model(x) - whole).abs().max()) > TOLERANCE * scale:
-            return {}, False
-        leaks = {}
-        for place in range(samples):
-            one = x.narrow(axis, place, 1)
-            if difference(model(one)[0], place) > TOLERANCE:
-                # rounding depends on the size of a batch, and may turn a spike: not so among twins
-                twins = torch.cat([one] * x.shape[axis], axis)
-                leaks[place] = difference(model(twins)[place], place)
-    return {place: by for place, by in leaks.items() if by > TOLERANCE}, True
+def _leaks(
+    call: Call,
+    x: Any,
+    axis: int,
+    alone: int,
+    whole: Sequence[Tensor],
+    check: Callable[..., None],
+) -> _Test:
+    """Run some samples alone; where they differ, see whether another axis counts the samples."""
+    leaks: dict[int, float] = {}
+    for place in range(alone):
+        try:
+            found = difference_alone(call, x, axis, place, whole)
+        except Exception as error:  # noqa: BLE001  whatever a model raises on one sample
+            check()
+            why = str(error).partition("\n")[0]
+            return _Test(0, {}, True, f"the model does not run on one sample ({why})")
+        if found is None:
+            check(fit=Fit.UNSEEN)
+            return _Test(0, {}, True, "no axis of the output counts the samples")
+        if found > TOLERANCE:
+            leaks[place] = found
+    check(fit=Fit.DEPENDENT if leaks else Fit.SAMPLES)
+    return _Test(alone, leaks, True)
+
+
+def _equal(outputs: Sequence[Tensor], again: Sequence[Tensor]) -> bool:
+    """Whether two calls gave equal outputs, up to rounding."""
+    for one, two in zip(outputs, again, strict=True):
+        a, b = comparable(one), comparable(two)
+        scale = float(a.abs().max()) if a.numel() else 0.0
+        if a.numel() and float((a - b).abs().max()) > TOLERANCE * (scale or 1.0):
+            return False
+    return True

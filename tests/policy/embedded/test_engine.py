@@ -57,6 +57,17 @@ def test_500_generated_queries_count_as_defined(engine: EmbeddedEngine, brute: B
     assert total > 10_000
 
 
+def test_the_forms_that_were_counted(engine: EmbeddedEngine, brute: BruteForce) -> None:
+    for query in QUERIES[:200]:
+        found = {some.word: dict(some.forms) for some in engine.forms(query.tree)}
+        expected = brute.forms(query.tree)
+        assert found == expected, query.text
+    tax = engine.forms("tax")[0]
+    assert sum(count for _, count in tax.forms) == engine.tally("tax", None).occurrences[0]
+    assert tax.describe(2).startswith("tax: tax ")
+    assert " more forms " in engine.forms("t*")[0].describe(2)
+
+
 @pytest.mark.parametrize("by", [*GROUPINGS, None])
 def test_tallies_by_group(engine: EmbeddedEngine, brute: BruteForce, by: str | None) -> None:
     for query in QUERIES[:40]:

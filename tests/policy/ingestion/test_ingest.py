@@ -1,6 +1,5 @@
 import json
 import os
-import sqlite3
 import tarfile
 import zipfile
 from collections import Counter
@@ -10,9 +9,17 @@ from typing import Any, cast
 import pytest
 
 from engram.policy.document import REASONS
+from engram.policy.embedded.opened import OpenSegment
 from engram.policy.ingestion.ingest import ingest
+from engram.policy.loader import TableFormat
 from engram.policy.store import Store, StoreError
-from tests.policy.corpus import EXPECTED_DOCUMENTS, EXPECTED_REJECTED, SETTINGS, files
+from tests.policy.corpus import (
+    EXPECTED_DOCUMENTS,
+    EXPECTED_REJECTED,
+    EXPECTED_REPEATED,
+    SETTINGS,
+    files,
+)
 
 
 @pytest.fixture
@@ -32,8 +39,8 @@ def holding(location):
     """The ids of a store's documents in order, from its segments."""
     ids = []
     for path in Store(location).segments():
-        with sqlite3.connect(path) as segment:
-            ids += [row[0] for row in segment.execute("SELECT id FROM documents ORDER BY number")]
+        segment = OpenSegment(path, "apsw")
+        ids += segment.ids(segment.numbers())
         segment.close()
     return ids
 
@@ -48,7 +55,7 @@ def tree(location):
     return {
         path.relative_to(location).as_posix(): path.read_bytes()
         for path in sorted(Path(location).rglob("*"))
-        if path.is_file() and path.name not in ("manifest.json", ".lock")
+        if path.is_file() and path.name not in ("manifest.json", ".lock", "stamps.json")
     }
 
 
@@ -56,6 +63,7 @@ def test_every_record_is_a_document_or_in_quarantine(record, tmp_path):
     found = ingest([record], tmp_path / "store", workers=1, **SETTINGS)
     assert found.documents == EXPECTED_DOCUMENTS
     assert found.rejected == EXPECTED_REJECTED
+    assert found.repeated + found.older + found.unchanged <= EXPECTED_REPEATED
     store = Store(tmp_path / "store")
     assert store.manifest.documents == EXPECTED_DOCUMENTS
     assert store.manifest.rejected == EXPECTED_REJECTED
@@ -79,6 +87,102 @@ def test_the_manifest_says_what_was_read_and_what_was_not(record, tmp_path):
     assert source.partitions == list(manifest.partitions)
     assert set(manifest.versions) == {"engram", "python", "apsw", "sqlite"}
     assert sum(segment.documents for segment in manifest.segments) == 268
+
+
+def test_each_file_ends_as_read_beside_superseded_or_unread(tmp_path):
+    page = "CREC-2005-07-20-pt1-PgH1"
+    turn = {"kind": "speech", "speaker": "Mr. ABLE", "text": "Mr. ABLE. The tax.", "turn": 0}
+    content = {
+        "1800-01-01-x.txt": b"The first.",
+        "9999-01-01-x.txt": b"To come.",
+        "notes.txt": b"No day.",
+        "a/own.csv": b"Day,Speech\n",
+        "a/packed.csv.zst": b"?",
+        "a/inner.zip": b"?",
+        "a/image.png": b"?",
+        "a/README": b"?",
+        "a/.hidden": b"?",
+        "d/mods.xml": b"<mods/>",
+        f"d/html/{page}.htm": b"<pre>\n  Mr. ABLE. The tax.\n</pre>",
+        f"d/json/{page}.json": json.dumps(
+            {"id": page, "title": "T", "header": {}, "content": [turn]}
+        ).encode(),
+    }
+    record = lay(tmp_path / "record", content)
+    for source in (record, packed(record, tmp_path / "record.tar.gz")):
+        store = tmp_path / f"store-{source.name}"
+        found = ingest([source], store, workers=1)
+        [one] = found.sources
+        assert (one.status, one.files, one.beside, one.superseded) == ("read", 4, 1, 1)
+        assert one.files + one.beside + sum(one.unread.values()) == len(content)
+        assert one.kinds == {
+            ".csv": 1, ".zst": 1, ".zip": 1, ".png": 1, "no ending": 2, ".txt": 1
+        }  # fmt: skip
+        assert found.rejected == {"bad-date": 1, "superseded": 1}
+        [entry] = Store(store).manifest.sources
+        listed = {name["name"].rpartition("/")[2]: name for name in Store(store).unread(entry)}
+        assert len(listed) == 7
+        assert "--map" in listed["own.csv"]["reason"]
+        assert "unpack" in listed["packed.csv.zst"]["reason"]
+        again = ingest([source], store, workers=1).sources
+        assert [(one.status, one.files) for one in again] == [("already there", 4)]
+        assert sum(again[0].unread.values()) == 7
+        assert [*Store(store).unread(Store(store).manifest.sources[-1])]
+
+
+def test_an_input_that_gives_nothing_says_why(tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    tables = lay(tmp_path / "tables", {"a.csv": b"x", "b.csv": b"y"})
+    other = lay(tmp_path / "other", {"c.csv": b"x"})
+    for _ in range(2):
+        found = ingest([empty, tables, other], tmp_path / "store", workers=1).sources
+        assert [(one.status, one.kinds) for one in found] == [
+            ("empty", {}),
+            ("nothing readable", {".csv": 2}),
+            ("nothing readable", {".csv": 1}),
+        ]
+    archives = tmp_path / "archives"
+    archives.mkdir()
+    packed(lay(tmp_path / "texts", {"1800-01-01-x.txt": b"The first."}), archives / "a.zip")
+    [one] = ingest([archives], tmp_path / "store", workers=1).sources
+    assert (one.location, one.status) == (str(archives / "a.zip"), "read")
+
+
+def test_an_empty_file_is_quarantined_and_not_passed_over(tmp_path):
+    record = lay(tmp_path / "record", {"1800-01-01-x.txt": b""})
+    for source in (record, packed(record, tmp_path / "record.zip")):
+        found = ingest([source], tmp_path / f"store-{source.name}", workers=1)
+        assert (found.rejected, found.sources[0].status) == ({"missing-field": 1}, "read")
+
+
+def test_a_table_is_read_by_a_mapping_and_again_by_another(tmp_path):
+    record = lay(
+        tmp_path / "record",
+        {
+            "2013.csv": b"Day,Member,Speech\n2013-01-09,A,The tax.\n2013-01-10,B,Two.\n",
+            "2014.jsonl": b'{"Day": "2014-01-09", "Member": "C", "Speech": "Three."}\n' * 1,
+            "10th January 2015.txt": b"Four.",
+        },
+    )
+    table = TableFormat({"date": "Day", "speaker": "Member", "text": "Speech"})
+    found = ingest([record], tmp_path / "store", workers=2, table=table)
+    assert found.documents == {"speech": 3}
+    names = TableFormat({"date": "@name"}, date_format="%d %B %Y")
+    text = record / "10th January 2015.txt"
+    assert ingest([text], tmp_path / "store", workers=1, table=names).documents == {"speech": 1}
+    assert ingest([record], tmp_path / "store", workers=1, table=table).partitions == 0
+
+
+def test_names_that_are_no_text_do_not_stop_an_ingestion(tmp_path):
+    record = lay(tmp_path / "record", {"1800-01-01-x.txt": b"The first."})
+    for name in (b"2001-01-01-a\xffb.txt", b"2001-01-02-a\nb.txt", b"no\xffday"):
+        (record / os.fsdecode(name)).write_bytes(b"The tax.")
+    found = ingest([record], tmp_path / "store", workers=1)
+    assert found.documents == {"speech": 2}
+    assert found.rejected == {"malformed-bytes": 1}
+    [entry] = Store(tmp_path / "store").manifest.sources
+    assert entry.unread == {r"no\udcffday": 1}
 
 
 def test_a_second_run_adds_nothing_and_changes_nothing(record, tmp_path):
@@ -148,17 +252,16 @@ def test_an_archive_holds_what_its_folder_holds(record, tmp_path, name):
     assert again.sources_skipped == (str(source),)
 
 
-def test_the_first_of_two_documents_is_kept_over_partitions_and_runs(tmp_path):
+def test_one_of_two_documents_is_kept_over_partitions_and_runs(tmp_path):
     first = lay(tmp_path / "a", {"1800-01-01-x.txt": b"The first.", "1800-01-02-y.txt": b"Alone."})
     second = lay(tmp_path / "b", {"1800-01-01-x.txt": b"The second.", "1800-01-03-z.txt": b"New."})
     found = ingest([first, second], tmp_path / "once", workers=2, **SETTINGS)
     assert found.documents == {"speech": 3}
-    assert found.rejected == {"duplicate-id": 1}
-    [entry] = Store(tmp_path / "once").rejections()
-    assert entry["excerpt"] == "The second."
-    assert entry["origin"].startswith(str(second))
+    assert found.rejected == {}
+    assert len(holding(tmp_path / "once")) == len(set(holding(tmp_path / "once"))) == 3
     ingest([first], tmp_path / "twice", workers=1, **SETTINGS)
-    ingest([second], tmp_path / "twice", workers=1, **SETTINGS)
+    again = ingest([second], tmp_path / "twice", workers=1, **SETTINGS)
+    assert (again.documents, again.updated) == ({"speech": 1}, 1)
     assert tree(tmp_path / "once") == tree(tmp_path / "twice")
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,6 +99,34 @@ def test_three_kills(tmp_path):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_twenty_kills(tmp_path, workers):
     survive(tmp_path, kills=20, workers=workers, seed=workers)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_processes_end_when_their_parent_is_killed(tmp_path):
+    lay(tmp_path / "record", files())
+    with Child(tmp_path, 2) as child:
+        child.wait_for(3)
+        started = members_of(child.process.pid)
+        assert len(started) >= 2
+        os.kill(child.process.pid, signal.SIGKILL)
+        child.process.wait()
+        deadline = time.monotonic() + 30
+        while members_of(child.process.pid) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert members_of(child.process.pid) == []
+
+
+def members_of(group):
+    """The processes of a group but its first, from /proc."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, number = path.read_text().rpartition(")")[2].split()[:3]
+        except OSError:
+            continue
+        if int(number) == group and int(path.parent.name) != group and state != "Z":
+            found.append(int(path.parent.name))
+    return found
 
 
 def test_a_process_that_dies_on_its_own_says_what_to_do(tmp_path):

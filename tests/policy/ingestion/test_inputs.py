@@ -1,4 +1,7 @@
 import io
+import os
+import socket
+import stat
 import tarfile
 import zipfile
 from typing import Any, cast
@@ -7,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engram.policy.ingestion.archive import Archive
+from engram.policy.ingestion.entries import shown
 from engram.policy.ingestion.inputs import (
-    Archive,
     Folder,
     InputError,
     Piece,
@@ -37,6 +41,93 @@ def test_a_folder_lists_its_files_in_order_and_hides_hidden_ones(tmp_path):
     [folder] = open_inputs(str(tmp_path), nothing)
     assert [file.name for file in folder.files()] == ["a.txt", "b/1.txt", "b/2.txt", "c/d/3.txt"]
     assert [file.size for file in folder.files()] == [3, 0, 3, 5]
+
+
+def test_a_link_to_a_folder_is_followed_and_each_folder_is_read_once(tmp_path):
+    lay(tmp_path, {"texts/1.txt": b"one", "in/b/2.txt": b"two"})
+    (tmp_path / "in" / "2005").symlink_to("../texts")
+    (tmp_path / "in" / "again").symlink_to("../texts")
+    (tmp_path / "in" / "b" / "loop").symlink_to("..")
+    (tmp_path / "in" / "itself").symlink_to("itself")
+    (tmp_path / "in" / "nothing").symlink_to("nowhere")
+    [folder] = open_inputs(str(tmp_path / "in"), nothing)
+    assert [file.name for file in folder.files()] == ["2005/1.txt", "b/2.txt"]
+    left = {one.name: one.reason for one in folder.left_out}
+    assert set(left) == {"again", "b/loop", "itself", "nothing"}
+    assert left["again"] == "a link to 2005, which is read there"
+    assert left["nothing"] == "a link to nothing"
+
+
+def test_what_is_no_regular_file_is_named_and_never_opened(tmp_path):
+    lay(tmp_path, {"a.txt": b"one"})
+    os.mkfifo(tmp_path / "2001-01-01-pipe.txt")
+    os.mkfifo(tmp_path / "packed.zip")
+    os.mkfifo(tmp_path / "mods.xml")
+    (tmp_path / "2001-01-02-device.txt").symlink_to("/dev/zero")
+    here = socket.socket(socket.AF_UNIX)
+    here.bind(str(tmp_path / "s"))
+    [folder] = open_inputs(str(tmp_path), nothing)
+    assert [file.name for file in folder.files()] == ["a.txt"]
+    here.close()
+    left = {one.name: one.reason for one in folder.left_out}
+    assert "named pipe" in left["2001-01-01-pipe.txt"]
+    assert "device" in left["2001-01-02-device.txt"]
+    assert "socket" in left["s"]
+    assert len(left) == 5
+    assert not folder.has("mods.xml"), "it would be read beside a page"
+    for name in ("packed.zip", "mods.xml"):
+        with pytest.raises(InputError, match=f"{name} is a named pipe"):
+            open_inputs(str(tmp_path / name), nothing)
+
+
+def test_hidden_files_are_named(tmp_path):
+    lay(tmp_path, CONTENT | {".git/config": b"x", "b/.DS_Store": b"x"})
+    [folder] = open_inputs(str(tmp_path), nothing)
+    list(folder.files())
+    list(folder.files())
+    assert [one.name for one in folder.left_out] == [".git", "b/.DS_Store"]
+
+
+def test_members_that_are_no_files_are_named_and_the_rest_is_read(tmp_path):
+    path = tmp_path / "record.tar"
+    with tarfile.open(path, "w") as archive:
+        for name in (r"texts\2001-01-01-x.txt", "./good.txt", ".hidden"):
+            info = tarfile.TarInfo(name)
+            info.size = 3
+            archive.addfile(info, io.BytesIO(b"one"))
+        for name, kind in (("link", tarfile.SYMTYPE), ("hard", tarfile.LNKTYPE)):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "good.txt"
+            archive.addfile(info)
+        info = tarfile.TarInfo("pipe")
+        info.type = tarfile.FIFOTYPE
+        archive.addfile(info)
+    with zipfile.ZipFile(tmp_path / "record.zip", "w") as archive:
+        archive.writestr("good.txt", "one")
+        archive.writestr(r"texts\2001-01-01-x.txt", "one")
+        link = zipfile.ZipInfo("link")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, "good.txt")
+    for suffix, left in (("tar", {".hidden", "link", "hard", "pipe"}), ("zip", {"link"})):
+        archive = Archive(str(tmp_path / f"record.{suffix}"), nothing)
+        assert {file.name for file in archive.files()} == {"good.txt", "texts/2001-01-01-x.txt"}
+        assert {one.name for one in archive.left_out} == left
+        assert archive.damage is None
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        ("a\nb.txt", r"a\nb.txt"),
+        ("a\u202eb.txt", r"a\u202eb.txt"),
+        ("a\udcffb.txt", r"a\udcffb.txt"),
+        ("\x1b[31m.txt", r"\x1b[31m.txt"),
+        ("Café 中.txt", "Café 中.txt"),
+    ],
+)
+def test_a_name_is_shown_so_that_it_can_be_read(name, printed):
+    assert shown(name) == printed
+    printed.encode()
 
 
 def test_archives_in_a_folder_are_inputs_of_their_own(tmp_path):

@@ -114,6 +114,32 @@ def test_a_vote():
     assert vote.url == "https://www.govtrack.us/congress/votes/110-2008/h25"
 
 
+def test_a_vote_is_found_by_what_is_voted_on():
+    subjects = {
+        "bill": {
+            "congress": 112,
+            "number": 8,
+            "title": "American Taxpayer Relief Act",
+            "type": "hr",
+        },
+        "amendment": {"number": 3448, "purpose": "To strike the tax on timber.", "type": "s"},
+        "nomination": {"number": "128", "title": "James Baker, to be Secretary of State"},
+        "treaty": {"title": "A treaty on the taxation of income"},
+    }
+    for subject, value in subjects.items():
+        wanted = value.get("title") or value["purpose"]
+        assert wanted in read(VOTE | {"bill": None, subject: value}).text
+    assert read(VOTE | {"bill": None}).text == read(VOTE).text
+
+
+def test_a_nomination_of_an_older_scraper_has_its_day_under_another_name():
+    older = {key: NOMINATION[key] for key in NOMINATION if key not in ("received_on", "nominees")}
+    nomination = read(older | {"date": "2013-01-22", "name": "Jacob J. Lew", "state": "New York"})
+    assert (nomination.date, nomination.state) == (date(2013, 1, 22), "NY")
+    assert nomination.title == "Jacob J. Lew, New York"
+    assert read(older | {"date": "2013-01-22"}).title == "Department of the Treasury"
+
+
 @pytest.mark.parametrize(
     ("record", "reason"),
     [

@@ -55,7 +55,7 @@ def test_speeches_join_their_description_and_their_speaker():
         source="hein",
     )
     assert third.text == "The tariff on café and sugar should be reduced."
-    assert (third.speaker, third.state) == ("Mr. KELLEY", "Pennsylvania")
+    assert (third.speaker, third.state) == ("Mr. KELLEY", "PA")
 
 
 def test_each_bad_line_says_what_is_wrong_and_where():
@@ -77,8 +77,26 @@ def test_a_run_of_lines_reads_as_the_file_does():
     assert read(SPEECHES[:cut]) + read(SPEECHES[cut:], cut) == read()
 
 
-def test_the_two_editions_do_not_share_ids():
-    assert read(name="hein-daily/speeches_111.txt")[0].id.startswith("hein-daily:")
+def test_an_id_depends_on_the_record_and_not_on_the_folder():
+    names = ("hein-daily/speeches_111.txt", "plain/speeches_111.txt", "speeches_111.txt")
+    ids = [[item.id for item in read(name=name)[:3]] for name in names]
+    assert ids[0] == ids[1] == ids[2]
+    assert read(name="hein-daily/speeches_043.txt")[1].id == "hein:430000002"
+
+
+def test_the_two_editions_of_one_congress_do_not_share_ids():
+    other = DESCR.replace(b"|1|2|12011873.txt", b"|700|709|12011873.txt")
+    materials = (
+        Material("a", "speeches_111.txt", SPEECHES, 0, {"descr": descr, "speakers": SPEAKERS})
+        for descr in (DESCR, other)
+    )
+    bound, daily = (next(LOADERS["hein"].read(material)).id for material in materials)
+    assert bound != daily
+
+
+def test_lines_may_end_in_returns_alone():
+    returns = SPEECHES.replace(b"\r\n", b"\r")
+    assert [item.id for item in read(returns)[:3]] == [item.id for item in read()[:3]]
 
 
 def test_companions_stand_in_the_same_folder():

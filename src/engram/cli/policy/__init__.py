@@ -1,5 +1,6 @@
 """`engram policy`: a record, taken in, asked, and related to indicators."""
 
 from engram.cli.policy.commands import COMMANDS, SOLR_COMMANDS
+from engram.cli.policy.words import repeat_options
 
-__all__ = ["COMMANDS", "SOLR_COMMANDS"]
+__all__ = ["COMMANDS", "SOLR_COMMANDS", "repeat_options"]

@@ -1,7 +1,7 @@
 """Commands that answer on the terminal: coverage, query, context, compare."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -10,10 +10,17 @@ from tyro.conf import Positional
 
 from engram.cli.output import print_json
 from engram.cli.policy.asking import Asking, Counting, Field, Period, name_queries
+from engram.cli.policy.reading import forms_to_dict, print_reading, read_forms, read_notes
 
 if TYPE_CHECKING:
-    from engram.policy.engine import Context
+    from engram.policy.engine import Context, Passage
     from engram.report import Table
+
+
+MIN_WIDTH = 10
+"""Least characters of context to either side, however narrow the line."""
+JSON_WIDTH = 60
+"""Characters of context to either side in JSON, which has no line to fit."""
 
 
 @dataclass(frozen=True)
@@ -38,28 +45,36 @@ class ShowCoverage(Asking):
         if self.json:
             print_json(to_dict(found))
         else:
-            _print_report(self.query or self.store, coverage_tables(found))
+            _print_report(
+                self.query or self.store, coverage_tables(found, every_gap=False), found.notes
+            )
         return 0
 
 
 @dataclass(frozen=True)
 class Query(Counting):
-    """How often a query occurs: over time or by a field, and the documents that have it most.
+    """How often a query occurs: over time or by a field, first, and in which documents most.
 
     Args:
         query: The query, such as '"tax cut" date:1950..'.
-        facets: Fields to break the query down by, too.
+        facets: Fields to break the query down by, too; give it once for each.
         documents: How many documents to list.
+        forms: Name the forms of words that were counted.
+        limit: At most so many groups, those with the most occurrences; all if not given.
     """
 
     query: Positional[str]
     facets: tuple[Field, ...] = ()
     documents: int = 5
+    forms: bool = True
+    limit: int | None = None
 
     def __call__(self) -> int:
         """Print frequencies, facets and documents."""
         from engram.policy.measure import (  # noqa: PLC0415  not for --help
             facets,
+            first_appearance,
+            foremost,
             frequency_table,
             to_dict,
         )
@@ -67,11 +82,14 @@ class Query(Counting):
         named = name_queries((self.query,), self.names)
         with self.opened() as engine:
             total = self.count(engine, named, None)
-            answer = self.count(engine, named, self.grouping)
+            answer = foremost(self.count(engine, named, self.grouping), self.limit)
+            first = first_appearance(engine, self.query)
             others = [field for field in dict.fromkeys(self.facets) if field != self.by]
             fields = facets(engine, self.query, others, self.measure)
             hits = engine.search(self.query, self.documents)
             found = engine.fetch(hits.ids)
+            forms = read_forms(engine, [self.query]) if self.forms else {}
+        notes = read_notes([self.query])
         rows = [
             [document.date.isoformat(), document.title, int(score), document.url or document.id]
             for document, score in zip(found, hits.scores, strict=True)
@@ -80,15 +98,19 @@ class Query(Counting):
             keys = ("date", "title", "occurrences", "link")
             print_json(
                 to_dict(answer)
+                | {"notes": [*notes, *answer.notes], "forms": forms_to_dict(forms)}
                 | {"total": to_dict(total)["rows"][:1]}
+                | {"first": None if first is None else asdict(first) | {"date": str(first.date)}}
                 | {"facets": {field: to_dict(one) for field, one in fields.items()}}
                 | {"documents": [dict(zip(keys, row, strict=True)) for row in rows]}
             )
             return 0
-        tables = [frequency_table(one) for one in (total, answer, *fields.values())]
-        if self.by == "all":
-            tables.pop(1)
+        shown = (total, *([] if self.by == "all" else [answer]), *fields.values())
+        tables = [frequency_table(one, every_gap=False) for one in shown]
+        print_reading(notes, forms)
         _print_report(self.query, tables, answer.notes)
+        if first is not None:
+            _print_first(first)
         if rows:
             _print_documents(rows)
         return 0
@@ -96,31 +118,40 @@ class Query(Counting):
 
 @dataclass(frozen=True)
 class ShowContext(Asking):
-    """A query's occurrences as they stand in the text, with a link to each document.
+    """A query's occurrences as they stand in the text, earliest first, with links.
 
     Args:
         query: The query.
         limit: How many to show.
         offset: How many earlier ones to leave out.
-        width: Characters to the left and to the right.
+        width: Characters to the left and to the right; as many as fit the line if not given.
     """
 
     query: Positional[str]
     limit: int = 20
     offset: int = 0
-    width: int = 60
+    width: int | None = None
 
     def __call__(self) -> int:
         """Print a page of passages."""
         from engram.policy.measure import to_dict  # noqa: PLC0415  not for --help
 
         name_queries((self.query,))
+        if self.width is not None and self.width < 0:
+            raise ValueError(f"width is {self.width}; give 0 characters or more")
+        fetched = self.width
+        if fetched is None:
+            fetched = JSON_WIDTH if self.json else max(MIN_WIDTH, Console().width)
         with self.opened() as engine:
-            found = engine.context(self.query, self.limit, self.offset, self.width)
+            found = engine.context(self.query, self.limit, self.offset, fetched)
         if self.json:
-            print_json({"query": self.query, "offset": self.offset} | to_dict(found))
+            head = {"query": self.query, "notes": read_notes([self.query]), "offset": self.offset}
+            print_json(head | to_dict(found))
         else:
-            _print_passages(found, self.offset)
+            print_reading(read_notes([self.query]), {})
+            _print_passages(found, self.offset, self.width)
+            for note in engine.notes:
+                Console().print(note, highlight=False, soft_wrap=True)
         return 0
 
 
@@ -130,15 +161,20 @@ class Compare(Counting):
 
     Args:
         queries: Two queries or more.
+        forms: Name the forms of words that were counted.
+        limit: Show only this many groups, those with the most occurrences; all if not given.
     """
 
     queries: Positional[tuple[str, ...]]
+    forms: bool = True
+    limit: int | None = None
 
     def __call__(self) -> int:
         """Print ratios and frequencies."""
         from engram.policy.measure import (  # noqa: PLC0415  not for --help
             compare,
-            frequency_table,
+            foremost,
+            interval_table,
             ratio_table,
             to_dict,
         )
@@ -146,12 +182,25 @@ class Compare(Counting):
         named = name_queries(self.queries, self.names)
         with self.opened() as engine:
             ratios = compare(engine, named)
-            answer = self.count(engine, named, self.grouping)
+            answer = foremost(self.count(engine, named, self.grouping), self.limit)
+            groups = {row.group for row in answer.rows}
+            grouped = compare(engine, named, by=self.grouping) if self.grouping else []
+            forms = read_forms(engine, named.values()) if self.forms else {}
+        grouped = [ratio for ratio in grouped if ratio.group in groups]
+        notes = read_notes(named.values())
         if self.json:
-            print_json(to_dict(answer) | {"ratios": [ratio._asdict() for ratio in ratios]})
-        else:
-            tables = [frequency_table(answer), ratio_table(ratios)]
-            _print_report(" · ".join(named), tables, answer.notes)
+            print_json(
+                to_dict(answer)
+                | {"notes": [*notes, *answer.notes], "forms": forms_to_dict(forms)}
+                | {"ratios": [ratio._asdict() for ratio in ratios]}
+                | {"ratios_by_group": [ratio._asdict() for ratio in grouped]}
+            )
+            return 0
+        print_reading(notes, forms)
+        tables = [interval_table(answer), ratio_table(ratios)]
+        if any(ratio.value is not None for ratio in grouped):
+            tables.append(ratio_table(grouped, self.by))
+        _print_report(" · ".join(named), tables, answer.notes)
         return 0
 
 
@@ -173,19 +222,37 @@ def _print_documents(rows: Sequence[Sequence[Any]]) -> None:
         console.print(Text(f"  {date}  {count:>5}  {title}  {link}"), soft_wrap=True)
 
 
-def _print_passages(found: "Context", offset: int) -> None:
+def _print_first(first: "Passage") -> None:
+    """The day and the document in which something is said first, and how."""
+    from engram.policy.measure import one_line  # noqa: PLC0415  not for --help
+
+    link = first.url or first.id
+    Console().print(
+        Text(f"First appeared {first.date}: {one_line(first.title)}  {link}"), soft_wrap=True
+    )
+    said = Text.assemble(
+        f"  … {one_line(first.left)} ", (one_line(first.match), "bold"),
+        f" {one_line(first.right)} …",
+    )  # fmt: skip
+    Console().print(said)
+
+
+def _print_passages(found: "Context", offset: int, width: int | None) -> None:
     """Each document once, with its link, and below it its passages, the matches in a column."""
     from engram.policy.measure import one_line  # noqa: PLC0415  not for --help
 
     console, document = Console(), ""
+    if found.passages:
+        console.print("In order of date, the earliest first", highlight=False)
     for passage in found.passages:
         if passage.id != document:
             document = passage.id
             head = f"{passage.date}  {one_line(passage.title)}  {passage.url or passage.id}"
             console.print(Text(head, style="dim"), soft_wrap=True)
         match = one_line(passage.match)
-        side = max(10, (console.width - len(match) - 4) // 2)
-        left = one_line(passage.left)[-side:].rjust(side)
+        side = max(MIN_WIDTH, (console.width - len(match) - 4) // 2) if width is None else width
+        left = one_line(passage.left)
+        left = (left[-side:] if side else "").rjust(side)
         text = Text.assemble(f" {left} ", (match, "bold"), f" {one_line(passage.right)[:side]}")
         console.print(text, soft_wrap=True)
     shown = f"{offset + 1}–{offset + len(found.passages)}" if found.passages else "none"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from tyro.conf import arg
@@ -14,10 +15,19 @@ if TYPE_CHECKING:
     from engram.policy.measure import Frequency
 
 Field: TypeAlias = Literal[
-    "year", "month", "congress", "type", "chamber", "party", "speaker", "state"
+    "year",
+    "month",
+    "congress",
+    "type",
+    "chamber",
+    "party",
+    "speaker",
+    "state",
+    "decade",
+    "president",
 ]
 By: TypeAlias = Field | Literal["all"]
-Period: TypeAlias = Literal["year", "month", "congress"]
+Period: TypeAlias = Literal["year", "month", "congress", "decade"]
 Measure: TypeAlias = Literal["per-million", "per-document", "share", "count"]
 Method: TypeAlias = Literal["quasi-poisson", "bootstrap", "none"]
 
@@ -48,13 +58,21 @@ class Asking:
         """The engine, for as long as the block lasts."""
         from engram.policy.embedded import EmbeddedEngine  # noqa: PLC0415  not for --help
         from engram.policy.solr import Solr, SolrEngine  # noqa: PLC0415
-        from engram.policy.store import Store  # noqa: PLC0415
+        from engram.policy.store import Store, StoreError  # noqa: PLC0415
 
         if self.engine == "solr":
             with Solr(self.solr_url) as solr, working("asking Solr"):
                 yield SolrEngine(solr)
             return
-        engine = EmbeddedEngine(Store(self.store).segments())
+        try:
+            store = Store(self.store)
+            segments = store.segments()
+        except StoreError as error:
+            if self.store != STORE or Path(STORE).exists():
+                raise
+            offer = "`engram policy ingest sotu` makes one of the annual messages of the presidents"
+            raise ValueError(f"{error}; {offer}, which come with Engram") from error
+        engine = EmbeddedEngine(segments, notes=store.manifest.notes())
         try:
             with working("counting"):
                 yield engine
@@ -67,10 +85,10 @@ class Counting(Asking):
     """What commands that count have in common.
 
     Args:
-        by: Period or field to break down by.
+        by: Period or field to break down by; a president is the one in office on the day.
         measure: What to measure.
         interval: How the 95% intervals are made; a bootstrap resamples documents.
-        names: Names for the queries, in their order, instead of their text.
+        names: Names for the queries, in their order, instead of their text; give it once for each.
         seed: Seed of the bootstrap.
     """
 
@@ -90,6 +108,17 @@ class Counting(Asking):
     def grouping(self) -> str | None:
         """The grouping, as `frequency` takes it."""
         return None if self.by == "all" else self.by
+
+
+def located(name: str) -> str:
+    """Where an input is: that of a source of the catalogue, which a path of that name hides.
+
+    Args:
+        name: A path, a URL or the name of a source.
+    """
+    from engram import data  # noqa: PLC0415  not for --help
+
+    return str(data.path(name)) if name in data.SOURCES and not Path(name).exists() else name
 
 
 def name_queries(queries: Sequence[str], names: Sequence[str] = ()) -> dict[str, str]:

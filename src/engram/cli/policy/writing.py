@@ -1,8 +1,10 @@
 """Commands that write files: export and relate."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from rich.console import Console
@@ -10,8 +12,11 @@ from tyro.conf import Positional, arg
 
 from engram.cli.output import print_json, print_path, working
 from engram.cli.policy.asking import Asking, Counting, Name, name_queries
+from engram.cli.policy.reading import print_reading, read_notes
 
 if TYPE_CHECKING:
+    from engram.policy.engine import Context, Engine
+    from engram.policy.measure.export import Answer
     from engram.report import Report
     from engram.series import Series
 
@@ -22,15 +27,20 @@ class Export(Counting):
 
     Args:
         queries: One query or more; of a context or coverage, one.
-        out: Files to write, each ending in .csv, .json or .png.
+        out: Files to write, each ending in .csv, .json or .png; give it once for each file, or list
+            them with commas. frequency.csv, coverage.csv or context.csv if not given.
         what: Which answer.
-        limit: Of a context, how many passages.
+        limit: Of a context, at most so many passages; all if not given.
+        width: Of a context, characters to the left and to the right.
+        force: Replace files that are there already.
     """
 
     queries: Positional[tuple[str, ...]]
-    out: tuple[Annotated[Path, arg(metavar="FILE")], ...] = (Path("frequency.csv"),)
+    out: tuple[Annotated[Path, arg(metavar="FILE")], ...] = ()
     what: Literal["frequency", "coverage", "context"] = "frequency"
-    limit: int = 1000
+    limit: int | None = None
+    width: int = 80
+    force: bool = False
 
     def __call__(self) -> int:
         """Write the files and print their paths."""
@@ -39,6 +49,8 @@ class Export(Counting):
         named = name_queries(self.queries, self.names)
         if self.what != "frequency" and len(named) > 1:
             raise ValueError(f"{len(named)} queries for one {self.what}; give one query")
+        paths = self.out or (Path(f"{self.what}.csv"),)
+        self.check(paths)
         with self.opened() as engine:
             match self.what:
                 case "frequency":
@@ -46,14 +58,57 @@ class Export(Counting):
                 case "coverage":
                     answer = coverage(engine, *named.values(), by=self.by)
                 case "context":
-                    answer = engine.context(*named.values(), limit=self.limit)
-        written = [write(answer, path) for path in self.out]
+                    answer = self.passages(engine, *named.values())
+        # a drawing comes last: should it fail, the rows are on disk
+        for path in sorted(paths, key=lambda path: path.suffix.lower() == ".png"):
+            write(answer, path, self.corpus())
+        left_out = self.left_out(answer)
+        notes = read_notes(named.values())
         if self.json:
-            print_json({"written": [str(path) for path in written]})
-        else:
-            for path in written:
-                print_path(path)
+            more = {"left_out": left_out} if left_out else {}
+            more |= {"notes": notes} if notes else {}
+            print_json({"written": [str(path) for path in paths]} | more)
+            return 0
+        print_reading(notes, {})
+        for path in paths:
+            print_path(path)
+        if left_out:
+            Console(stderr=True).print(left_out, highlight=False)
         return 0
+
+    def check(self, paths: Sequence[Path]) -> None:
+        """Refuse, before anything is counted, files that cannot or should not be written."""
+        from engram.policy.measure import check_suffix  # noqa: PLC0415  not for --help
+
+        for path in paths:
+            check_suffix(path, drawn=self.what != "context")
+            check_writable(path.parent)
+            if path.is_dir():
+                raise ValueError(f"{path} is a folder; name a file in it")
+            if path.exists() and not self.force:
+                raise ValueError(f"{path} is there already; --force replaces it")
+
+    def passages(self, engine: "Engine", query: str) -> "Context":
+        """The passages that are wanted, all of them where no limit is given."""
+        limit = self.limit
+        if limit is None:
+            limit = int(engine.tally(query, None).occurrences.sum())
+        return engine.context(query, limit, width=self.width)
+
+    def left_out(self, answer: "Answer") -> str:
+        """What a limit left out, in words."""
+        from engram.policy.engine import Context  # noqa: PLC0415  not for --help
+
+        if not isinstance(answer, Context) or len(answer.passages) == answer.total:
+            return ""
+        return (
+            f"{len(answer.passages)} of {answer.total} passages written, the earliest; leave out "
+            "--limit to write all"
+        )
+
+    def corpus(self) -> str:
+        """Where the counts come from, for the title of a drawing."""
+        return f"Solr, {self.solr_url}" if self.engine == "solr" else f"store {self.store}"
 
 
 @dataclass(frozen=True)
@@ -62,10 +117,17 @@ class Relate(Asking):
 
     Args:
         queries: One query or more.
-        indicators: Some of growth, inflation, unemployment, debt, receipts, top-rate, which are
-            the default, and long-rate; of a table of your own, its columns.
-        table: A csv file of your own, years in its first column, instead of the catalogue.
-        names: Names for the queries, in their order, instead of their text.
+        indicators: Names of the catalogue; give it once for each, or list them with commas. Those
+            that come with Engram: bea-growth, bls-inflation, bls-unemployment, treasury-debt,
+            omb-receipts, statute-top-rate, which are the default, omb-outlays, treasury-surplus.
+            Those of a data folder: growth, inflation, unemployment, debt, receipts, top-rate,
+            long-rate.
+        table: A csv file of your own instead of the catalogue.
+        year: Of your own table, the column of years, quarters, months or days; the first if not
+            given.
+        columns: Of your own table, the columns to relate, each with its own --columns; all columns
+            of numbers if not given.
+        names: Names for the queries, in their order, instead of their text; give it once for each.
         lags: Largest lag in years, before and after.
         seed: Seed of all resampling.
         out: Folder for the report.
@@ -74,6 +136,8 @@ class Relate(Asking):
     queries: Positional[tuple[str, ...]]
     indicators: tuple[Name, ...] = ()
     table: Path | None = None
+    year: str = ""
+    columns: tuple[Name, ...] = ()
     names: tuple[Name, ...] = ()
     lags: int = 5
     seed: int = 0
@@ -81,9 +145,11 @@ class Relate(Asking):
 
     def __call__(self) -> int:
         """Save and print the report, and the path of its page last."""
-        report = self.report(name_queries(self.queries, self.names))
         from engram.report import print_report, save_report  # noqa: PLC0415  not for --help
 
+        named = name_queries(self.queries, self.names)
+        check_writable(self.out)
+        report = self.report(named)
         page = save_report(report, self.out)
         if self.json:
             print_json(report.to_dict())
@@ -99,7 +165,7 @@ class Relate(Asking):
         from engram.report import Provenance, Report  # noqa: PLC0415
         from engram.report.provenance import hardware, versions  # noqa: PLC0415
 
-        indicators, hashes = self.read()
+        indicators, hashes, read = self.read()
         with self.opened() as engine:
             rates = frequency(engine, named, "year", method="none")
         with working("relating"):
@@ -113,23 +179,51 @@ class Relate(Asking):
         source = Provenance(settings, self.seed, hashes, versions(), hardware(), status="complete")
         report = Report("relate", ", ".join(named), "What goes together with it?", source)
         report_findings(report, found)
-        for note in rates.notes:
+        for note in (*read_notes(named.values()), *rates.notes, *read):
             report.note(note)
         return report
 
-    def read(self) -> tuple[list["Series"], dict[str, str]]:
-        """The indicators, and the hashes of what they and the rates are read from."""
+    def read(self) -> tuple[list["Series"], dict[str, str], list[str]]:
+        """The indicators, the hashes of what they and the rates are read from, and notes."""
         from engram import data  # noqa: PLC0415  not for --help
-        from engram.policy.relate import read_csv, read_indicators  # noqa: PLC0415
+        from engram.policy.relate import (  # noqa: PLC0415
+            INDICATORS,
+            SIX,
+            read_indicators,
+            read_table,
+        )
 
         if self.table is None:
-            indicators, hashes = read_indicators(self.indicators or None)
+            if self.year or self.columns:
+                raise ValueError("--year and --columns are for a table of your own: add --table")
+            names = self.indicators or SIX
+            indicators, hashes = read_indicators(names)
+            notes = [f"{INDICATORS[name].label}: {INDICATORS[name].about}" for name in names]
         else:
-            indicators = read_csv(self.table, columns=self.indicators)
+            indicators, notes = read_table(self.table, self.year, self.chosen)
             hashes = {self.table.name: data.sha256_of(self.table)}
         if self.engine == "embedded":
             hashes["record"] = _digest(self.store)
-        return indicators, hashes
+        return indicators, hashes, notes
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The columns of a table of one's own, under either option."""
+        return (*self.columns, *self.indicators)
+
+
+def check_writable(folder: Path) -> None:
+    """Make a folder and see that a file can be written in it, before anything is computed.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        OSError: If it cannot be made or written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=folder):
+        pass
 
 
 def _digest(store: str) -> str:

@@ -1,61 +1,120 @@
 """From the wiring of a network to NIR."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import nir
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engram.neuron.cuba import CubaLIF
 from engram.neuron.delay import Delay
+from engram.neuron.integrator import LI
 from engram.neuron.interchange.graph import INPUT, OUTPUT, Wiring, located
+from engram.neuron.interchange.nodes import late_edges, sources_of
+from engram.neuron.interchange.scale import Scale
+from engram.neuron.interchange.units import Convention, Units
 from engram.neuron.lif import IF, LIF, ParametricLIF
 from engram.neuron.module import Temporal
 from engram.neuron.psn import SlidingPSN
+from engram.neuron.threshold import Threshold
 
 Shape = tuple[int, ...]
 
 
 class Part(NamedTuple):
-    """What one layer becomes: nodes and edges, the nodes that read its input, the one that ends it.
+    """What one layer becomes: nodes and edges, and the nodes that read its input.
 
-    All nodes but a delay line are alone.
+    The node of the layer's name ends it; all nodes but a delay line are alone.
     """
 
     nodes: dict[str, nir.NIRNode]
     edges: list[tuple[str, str]]
     entries: list[str]
-    exit: str
 
 
-def export_graph(wiring: Wiring, sample_shape: Shape, dt: float) -> nir.NIRGraph:
+def export_graph(
+    wiring: Wiring, sample_shape: Shape, dt: float, convention: Convention
+) -> nir.NIRGraph:
     """The network in NIR.
 
     Args:
         wiring: The network, simplified.
         sample_shape: Shape of one step of one sample.
         dt: Duration of a step in s.
+        convention: What r of an IF node means.
 
     Raises:
         ValueError: NIR cannot express a layer, which is named.
     """
+    units = Units(dt, dt if convention == "physical" else 1.0, ())
+    shapes = _shapes(wiring, sample_shape)
+    parts: dict[str, Part] = {}
+    for name, layer in wiring.layers.items():
+        before = _sum_shape(name, wiring.sources[name], shapes)
+        with located(name, layer):
+            early = _is_early(name, layer, wiring)
+            parts[name] = _part(name, layer, before, shapes[name], units, early=early)
     nodes: dict[str, nir.NIRNode] = {INPUT: nir.Input({"input": np.array(sample_shape)})}
     edges: list[tuple[str, str]] = []
-    shapes, exits = {INPUT: sample_shape}, {INPUT: INPUT}
-    for name, layer in wiring.layers.items():
-        sources = wiring.sources[name]
-        before = _sum_shape(name, sources, shapes)
-        with located(name, layer):
-            part, shapes[name] = _part(name, layer, before, dt)
+    for name, part in parts.items():
         nodes |= part.nodes
-        edges += [(exits[source], entry) for source in sources for entry in part.entries]
+        sources = wiring.sources[name]
+        edges += [(source, entry) for source in sources for entry in part.entries]
         edges += part.edges
-        exits[name] = part.exit
     sources = wiring.sources[OUTPUT]
     nodes[OUTPUT] = nir.Output({"output": np.array(_sum_shape(OUTPUT, sources, shapes))})
-    edges += [(exits[source], OUTPUT) for source in sources]
-    return nir.NIRGraph(nodes, edges)
+    edges += [(source, OUTPUT) for source in sources]
+    if wiring.late:
+        _check_late(wiring, nodes, edges, dt)
+    return nir.NIRGraph(nodes, edges, metadata={"dt": dt, "convention": convention})
+
+
+def _shapes(wiring: Wiring, sample_shape: Shape) -> dict[str, Shape]:
+    """The shape of a step after each layer; one known source is enough, for all are alike."""
+    shapes, pending = {INPUT: sample_shape}, list(wiring.layers)
+    while pending:
+        left: list[str] = []
+        for name in pending:
+            layer = wiring.layers[name]
+            known = [s for s in wiring.sources[name] if s in shapes]
+            if not known:
+                left.append(name)
+                continue
+            before = _sum_shape(name, known, shapes)
+            with located(name, layer):
+                shapes[name] = (
+                    before if isinstance(layer, Temporal) else _shape_after(layer, before)
+                )
+        if len(left) == len(pending):
+            raise ValueError(f"the loop of {', '.join(left)} reads nothing from outside")
+        pending = left
+    return shapes
+
+
+def _is_early(name: str, layer: nn.Module, wiring: Wiring) -> bool:
+    """Whether the layer is a Delay that reads a loop's late signal, a step of its delay."""
+    late = [(source, name) in wiring.late for source in wiring.sources[name]]
+    if not isinstance(layer, Delay) or not any(late):
+        return False
+    if not all(late):
+        raise ValueError("it reads signals of this step and of the step before: delay them apart")
+    return True
+
+
+def _check_late(
+    wiring: Wiring, nodes: Mapping[str, nir.NIRNode], edges: list[tuple[str, str]], dt: float
+) -> None:
+    """Refuses a loop that `from_nir` would delay at another connection."""
+    read = late_edges(nodes, sources_of(nodes, edges), INPUT, dt)
+    if read != wiring.late:
+        raise ValueError(
+            f"the network takes {sorted(wiring.late)} a step late, and its graph in NIR, which has "
+            f"no such mark, would be read as taking {sorted(read)} late: delay each loop where a "
+            "neuron leads to one no further from the input, or put a Delay of a step there"
+        )
 
 
 def _sum_shape(name: str, sources: Sequence[str], shapes: dict[str, Shape]) -> Shape:
@@ -73,45 +132,82 @@ def _sum_shape(name: str, sources: Sequence[str], shapes: dict[str, Shape]) -> S
     return next(iter(added))
 
 
-def _part(name: str, layer: nn.Module, shape: Shape, dt: float) -> tuple[Part, Shape]:
+def _part(
+    name: str, layer: nn.Module, shape: Shape, after: Shape, units: Units, *, early: bool
+) -> Part:
     if isinstance(layer, SlidingPSN):
-        return _delay_line(name, layer, shape, dt), shape
+        return _delay_line(name, layer, shape, units.dt)
     if isinstance(layer, Temporal):
-        node, after = _neuron(layer, shape, dt), shape
+        node = _neuron(layer, shape, units, early=early)
     else:
-        after = _shape_after(layer, shape)
         node = _layer(layer, shape)
         _check_shapes(node, shape, after)
-    return Part({name: node}, [], [name], name), after
+    return Part({name: node}, [], [name])
 
 
-def _neuron(neuron: Temporal, shape: Shape, dt: float) -> nir.NIRNode:
+def _neuron(  # noqa: PLR0911
+    neuron: Temporal, shape: Shape, units: Units, *, early: bool
+) -> nir.NIRNode:
+    dt = units.dt
+
+    def each(value: float | Tensor) -> np.ndarray:
+        return _each(value, shape)
+
     match neuron:
         case LIF() | ParametricLIF():
             return nir.LIF(
-                tau=np.full(shape, neuron.tau * dt),
-                r=np.full(shape, 1.0 if neuron.decay_input else neuron.tau),
-                v_leak=np.full(shape, _hard_reset(neuron)),
-                v_threshold=np.full(shape, neuron.threshold),
-                v_reset=np.full(shape, _hard_reset(neuron)),
+                tau=each(neuron.tau) * dt,
+                r=each(1.0 if neuron.decay_input else neuron.tau),
+                v_leak=each(_resting(neuron)),
+                v_threshold=each(neuron.threshold),
+                v_reset=each(_hard_reset(neuron)),
+            )
+        case CubaLIF():
+            decays = neuron.decay_input
+            return nir.CubaLIF(
+                tau_syn=each(neuron.tau_syn) * dt,
+                tau_mem=each(neuron.tau) * dt,
+                r=each(1.0 if decays else neuron.tau),
+                v_leak=each(_resting(neuron)),
+                v_threshold=each(neuron.threshold),
+                v_reset=each(_hard_reset(neuron)),
+                w_in=each(neuron.input_weight) * each(1.0 if decays else neuron.tau_syn),
             )
         case IF():
             return nir.IF(
-                r=np.full(shape, 1 / dt),
-                v_threshold=np.full(shape, neuron.threshold),
-                v_reset=np.full(shape, _hard_reset(neuron)),
+                r=each(1 / units.gain),
+                v_threshold=each(neuron.threshold),
+                v_reset=each(_hard_reset(neuron)),
             )
+        case LI() if isinstance(neuron.tau, float) and math.isinf(neuron.tau):
+            return nir.I(r=each(neuron.input_weight) / units.gain)
+        case LI():
+            r = each(neuron.input_weight) * each(1.0 if neuron.decay_input else neuron.tau)
+            return nir.LI(tau=each(neuron.tau) * dt, r=r, v_leak=each(neuron.resting))
+        case Threshold():
+            return nir.Threshold(each(neuron.threshold))
         case Delay():
-            steps = _array(neuron.delay.clamp(0, neuron.max_delay)).astype(float)
-            channels = steps.reshape(-1, *[1] * (len(shape) - 1))
-            return nir.Delay(delay=np.broadcast_to(channels, shape) * dt)
+            steps = neuron.delay.clamp(0, neuron.max_delay) + (1.0 if early else 0.0)
+            own = steps if neuron.each else steps.reshape(-1, *[1] * (len(shape) - 1))
+            return nir.Delay(delay=each(own) * dt)
     raise ValueError(
         "NIR has no such neuron: of the parallel neurons it can express SlidingPSN, of the others "
-        "IF, LIF and ParametricLIF"
+        "IF, LIF, ParametricLIF, CubaLIF, LI and Threshold"
     )
 
 
-def _hard_reset(neuron: LIF | ParametricLIF | IF) -> float:
+def _each(value: float | Tensor, shape: Shape) -> np.ndarray:
+    """A setting as one value for each neuron."""
+    values = _array(value).astype(float) if isinstance(value, Tensor) else np.asarray(value, float)
+    return np.broadcast_to(values, shape).copy()
+
+
+def _resting(neuron: LIF | ParametricLIF | CubaLIF) -> float | Tensor:
+    resting = None if isinstance(neuron, ParametricLIF) else neuron.resting
+    return _hard_reset(neuron) if resting is None else resting
+
+
+def _hard_reset(neuron: LIF | ParametricLIF | IF | CubaLIF) -> float | Tensor:
     if neuron.reset is None:
         raise ValueError(
             "NIR has no soft reset: train the network with a reset potential, such as reset=0.0"
@@ -129,10 +225,10 @@ def _delay_line(name: str, neuron: SlidingPSN, shape: Shape, dt: float) -> Part:
         nodes[scale] = nir.Scale(np.full(shape, weight))
         edges += [(delay, scale), (scale, name)]
         entries.append(delay)
-    return Part(nodes, edges, entries, name)
+    return Part(nodes, edges, entries)
 
 
-def _layer(layer: nn.Module, shape: Shape) -> nir.NIRNode:
+def _layer(layer: nn.Module, shape: Shape) -> nir.NIRNode:  # noqa: PLR0911
     match layer:
         case nn.Linear(bias=None):
             return nir.Linear(_array(layer.weight))
@@ -140,15 +236,24 @@ def _layer(layer: nn.Module, shape: Shape) -> nir.NIRNode:
             return nir.Affine(_array(layer.weight), _array(layer.bias))
         case nn.Conv1d() | nn.Conv2d():
             return _convolution(layer, shape)
+        case Scale():
+            return nir.Scale(_each(layer.scale, shape))
         case nn.AvgPool2d():
             return _pooling(layer)
+        case nn.AdaptiveAvgPool2d():
+            size = _adaptive_size(layer.output_size, shape[-2:])
+            return _pooling(nn.AvgPool2d(size))
+        case nn.AdaptiveAvgPool1d():
+            size = _adaptive_size(layer.output_size, shape[-1:])
+            return _convolution(_pooling_convolution(nn.AvgPool1d(size), shape[0]), shape)
         case nn.AvgPool1d():
             return _convolution(_pooling_convolution(layer, shape[0]), shape)
         case nn.Flatten():
             start, end = (d % (len(shape) + 1) - 1 for d in (layer.start_dim, layer.end_dim))
             return nir.Flatten({"input": np.array(shape)}, start, end)
     raise ValueError(
-        "NIR has no such layer: use Linear, Conv1d, Conv2d, AvgPool1d, AvgPool2d or Flatten"
+        "NIR has no such layer: use Linear, Conv1d, Conv2d, AvgPool1d, AvgPool2d, "
+        "AdaptiveAvgPool1d, AdaptiveAvgPool2d or Flatten"
     )
 
 
@@ -175,6 +280,18 @@ def _convolution(conv: nn.Conv1d | nn.Conv2d, shape: Shape) -> nir.NIRNode:
         groups=conv.groups,
         bias=bias,
     )
+
+
+def _adaptive_size(output_size: Any, shape: Shape) -> Any:
+    """The kernel of the pooling of equal windows that an adaptive pooling of this input is."""
+    wanted = output_size if isinstance(output_size, tuple) else (output_size,) * len(shape)
+    sizes = [(n, n if want is None else want) for n, want in zip(shape, wanted, strict=True)]
+    if any(n % want for n, want in sizes):
+        raise ValueError(
+            f"it pools {shape} to {tuple(want for _, want in sizes)}: NIR has windows of one size "
+            "only, so the output must divide the input"
+        )
+    return tuple(n // want for n, want in sizes)
 
 
 def _pooling(pool: nn.AvgPool2d) -> nir.NIRNode:

@@ -1,7 +1,7 @@
 """A spiking network as a graph: what is exported, and what an imported network runs as."""
 
 import operator
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from graphlib import CycleError, TopologicalSorter
@@ -16,18 +16,85 @@ class Wiring(NamedTuple):
     """Layers without time, neurons, and who reads whom: what NIR knows of a network.
 
     Attributes:
-        layers: The layers by name, each after its sources. Neurons take a sequence
-            `(time, batch, *features)`, other layers one step `(batch, *features)`.
+        layers: The layers by name, each after its sources that are not late. Neurons take a
+            sequence `(time, batch, *features)`, other layers one step `(batch, *features)`.
         sources: The names of the layers whose sum each layer reads, and the network's "output";
             "input" is the network's input.
+        late: Pairs (source, reader) where the reader takes the source's output of the step before.
     """
 
     layers: dict[str, nn.Module]
     sources: dict[str, tuple[str, ...]]
+    late: set[tuple[str, str]]
+
+
+class WiredLayers(nn.Module):
+    """Layers by name, and who reads whom.
+
+    Attributes:
+        names: The names of the layers, in the order in which they run.
+        sources: The names that each layer, and "output", reads; "input" is the graph's input.
+        late: Pairs (source, reader) where the reader takes the source's output of the step before.
+        notes: What `from_nir` decided where a file leaves a choice, a sentence each.
+    """
+
+    names: tuple[str, ...]
+    sources: dict[str, tuple[str, ...]]
+    late: frozenset[tuple[str, str]]
+    notes: tuple[str, ...] = ()
+
+    def wire(
+        self,
+        layers: Mapping[str, nn.Module],
+        sources: Mapping[str, Sequence[str]],
+        late: Collection[tuple[str, str]] = (),
+    ) -> None:
+        """Keeps the layers and their wiring.
+
+        Raises:
+            ValueError: A layer is called "input" or "output", reads nothing, or reads what does not
+                come before it, and not late.
+        """
+        known = {INPUT}
+        for name in (*layers, OUTPUT):
+            if name in known:
+                raise ValueError(f"a layer is called {name!r}: rename it, the graph's own is")
+            reads = sources.get(name, ())
+            unknown = [s for s in reads if s not in (layers if (s, name) in late else known)]
+            if not reads or unknown:
+                raise ValueError(
+                    f"{name!r} reads {tuple(reads)}: give it at least one source, each among the "
+                    f"layers before it ({', '.join(known)})"
+                )
+            known.add(name)
+        self.names = tuple(layers)
+        self.layers = nn.ModuleList(layers.values())
+        self.sources = {name: tuple(sources[name]) for name in (*layers, OUTPUT)}
+        self.late = frozenset(late)
+        edges = {(source, name) for name in layers for source in self.sources[name]}
+        if not self.late <= edges:
+            raise ValueError(
+                f"late={sorted(self.late - edges)}: only what a layer reads can be late"
+            )
+
+    def __getitem__(self, name: str) -> nn.Module:
+        """The layer of that name."""
+        return self.layers[self.names.index(name)]
+
+    def extra_repr(self) -> str:
+        """Who reads whom, and the notes."""
+        wiring = ", ".join(
+            f"{' + '.join(self._shown(s, name) for s in reads)} → {name}"
+            for name, reads in self.sources.items()
+        )
+        return "\n".join([wiring, *(f"# {note}" for note in self.notes)])
+
+    def _shown(self, source: str, reader: str) -> str:
+        return f"{source}[t−1]" if (source, reader) in self.late else source
 
 
 @final
-class SpikingGraph(nn.Module):
+class SpikingGraph(WiredLayers):
     """Layers wired without loops: each reads the sum of its sources.
 
     Args:
@@ -45,24 +112,7 @@ class SpikingGraph(nn.Module):
         self, layers: Mapping[str, nn.Module], sources: Mapping[str, Sequence[str]]
     ) -> None:
         super().__init__()
-        known = {INPUT}
-        for name in (*layers, OUTPUT):
-            if name in known:
-                raise ValueError(f"a layer is called {name!r}: rename it, the graph's own is")
-            reads = sources.get(name, ())
-            if not reads or not known.issuperset(reads):
-                raise ValueError(
-                    f"{name!r} reads {tuple(reads)}: give it at least one source, each among the "
-                    f"layers before it ({', '.join(known)})"
-                )
-            known.add(name)
-        self.names = tuple(layers)
-        self.layers = nn.ModuleList(layers.values())
-        self.sources = {name: tuple(sources[name]) for name in (*layers, OUTPUT)}
-
-    def __getitem__(self, name: str) -> nn.Module:
-        """The layer of that name."""
-        return self.layers[self.names.index(name)]
+        self.wire(layers, sources)
 
     def forward(self, x: Tensor) -> Tensor:
         """What the layers that "output" reads add up to.
@@ -76,22 +126,22 @@ class SpikingGraph(nn.Module):
         """
         values = {INPUT: x}
         for name, layer in zip(self.names, self.layers, strict=True):
-            values[name] = layer(self._read(name, values))
-        return self._read(OUTPUT, values)
-
-    def _read(self, name: str, values: Mapping[str, Tensor]) -> Tensor:
-        return reduce(operator.add, (values[source] for source in self.sources[name]))
-
-    def extra_repr(self) -> str:
-        """Who reads whom."""
-        return ", ".join(f"{' + '.join(reads)} → {name}" for name, reads in self.sources.items())
+            values[name] = layer(total(values[source] for source in self.sources[name]))
+        return total(values[source] for source in self.sources[OUTPUT])
 
 
-def in_order(sources: Mapping[str, Sequence[str]], end: str) -> list[str]:
-    """The names that `end` depends on and `end` itself, each after its sources.
+def total(values: Iterable[Tensor]) -> Tensor:
+    """The sum of one tensor or more."""
+    return reduce(operator.add, values)
+
+
+def in_order(
+    sources: Mapping[str, Sequence[str]], end: str, late: Collection[tuple[str, str]] = ()
+) -> list[str]:
+    """The names that `end` depends on and `end` itself, each after its sources that are not late.
 
     Raises:
-        ValueError: Names depend on each other in a loop.
+        ValueError: Names depend on each other in a loop that nothing delays.
     """
     sorter: TopologicalSorter[str] = TopologicalSorter()
     pending, seen = [end], set()
@@ -99,14 +149,16 @@ def in_order(sources: Mapping[str, Sequence[str]], end: str) -> list[str]:
         name = pending.pop()
         if name not in seen:
             seen.add(name)
-            sorter.add(name, *sources.get(name, ()))
-            pending.extend(sources.get(name, ()))
+            reads = sources.get(name, ())
+            sorter.add(name, *(source for source in reads if (source, name) not in late))
+            pending.extend(reads)
     try:
         return list(sorter.static_order())
     except CycleError as error:
         raise ValueError(
-            f"the nodes {' → '.join(error.args[1])} form a loop: recurrent networks cannot be "
-            "exchanged; cut the loop"
+            f"the nodes {' → '.join(error.args[1])} form a loop without a neuron or a delay of a "
+            "step, in which a value would depend on itself: put one of them into the loop, or cut "
+            "it"
         ) from error
 
 

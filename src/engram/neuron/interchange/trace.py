@@ -10,15 +10,17 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from engram.neuron.convolution import Conv2d
 from engram.neuron.interchange.graph import (
     INPUT,
     OUTPUT,
-    SpikingGraph,
+    WiredLayers,
     Wiring,
     free_name,
     in_order,
     located,
 )
+from engram.neuron.interchange.scale import Scale
 from engram.neuron.module import OverTime, Temporal
 
 ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
@@ -36,9 +38,8 @@ class LayerTracer(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether the module is recorded as one call."""
-        return isinstance(m, Temporal | SpikingGraph) or super().is_leaf_module(
-            m, module_qualified_name
-        )
+        leaf = Temporal | WiredLayers | Scale | Conv2d
+        return isinstance(m, leaf) or super().is_leaf_module(m, module_qualified_name)
 
 
 def trace(net: nn.Module) -> Wiring:
@@ -47,7 +48,7 @@ def trace(net: nn.Module) -> Wiring:
     Raises:
         ValueError: It does something else, which is named.
     """
-    wiring = Wiring({}, {})
+    wiring = Wiring({}, {}, set())
     wiring.sources[OUTPUT] = _enter("", net, Signal((INPUT,), folded=False), wiring).sources
     return wiring
 
@@ -61,7 +62,7 @@ def _enter(name: str, layer: nn.Module, signal: Signal, wiring: Wiring) -> Signa
         case OverTime():
             inside = _enter(name, layer.layer, Signal(signal.sources, folded=True), wiring)
             return Signal(inside.sources, signal.folded)
-        case SpikingGraph():
+        case WiredLayers():
             return _enter_graph(name, layer, signal, wiring)
     if not LayerTracer().is_leaf_module(layer, name):
         return _enter_forward(name, layer, signal, wiring)
@@ -72,15 +73,33 @@ def _enter(name: str, layer: nn.Module, signal: Signal, wiring: Wiring) -> Signa
     return Signal((name,), signal.folded)
 
 
-def _enter_graph(name: str, graph: SpikingGraph, signal: Signal, wiring: Wiring) -> Signal:
+def _enter_graph(name: str, graph: WiredLayers, signal: Signal, wiring: Wiring) -> Signal:
     signals = {INPUT: signal}
+    awaited: dict[str, str] = {}
 
     def read(reader: str) -> Signal:
-        signals_read = [signals[source] for source in graph.sources[reader]]
-        return Signal(tuple(s for each in signals_read for s in each.sources), signal.folded)
+        reads: list[str] = []
+        for source in graph.sources[reader]:
+            if (source, reader) in graph.late:
+                reads.append(awaited.setdefault(source, f"\0{name}\0{source}"))
+            else:
+                reads += signals[source].sources
+        return Signal(tuple(reads), signal.folded)
 
+    if graph.late and signal.folded:
+        raise ValueError(
+            f"{name!r} reads time and batch folded into one axis: unflatten(0, …) before it"
+        )
     for inner in graph.names:
         signals[inner] = _enter(_joined(name, inner), graph[inner], read(inner), wiring)
+    for source, token in awaited.items():
+        for reader, reads in wiring.sources.items():
+            if token in reads:
+                meant = signals[source].sources
+                wiring.sources[reader] = tuple(
+                    n for r in reads for n in (meant if r == token else (r,))
+                )
+                wiring.late.update((n, reader) for n in meant)
     return read(OUTPUT)
 
 
@@ -158,28 +177,33 @@ def simplify(wiring: Wiring) -> Wiring:
     layers: dict[str, nn.Module] = {}
     sources: dict[str, tuple[str, ...]] = {}
     stands_for: dict[str, tuple[str, ...]] = {INPUT: (INPUT,)}
+    late = set(wiring.late)
     for name, layer in wiring.layers.items():
         reads = _through(stands_for, wiring.sources[name])
         stands_for[name] = (name,)
         with located(name, layer):
             match layer:
-                case nn.Identity():
-                    stands_for[name] = reads
-                case _DropoutNd():
-                    _check_eval(layer)
+                case nn.Identity() | _DropoutNd():
+                    if isinstance(layer, _DropoutNd):
+                        _check_eval(layer)
+                    if any(reader == name for _, reader in late):
+                        raise ValueError("it carries the loop's late signal: take it out")
                     stands_for[name] = reads
                 case _BatchNorm():
                     layers[name] = _folded(layer, [layers.get(read) for read in reads])
                     sources[name] = sources[reads[0]]
+                    late |= {(source, name) for source, reader in late if reader == reads[0]}
                 case _:
                     layers[name], sources[name] = layer, reads
     sources[OUTPUT] = _through(stands_for, wiring.sources[OUTPUT])
-    kept = [name for name in in_order(sources, OUTPUT) if name in layers]
-    return Wiring({name: layers[name] for name in kept}, sources)
+    sources = {name: _through(stands_for, reads) for name, reads in sources.items()}
+    late = {(s, name) for source, name in late for s in _through(stands_for, (source,))}
+    kept = [name for name in in_order(sources, OUTPUT, late) if name in layers]
+    return Wiring({name: layers[name] for name in kept}, sources, late)
 
 
 def _through(stands_for: dict[str, tuple[str, ...]], reads: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for read in reads for name in stands_for[read])
+    return tuple(name for read in reads for name in stands_for.get(read, (read,)))
 
 
 def _folded(norm: _BatchNorm, before: list[nn.Module | None]) -> nn.Module:

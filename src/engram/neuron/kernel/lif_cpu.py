@@ -7,8 +7,9 @@ of a block, the form that the compiler turns into vector code. The arithmetic is
 
 # Numba compiles the kernels; their scalars and arrays are not what a type checker takes them for
 # pyright: reportArgumentType=false, reportOperatorIssue=false, reportIndexIssue=false
-# pyright: reportPrivateImportUsage=false
+# pyright: reportPrivateImportUsage=false, reportPossiblyUnboundVariable=false
 
+import math
 from functools import cache
 from typing import Any
 
@@ -40,6 +41,14 @@ def reset_membrane(reset: int, h: Any, spike: Any, threshold: Any, rest: Any, on
     if reset == TO_ZERO:
         return (one - spike) * h
     return (one - spike) * h + spike * rest
+
+
+@njit(error_model="numpy")
+def through_spike(reset: int, h: Any, ds_dh: Any, threshold: Any, rest: Any, zero: Any) -> Any:
+    """What of dV/dH goes through the spike; none from an infinite charge, where dS/dH is 0."""
+    if reset == SOFT:
+        return -threshold * ds_dh
+    return zero if abs(h) == math.inf else (rest - h) * ds_dh
 
 
 @cache
@@ -138,28 +147,28 @@ def backward(
             for t in range(steps - 1, -1, -1):
                 ht = charged[t * block : t * block + m]
                 gst, gxt = gs[t * n + lo : t * n + hi], gx[t * n + lo : t * n + hi]
+                if learned:
+                    xt, vt = x[t * n + lo : t * n + hi], begun[t * block : t * block + m]
                 for i in range(m):
                     h = ht[i]
                     ds_dh = scale * slope(shape, width * (h - threshold), one)
                     spike = one if h >= threshold else zero
                     dv_dh = one if reset == SOFT else one - spike
                     if not detach:
-                        dv_dh += (-threshold if reset == SOFT else rest - h) * ds_dh
+                        dv_dh += through_spike(reset, h, ds_dh, threshold, rest, zero)
                     gh = gst[i] * ds_dh + gv[i] * dv_dh
                     gxt[i] = gh * dh_dx
                     gv[i] = gh * dh_dv
-                if learned:
-                    xt, vt = x[t * n + lo : t * n + hi], begun[t * block : t * block + m]
-                    for i in range(m):
+                    if learned:
                         dh_dleak = (xt[i] if decays else zero) - (vt[i] - rest)
-                        of_leak[i] += gxt[i] * dh_dleak
+                        of_leak[i] += gh * dh_dleak
             if w[7] != 0:
                 g_before[lo:hi] = gv[:m]
             if learned:
                 total = 0.0
                 for i in range(m):
                     total += of_leak[i]
-                g_leak[piece] = total / dh_dx  # gxt is dL/dH times dH/dX
+                g_leak[piece] = total
             piece = take(words)
 
     return compile_kernel(kernel)

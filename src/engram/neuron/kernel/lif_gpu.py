@@ -42,12 +42,16 @@ def _decayed(current, tau, LEARNED: tl.constexpr):
 
 
 @triton.jit
-def _charge(v, x, rest, tau, LEARNED: tl.constexpr, DECAYS: tl.constexpr):
+def _charge(v, x, rest, tau, LEARNED: tl.constexpr, DECAYS: tl.constexpr, LEAKS: tl.constexpr):
     """H[t] from V[t−1] and X[t]."""
     drift = v - rest
-    return (
-        v + _decayed(x - drift, tau, LEARNED) if DECAYS else v - _decayed(drift, tau, LEARNED) + x
-    )
+    if not LEAKS:
+        h = v + x
+    elif DECAYS:
+        h = v + _decayed(x - drift, tau, LEARNED)
+    else:
+        h = v - _decayed(drift, tau, LEARNED) + x
+    return h
 
 
 @triton.jit
@@ -85,6 +89,7 @@ def _forward(
     rest: tl.int64,
     REAL: tl.constexpr,
     DECAYS: tl.constexpr,
+    LEAKS: tl.constexpr,
     SOFT: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
@@ -97,7 +102,7 @@ def _forward(
     for t in tl.range(steps, num_stages=STAGES):
         at = tl.cast(t, tl.int64) * n + neuron
         x_t = tl.load(x + at, inside, 0.0).to(REAL)
-        h = _charge(v, x_t, rest, tau, leak is not None, DECAYS)
+        h = _charge(v, x_t, rest, tau, leak is not None, DECAYS, LEAKS)
         spike, v = _reset(h, threshold, rest, SOFT)
         tl.store(spikes + at, spike.to(spikes.dtype.element_ty), inside)
     tl.store(after + neuron, v, inside)
@@ -125,6 +130,7 @@ def _backward(
     width: tl.int64,
     REAL: tl.constexpr,
     DECAYS: tl.constexpr,
+    LEAKS: tl.constexpr,
     SOFT: tl.constexpr,
     DETACH: tl.constexpr,
     SHAPE: tl.constexpr,
@@ -149,7 +155,7 @@ def _backward(
         for j in tl.range(length, num_stages=STAGES):
             at = tl.cast(s * length + j, tl.int64) * n + neuron
             x_t = tl.load(x + at, inside, 0.0).to(REAL)
-            _, v = _reset(_charge(v, x_t, rest, tau, LEARNED, DECAYS), threshold, rest, SOFT)
+            _, v = _reset(_charge(v, x_t, rest, tau, LEARNED, DECAYS, LEAKS), threshold, rest, SOFT)
     tl.store(starts + tl.cast(last, tl.int64) * n + neuron, v, inside)
 
     rate = tau if LEARNED else 1 / tau
@@ -166,19 +172,21 @@ def _backward(
             tl.store(segment + tl.cast(j, tl.int64) * n + neuron, v, inside)
             at = tl.cast(first + j, tl.int64) * n + neuron
             x_t = tl.load(x + at, inside, 0.0).to(REAL)
-            _, v = _reset(_charge(v, x_t, rest, tau, LEARNED, DECAYS), threshold, rest, SOFT)
+            _, v = _reset(_charge(v, x_t, rest, tau, LEARNED, DECAYS, LEAKS), threshold, rest, SOFT)
         tl.debug_barrier()
         for i in tl.range(many, num_stages=STAGES):
             j = many - 1 - i
             at = tl.cast(first + j, tl.int64) * n + neuron
             x_t = tl.load(x + at, inside, 0.0).to(REAL)
             v = tl.load(segment + tl.cast(j, tl.int64) * n + neuron, inside, 0.0)
-            h = _charge(v, x_t, rest, tau, LEARNED, DECAYS)
+            h = _charge(v, x_t, rest, tau, LEARNED, DECAYS, LEAKS)
             ds_dh = scale * slope(width * (h - threshold), SHAPE)
             spike, _ = _reset(h, threshold, rest, SOFT)
             dv_dh = tl.full([BLOCK], 1.0, REAL) if SOFT else 1 - spike
             if not DETACH:
-                dv_dh += (-threshold if SOFT else rest - h) * ds_dh
+                # none from an infinite charge, where dS/dH is 0
+                path = -threshold * ds_dh if SOFT else (rest - h) * ds_dh
+                dv_dh += tl.where(tl.abs(h) == float("inf"), 0.0, path)
             gh = gv * dv_dh
             if g_spikes is not None:
                 gh += tl.load(g_spikes + at, inside, 0.0).to(REAL) * ds_dh
@@ -220,7 +228,7 @@ def lif_forward(
                 x.shape[0],
                 n,
                 *map(bits, (tau, threshold, reset or 0.0)),
-                **_form(real, reset, decay_input),
+                **_form(real, tau, leak, reset, decay_input),
             )
     return spikes, after
 
@@ -271,16 +279,19 @@ def lif_backward(
                 *map(bits, (tau, threshold, reset or 0.0, scale, width)),
                 DETACH=detach_reset,
                 SHAPE=shape,
-                **_form(real, reset, decay_input),
+                **_form(real, tau, leak, reset, decay_input),
             )
     return g_x, g_before, g_leak.sum()
 
 
-def _form(real: torch.dtype, reset: float | None, decay_input: bool) -> dict[str, Any]:
+def _form(
+    real: torch.dtype, tau: float, leak: Tensor | None, reset: float | None, decay_input: bool
+) -> dict[str, Any]:
     """What both kernels are compiled for."""
     return {
         "REAL": REAL[real],
         "DECAYS": decay_input,
+        "LEAKS": leak is not None or decay_input or not math.isinf(tau),
         "SOFT": reset is None,
         "BLOCK": BLOCK,
         "enable_fp_fusion": False,

@@ -20,6 +20,8 @@ def time_major(x: Tensor) -> Tensor:
     Channels-last activations pass: a neuron does not mind in which order its neighbours lie, as
     long as every step has the same order.
     """
+    if x.is_neg():  # a view that changes the sign of what lies in memory
+        x = x.resolve_neg()
     if x.is_contiguous():
         return x
     dense = 1
@@ -33,6 +35,8 @@ def time_major(x: Tensor) -> Tensor:
 
 def laid_out_like(x: Tensor, y: Tensor) -> Tensor:
     """Y itself where it lies in memory as x does, else a copy that does."""
+    if y.is_neg():
+        y = y.resolve_neg()
     return y if y.stride() == x.stride() else torch.empty_like(x, dtype=y.dtype).copy_(y)
 
 

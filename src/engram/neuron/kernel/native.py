@@ -133,7 +133,8 @@ def slope(shape: int, u: Any, one: Any) -> Any:
         e = _decay(-abs(u))
         return e / ((one + e) * (one + e))
     if shape == HAT:
-        return max(one - one, one - abs(u))
+        height = one - abs(u)
+        return one - one if height < one - one else height  # NaN stays NaN
     if shape == BOX:
         return one if abs(u) < one else one - one
     if shape == GAUSS:

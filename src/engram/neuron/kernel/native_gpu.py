@@ -38,7 +38,8 @@ def slope(u, SHAPE: tl.constexpr):
         e = tl.exp(-tl.abs(u))
         y = e / ((1 + e) * (1 + e))
     elif SHAPE == HAT:
-        y = tl.maximum(1 - tl.abs(u), 0)
+        y = 1 - tl.abs(u)
+        y = tl.where(y < 0, 0.0, y)  # NaN stays NaN
     elif SHAPE == BOX:
         y = (tl.abs(u) < 1).to(u.dtype)
     elif SHAPE == GAUSS:

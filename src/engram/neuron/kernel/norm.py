@@ -4,12 +4,13 @@ The mean and the variance of a batch come from one pass, exactly as accurate as 
 finds its own while the cache holds it, and the blocks are put together in float64.
 """
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from engram.neuron.kernel.eager import differentiate, differentiates_again
 from engram.neuron.kernel.memory import new_like
 from engram.neuron.kernel.team import Entry, entry, launch
 
@@ -46,10 +47,11 @@ class _BatchNorm(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float
     ) -> tuple[Tensor, Tensor, Tensor]:
+        check_batch(x, weight, bias)
         mean, variance = moments(x)
         scale = weight.double() / (variance + eps).sqrt()
         y = affine(x, scale, bias - mean * scale)
-        ctx.save_for_backward(x, weight, mean, variance)
+        ctx.save_for_backward(x, weight, bias, mean, variance)
         ctx.eps = eps
         mean, variance = mean.to(x.dtype), variance.to(x.dtype)
         ctx.mark_non_differentiable(mean, variance)
@@ -57,16 +59,18 @@ class _BatchNorm(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, mean, variance = ctx.saved_tensors
+        x, weight, bias, mean, variance = ctx.saved_tensors
+        if differentiates_again(grads[0]):
+            again = partial(_in_torch, ctx.eps)
+            needed = ctx.needs_input_grad[:3]
+            return (*differentiate(again, (x, weight, bias), needed, grads[:1]), None)
         g = grads[0].contiguous(memory_format=torch.channels_last)
         total, dot = products(x, g, mean)
-        g_x, g_weight = differentiate(
-            x, g, new_like(x), weight, mean, variance, total, dot, ctx.eps
-        )
+        g_x, g_weight = gradients(x, g, new_like(x), weight, mean, variance, total, dot, ctx.eps)
         return g_x, g_weight, total.to(weight.dtype), None
 
 
-def differentiate(
+def gradients(
     x: Tensor,
     g: Tensor,
     room: Tensor,
@@ -98,6 +102,54 @@ def differentiate(
     slope = -scale * inverse**2 * dot / n
     combine(x, g, room, scale, slope, -scale * total / n - slope * mean)
     return room, (dot * inverse).to(weight.dtype)
+
+
+def check_batch(x: Tensor, weight: Tensor, bias: Tensor, steps: int = 1) -> None:
+    """Raises ValueError where the kernels would read what is not there.
+
+    Args:
+        x: Input of the norm.
+        weight: Its weight.
+        bias: Its bias.
+        steps: The steps of time that the batch consists of.
+    """
+    if x.ndim != 4 or x.dtype not in (torch.float32, torch.float64) or not x.is_cpu:
+        raise ValueError(
+            f"the kernels of the batch norm got {tuple(x.shape)} of dtype {x.dtype} on {x.device}: "
+            "they take (batch, channels, height, width), float32 or float64, on the CPU; "
+            "reference() computes all else"
+        )
+    if not x.is_contiguous(memory_format=torch.channels_last) or x.is_neg():
+        raise ValueError(
+            f"the kernels of the batch norm got strides {x.stride()} for {tuple(x.shape)}: they "
+            "take x.contiguous(memory_format=torch.channels_last)"
+        )
+    if not x.numel() or steps < 1 or x.shape[0] % steps:
+        raise ValueError(
+            f"the kernels of the batch norm got {tuple(x.shape)} in {steps} steps: the first axis "
+            "must hold as many samples for each of at least one step, and none may be empty"
+        )
+    for name, tensor in (("weight", weight), ("bias", bias)):
+        if tensor.shape != x.shape[1:2] or tensor.dtype != x.dtype or not tensor.is_cpu:
+            raise ValueError(
+                f"the {name} of the batch norm is {tuple(tensor.shape)} of dtype {tensor.dtype} on "
+                f"{tensor.device}: for this input it must be ({x.shape[1]},) of dtype {x.dtype} on "
+                "the CPU"
+            )
+
+
+def _in_torch(eps: float, x: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor]:
+    """The batch norm in plain torch, for derivatives that the kernels do not have."""
+    mean, variance = moments_in_torch(x)
+    scale = weight.double() / (variance + eps).sqrt()
+    shift = bias - mean * scale
+    return (x * scale.to(x.dtype).view(-1, 1, 1) + shift.to(x.dtype).view(-1, 1, 1),)
+
+
+def moments_in_torch(x: Tensor) -> tuple[Tensor, Tensor]:
+    """`moments` in plain torch."""
+    wide = x.double()
+    return wide.mean((0, 2, 3)), wide.var((0, 2, 3), correction=0)
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,14 +1,22 @@
 """Batch norm and LIF as one node of autograd, which keeps the input and computes the rest again."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from engram.neuron.kernel.lif import Settings, form_of, tau_of
+from engram.neuron.kernel.eager import differentiate, differentiates_again
+from engram.neuron.kernel.lif_launch import (
+    Settings,
+    backward_numbers,
+    check_settings,
+    form_of,
+    forward_numbers,
+    reference,
+)
 from engram.neuron.kernel.memory import new_like
-from engram.neuron.kernel.norm import differentiate, moments
+from engram.neuron.kernel.norm import check_batch, gradients, moments, moments_in_torch
 from engram.neuron.kernel.team import Entry, bits, entry, launch
 
 SCRATCH = 1 << 16
@@ -46,6 +54,7 @@ class _NormLIF(torch.autograd.Function):
         steps: int,
         settings: Settings,
     ) -> tuple[Tensor, Tensor, Tensor]:
+        check_batch(x, weight, bias, steps)
         mean, variance = moments(x)
         scale, shift = _affine(weight, bias, mean, variance, eps)
         spikes = new_like(x)
@@ -64,6 +73,10 @@ class _NormLIF(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, mean, variance = ctx.saved_tensors
         eps, steps, settings = ctx.settings
+        if differentiates_again(grads[0]):
+            again = partial(_in_torch, eps, steps, settings)
+            needed = ctx.needs_input_grad[:3]
+            return (*differentiate(again, (x, weight, bias), needed, grads[:1]), None, None, None)
         g = grads[0].contiguous(memory_format=torch.channels_last)
         scale, shift = _affine(weight, bias, mean, variance, eps)
         rows, channels, block = _rows(x, steps)
@@ -75,8 +88,18 @@ class _NormLIF(torch.autograd.Function):
         addresses = (tensor.data_ptr() for tensor in tensors)
         launch(kernel, pieces, x.numel(), *addresses, steps, rows, channels, block, *numbers)
         total, dot = sums.double().sum(0), dots.double().sum(0)
-        _, g_weight = differentiate(x, g_x, g_x, weight, mean, variance, total, dot, eps)
+        _, g_weight = gradients(x, g_x, g_x, weight, mean, variance, total, dot, eps)
         return g_x, g_weight, total.to(bias.dtype), None, None, None
+
+
+def _in_torch(
+    eps: float, steps: int, settings: Settings, x: Tensor, weight: Tensor, bias: Tensor
+) -> tuple[Tensor]:
+    """The spikes in plain torch, for derivatives that the kernels do not have."""
+    scale, shift = _affine(weight, bias, *moments_in_torch(x), eps)
+    current = x * scale.view(-1, 1, 1) + shift.view(-1, 1, 1)
+    spikes, _ = reference(settings, current.unflatten(0, (steps, -1)), None, None)
+    return (spikes.flatten(0, 1),)
 
 
 def _affine(
@@ -98,8 +121,9 @@ def _forward_kernel(real: torch.dtype, settings: Settings) -> tuple[Entry, tuple
     """The kernel of these settings, and its last words: τ, threshold, reset potential."""
     from engram.neuron.kernel import native, norm_lif_cpu  # Numba is loaded when first needed
 
-    form = form_of(False, settings)
-    numbers = (tau_of(form[0], settings), settings.threshold, settings.reset or 0.0)
+    check_settings(real, False, settings)
+    form = form_of(real, False, settings)
+    numbers = forward_numbers(real, form[0], settings)
     return entry(norm_lif_cpu.forward(native.REALS[real], *form)), tuple(map(bits, numbers))
 
 
@@ -108,13 +132,8 @@ def _backward_kernel(real: torch.dtype, settings: Settings) -> tuple[Entry, tupl
     """The kernel of these settings, and its last words, from τ to the surrogate's width."""
     from engram.neuron.kernel import native, norm_lif_cpu
 
-    form = form_of(False, settings)
+    form = form_of(real, False, settings)
     address = norm_lif_cpu.backward(
         native.REALS[real], *form, settings.detach_reset, settings.shape
     )
-    leak = 1.0 / settings.tau
-    numbers = (
-        *(tau_of(form[0], settings), settings.threshold, settings.reset or 0.0),
-        *(leak if settings.decay_input else 1.0, 1.0 - leak, settings.scale, settings.width),
-    )
-    return entry(address), tuple(map(bits, numbers))
+    return entry(address), tuple(map(bits, backward_numbers(real, form[0], settings)))

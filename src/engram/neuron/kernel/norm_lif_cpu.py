@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import carray
 
-from engram.neuron.kernel.lif_cpu import SOFT, charge, reset_membrane
+from engram.neuron.kernel.lif_cpu import SOFT, charge, reset_membrane, through_spike
 from engram.neuron.kernel.native import array_at, compile_kernel, number_at, slope, take
 
 
@@ -113,7 +113,7 @@ def backward(
                     spike = one if h >= threshold else zero
                     dv_dh = one if reset == SOFT else one - spike
                     if not detach:
-                        dv_dh += (-threshold if reset == SOFT else rest - h) * ds_dh
+                        dv_dh += through_spike(reset, h, ds_dh, threshold, rest, zero)
                     gh = g[i] * ds_dh + membrane[i] * dv_dh
                     out[i] = gh * dh_dx
                     membrane[i] = gh * dh_dv

@@ -1,15 +1,23 @@
 """The parallel family as one operator, `engram::psn`: dense, banded or sliding by its weight."""
 
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from engram.neuron import functional
+from engram.neuron.check import STATE_DTYPES, check_companion, check_gradient, check_sequence
 from engram.neuron.functional import state_dtype
-from engram.neuron.kernel.eager import unwatched
+from engram.neuron.kernel.eager import (
+    differentiate,
+    differentiates_again,
+    refuse_tangents,
+    transformed,
+    unwatched,
+)
 from engram.neuron.kernel.memory import laid_out_like, new_like, time_major
-from engram.neuron.kernel.shape import shape_of
+from engram.neuron.kernel.shape import check_shape, shape_of, surrogate_of
 from engram.neuron.kernel.team import Entry, bits, entry, launch
 from engram.neuron.surrogate import Surrogate
 
@@ -81,9 +89,12 @@ def _run(
     save = learns and torch.is_grad_enabled()
     shape, scale, width = shape_of(surrogate)
     settings = Settings(steps, k, shape, scale, width, save)
-    if x.is_cpu and unwatched(x):
+    if x.is_cpu and unwatched(x, weight, threshold):
         return _Eager.apply(x, weight, threshold, settings)  # pyright: ignore[reportReturnType]
-    return psn_operator(x, weight, threshold, *settings)[0]
+    if not transformed():
+        return psn_operator(x, weight, threshold, *settings)[0]
+    check(x, weight, threshold, settings)
+    return functional.psn(x, _matrix(x, weight, settings), threshold, surrogate)
 
 
 class _Eager(torch.autograd.Function):
@@ -101,19 +112,40 @@ class _Eager(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, threshold, kept = ctx.saved_tensors
+        if differentiates_again(*grads):
+            again = partial(_in_torch, ctx.settings)
+            needed = ctx.needs_input_grad[:3]
+            return (*differentiate(again, (x, weight, threshold), needed, grads), None)
         return (*_backward(grads[0], x, weight, threshold, kept, ctx.settings), None)
+
+
+def _in_torch(settings: Settings, x: Tensor, weight: Tensor, threshold: Tensor) -> tuple[Tensor]:
+    """The operator in plain torch, for derivatives that the kernels do not have."""
+    surrogate = surrogate_of(settings.shape, settings.scale, settings.width)
+    return (functional.psn(x, _matrix(x, weight, settings), threshold, surrogate),)
+
+
+def _matrix(x: Tensor, weight: Tensor, settings: Settings) -> Tensor:
+    """W `(steps, time_in)` of a dense, banded or sliding neuron."""
+    steps, inputs = settings.steps, x.shape[0]
+    if weight.ndim == 1:
+        return functional.sliding_weight(weight, inputs)[inputs - steps :]
+    if settings.k is None:
+        return weight
+    band = functional.band_mask(inputs, settings.k, device=x.device)[inputs - steps :]
+    return torch.where(band > 0, weight, 0.0)
 
 
 def _forward(
     x: Tensor, weight: Tensor, threshold: Tensor, settings: Settings
 ) -> tuple[Tensor, Tensor]:
-    _check(x, weight, threshold, settings)
-    real = state_dtype(x)
+    check(x, weight, threshold, settings)
+    real = STATE_DTYPES[x.dtype]
     inputs = time_major(x if x.dtype == real else x.to(real))
     spikes = new_like(_frame(inputs, settings.steps))
     kept = new_like(spikes) if _keeps(x, settings) else spikes.new_empty(0)
     if x.numel():
-        w, b = weight.to(real), threshold.to(real)
+        w, b = weight.to(real).resolve_neg(), threshold.to(real).resolve_neg()
         band = _band(x, w, b, settings)
         launch(
             _forward_kernel(real),
@@ -137,13 +169,13 @@ def _backward(
     kept: Tensor,
     settings: Settings,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    real = state_dtype(x)
+    real = STATE_DTYPES[x.dtype]
     inputs = time_major(x if x.dtype == real else x.to(real))
     g_x = new_like(inputs)
     g_w = torch.zeros(weight.shape, dtype=torch.float64)
     g_b = torch.zeros(threshold.shape, dtype=torch.float64)
     if x.numel():
-        w, b = weight.to(real), threshold.to(real)
+        w, b = weight.to(real).resolve_neg(), threshold.to(real).resolve_neg()
         frame = _frame(inputs, settings.steps)
         g = laid_out_like(frame, g_spikes.to(real))
         above = laid_out_like(frame, kept) if kept.numel() else None
@@ -236,14 +268,10 @@ def _band(x: Tensor, weight: Tensor, threshold: Tensor, settings: Settings) -> _
     )
 
 
-def _check(x: Tensor, weight: Tensor, threshold: Tensor, settings: Settings) -> None:
+def check(x: Tensor, weight: Tensor, threshold: Tensor, settings: Settings) -> None:
     """Raises ValueError where the kernels would read what is not there."""
+    check_sequence(x)
     steps, k = settings.steps, settings.k
-    if not x.device == weight.device == threshold.device:
-        raise ValueError(
-            f"the input is on {x.device}, the weight on {weight.device} and the threshold on "
-            f"{threshold.device}: move the neuron or its input, as by neuron.to(x.device)"
-        )
     if weight.shape != ((k,) if weight.ndim == 1 else (steps, x.shape[0])):
         raise ValueError(
             f"weight of shape {tuple(weight.shape)} for {steps} steps of a sequence of "
@@ -259,6 +287,21 @@ def _check(x: Tensor, weight: Tensor, threshold: Tensor, settings: Settings) -> 
             f"{steps} steps of order k={k} of a sequence of {x.shape[0]}: ask for at least one "
             "step of an order of at least 1, and for no more steps than the sequence has"
         )
+    check_companion("weight", weight, x)
+    check_companion("threshold", threshold, x)
+
+
+def check_gradients(g_spikes: Tensor, x: Tensor, kept: Tensor, settings: Settings) -> None:
+    """Raises ValueError where the backward kernels would read what is not there."""
+    shape = torch.Size((settings.steps, *x.shape[1:]))
+    check_gradient("spikes", g_spikes, x, shape)
+    if kept.shape not in ((0,), shape) or kept.dtype != STATE_DTYPES[x.dtype]:
+        raise ValueError(
+            f"what the forward kept has shape {tuple(kept.shape)} and dtype {kept.dtype}: the "
+            f"backward takes what engram::psn returned for this input, {tuple(shape)} of dtype "
+            f"{STATE_DTYPES[x.dtype]}, or nothing, (0,)"
+        )
+    check_companion("kept charge", kept, x)
 
 
 def _pieces(blocks: int, band: _Band) -> tuple[int, int]:
@@ -307,8 +350,10 @@ def psn_operator(
 
     Returns:
         Spikes `(steps, *neurons)` in the dtype of x; and H − B where it is worth keeping, else
-        nothing, shaped `(0,)`.
+        nothing, shaped `(0,)`. No gradient flows through the latter.
     """
+    refuse_tangents("engram::psn")
+    check_shape(shape, scale, width)
     return _forward(x, weight, threshold, Settings(steps, k, shape, scale, width, save))
 
 
@@ -316,6 +361,8 @@ def psn_operator(
 def _(x: Tensor, weight: Tensor, threshold: Tensor, *settings: Any) -> tuple[Tensor, Tensor]:
     from engram.neuron.kernel import psn_gpu
 
+    refuse_tangents("engram::psn")
+    check(x, weight, threshold, Settings(*settings))
     keep = _keeps(x, Settings(*settings))
     numbers: Any = (*settings[:-1], keep)
     return psn_gpu.psn_forward(x, weight, threshold, *numbers)
@@ -345,6 +392,9 @@ def psn_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of `psn_operator`'s x, weight and threshold."""
     settings = Settings(steps, k, shape, scale, width, save)
+    check_shape(shape, scale, width)
+    check(x, weight, threshold, settings)
+    check_gradients(g_spikes, x, kept, settings)
     return _backward(g_spikes, x, weight, threshold, kept, settings)
 
 
@@ -352,6 +402,9 @@ def psn_backward(
 def _(*args: Any) -> tuple[Tensor, Tensor, Tensor]:
     from engram.neuron.kernel import psn_gpu
 
+    g_spikes, x, weight, threshold, kept, *settings = args
+    check(x, weight, threshold, Settings(*settings))
+    check_gradients(g_spikes, x, kept, Settings(*settings))
     return psn_gpu.psn_backward(*args)
 
 
@@ -369,13 +422,20 @@ def _(
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
     x, weight, threshold, *ctx.settings = inputs
     ctx.save_for_backward(x, weight, threshold, output[1])
+    ctx.mark_non_differentiable(output[1])
     ctx.set_materialize_grads(False)
 
 
 def _differentiate(ctx: Any, g_spikes: Tensor | None, _: object) -> tuple[Tensor | None, ...]:
     if g_spikes is None:
         return (None,) * 9
-    grads = psn_backward(g_spikes, *ctx.saved_tensors, *ctx.settings)
+    x, weight, threshold, kept = ctx.saved_tensors
+    settings = Settings(*ctx.settings)
+    if differentiates_again(g_spikes):
+        again, needed = partial(_in_torch, settings), ctx.needs_input_grad[:3]
+        grads = differentiate(again, (x, weight, threshold), needed, (g_spikes,))
+    else:
+        grads = psn_backward(g_spikes, x, weight, threshold, kept, *settings)
     return (*grads, *(None,) * 6)
 
 

@@ -2,6 +2,11 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import final
+
+from torch import Tensor
 
 from engram.neuron.surrogate import (
     ATan,
@@ -32,3 +37,46 @@ SHAPES: dict[type[Surrogate], Callable[[float], Shape]] = {
 def shape_of(surrogate: Surrogate) -> Shape:
     """(shape, scale, width) of a surrogate that the kernels know."""
     return SHAPES[type(surrogate)](surrogate.alpha)
+
+
+@final
+@dataclass(frozen=True)
+class Scaled(Surrogate):
+    """A surrogate whose gradient is that of another, taken at α·x and multiplied by a height.
+
+    Args:
+        alpha: Factor of x.
+        base: The other surrogate.
+        height: Factor of its gradient.
+    """
+
+    base: Surrogate
+    height: float
+
+    def primitive(self, x: Tensor) -> Tensor:
+        """See `Surrogate.primitive`."""
+        return self.height / self.alpha * self.base.primitive(self.alpha * x)
+
+    def derivative(self, x: Tensor) -> Tensor:
+        """See `Surrogate.derivative`."""
+        return self.height * self.base.derivative(self.alpha * x)
+
+
+@lru_cache(256)
+def surrogate_of(shape: int, scale: float, width: float) -> Surrogate:
+    """The surrogate whose gradient is scale · shape(width · x), for operators that got numbers."""
+    for kind in SHAPES:
+        unit = kind(1.0)
+        base_shape, base_scale, base_width = shape_of(unit)
+        if base_shape == shape:
+            return Scaled(width / base_width, unit, scale / base_scale)
+    raise ValueError(f"there is no surrogate shape {shape}: it is one of 0 … {SQUARED}")
+
+
+def check_shape(shape: int, scale: float, width: float) -> None:
+    """Raises ValueError unless these are what `shape_of` makes of a surrogate."""
+    if not (CAUCHY <= shape <= SQUARED and math.isfinite(scale) and 0 < width < math.inf):
+        raise ValueError(
+            f"shape={shape}, scale={scale!r}, width={width!r} is no surrogate gradient: take what "
+            "kernel.shape.shape_of makes of a surrogate"
+        )

@@ -9,15 +9,29 @@ a cycle as the processor can. Vectors are as wide as its registers, in the type 
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportIndexIssue=false
 # pyright: reportPrivateImportUsage=false, reportOperatorIssue=false
 
+import platform
 from typing import Any
 
 from llvmlite import binding, ir
-from numba import types
+from numba import config, types
 from numba.extending import intrinsic
 
+X86 = platform.machine().lower() in ("x86_64", "amd64")
+
+
+def _features() -> set[str]:
+    """What the processor that Numba compiles for has, by LLVM's names."""
+    if config.CPU_FEATURES is None:
+        return {name for name, has in binding.get_host_cpu_features().items() if has}
+    return {name[1:] for name in config.CPU_FEATURES.split(",") if name.startswith("+")}
+
+
 ROWS = 4
-WIDE = bool(binding.get_host_cpu_features().get("avx512f"))
-BYTES = 64 if WIDE else 32
+FEATURES = _features()
+WIDE = "avx512f" in FEATURES
+FUSED = "fma" in FEATURES or not X86
+"""Whether one instruction multiplies and adds; else LLVM would call a function for each number."""
+BYTES = 64 if WIDE else 16 if X86 and "avx" not in FEATURES else 32
 """Width of a vector."""
 VECTORS = 4 if WIDE else 2
 """Vectors side by side in a product: with 16 registers in all, 4 × 4 sums would not fit."""
@@ -62,7 +76,9 @@ class _Vectors:
         return self.builder.shuffle_vector(a, b, mask)
 
     def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
-        """A·b + c, rounded once."""
+        """A·b + c, rounded once where the processor does so."""
+        if not FUSED:
+            return self.builder.fadd(self.builder.fmul(a, b), c)
         name = f"llvm.fma.v{self.lanes}f{8 * self.itemsize}"
         function = self.builder.module.globals.get(name) or ir.Function(
             self.builder.module, ir.FunctionType(self.type, [self.type] * 3), name

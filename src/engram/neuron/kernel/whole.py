@@ -14,8 +14,12 @@ def to_bytes(x: Tensor) -> Tensor | None:
     """The numbers of x as bytes, laid out as it is; None unless each is whole and in 0 … 255.
 
     Args:
-        x: Float32 or float64 on the CPU, of any dense layout.
+        x: Float32 or float64 on the CPU, contiguous or channels-last.
+
+    Raises:
+        ValueError: x is otherwise.
     """
+    _check("x", x, x, (torch.float32, torch.float64))
     y = torch.empty_like(x, dtype=torch.uint8)
     pieces = -(-x.numel() // BLOCK)
     wrong = torch.empty(pieces, dtype=torch.int64)
@@ -33,13 +37,45 @@ def add_digits(y: Tensor, a: Tensor, b: Tensor, c: Tensor, bias: Tensor) -> None
         b: See a.
         c: See a.
         bias: `(channels,)`.
+
+    Raises:
+        ValueError: A tensor is otherwise.
     """
+    for name, tensor in (("y", y), ("a", a), ("b", b), ("c", c)):
+        _check(name, tensor, y, (torch.float32,), y.shape)
+        if tensor.ndim != 4 or not tensor.is_contiguous(memory_format=torch.channels_last):
+            raise ValueError(
+                f"{name} {tuple(tensor.shape)} with strides {tensor.stride()}: "
+                "add_digits takes (batch, channels, height, width), channels-last"
+            )
+    _check("bias", bias, y, (torch.float32,), y.shape[1:2])
     channels = y.shape[1]
     rows = y.numel() // channels
     block = max(1, BLOCK // channels)
     addresses = (tensor.data_ptr() for tensor in (a, b, c, y, bias))
     kernel = _kernel("add_digits", y.dtype)
     launch(kernel, -(-rows // block), y.numel(), *addresses, rows, channels, block)
+
+
+def _check(
+    name: str,
+    tensor: Tensor,
+    like: Tensor,
+    dtypes: tuple[torch.dtype, ...],
+    shape: torch.Size | None = None,
+) -> None:
+    """Raises ValueError where the kernels would read or write what is not there."""
+    dense = tensor.is_contiguous() or (
+        tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
+    )
+    fits = shape is None or tensor.shape == shape
+    wanted = tuple(like.shape if shape is None else shape)
+    if not (fits and dense and tensor.is_cpu and tensor.dtype in dtypes) or tensor.is_neg():
+        raise ValueError(
+            f"{name} is {tuple(tensor.shape)} of dtype {tensor.dtype} on {tensor.device} with "
+            f"strides {tensor.stride()}: it must be {wanted} "
+            f"of dtype {' or '.join(map(str, dtypes))} on the CPU, contiguous or channels-last"
+        )
 
 
 @lru_cache

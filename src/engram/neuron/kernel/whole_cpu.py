@@ -20,7 +20,7 @@ def to_bytes(real: type[np.floating]) -> int:
     Its words: x and bytes `(n,)`; the count of numbers that are not whole or not in 0 … 255,
     `(pieces,)`; n, the block.
     """
-    zero, byte, long = real(0), np.uint8(0), np.int64(0)
+    zero, most, byte, long = real(0), real(255), np.uint8(0), np.int64(0)
 
     def kernel(words: Any) -> None:
         w = carray(words, 7)
@@ -34,7 +34,8 @@ def to_bytes(real: type[np.floating]) -> int:
             a, b = x[lo:hi], y[lo:hi]
             count = np.int32(0)
             for i in range(hi - lo):
-                whole = np.int32(a[i])
+                inside = (a[i] >= zero) & (a[i] <= most)
+                whole = np.int32(a[i] if inside else zero)  # others have no int32, nor has NaN
                 b[i] = np.uint8(whole)
                 count += np.int32(real(b[i]) != a[i])
             wrong[piece] = count

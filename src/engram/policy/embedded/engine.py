@@ -1,7 +1,7 @@
 """The embedded engine: SQLite FTS5 finds the positions, NumPy the meaning."""
 
 import warnings
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,13 +18,17 @@ from engram.policy.engine import (
     Label,
     Passage,
     Tally,
+    WordForms,
     check_grouping,
     merge,
     ordered,
+    ranked_forms,
     summarise,
 )
 from engram.policy.query import Node, parse, universe
 from engram.policy.query.spans import Integers, Mask, Spans, minimal
+from engram.policy.query.tree import leaves
+from engram.policy.query.values import resolve
 
 _OPEN = 256
 """Most segments that are open at once."""
@@ -53,12 +57,19 @@ class EmbeddedEngine:
         segments: The files, such as `Store(path).segments()`; no document may be in two.
         backend: The library to use SQLite through. None takes apsw, and if it is missing the
             slower sqlite3, with a warning; counts are equal.
+        notes: What a reader of any answer must know, such as `Store(path).manifest.notes()`.
 
     Raises:
         ValueError: When queried, if a file is no segment.
     """
 
-    def __init__(self, segments: Iterable[str | Path], backend: Backend | None = None) -> None:
+    def __init__(
+        self,
+        segments: Iterable[str | Path],
+        backend: Backend | None = None,
+        notes: Iterable[str] = (),
+    ) -> None:
+        self.notes = tuple(notes)
         self.paths = tuple(map(Path, segments))
         self.backend: Backend = backend or installed()
         if backend is None and self.backend == "sqlite3":
@@ -68,6 +79,7 @@ class EmbeddedEngine:
                 RuntimeWarning,
                 stacklevel=2,
             )
+        self._names: dict[str, list[str]] = {}
         self._opened: OrderedDict[int, OpenSegment] = OrderedDict()
 
     def tally(self, query: str | Node, by: str | None = "year") -> Tally:
@@ -94,7 +106,7 @@ class EmbeddedEngine:
     def search(self, query: str | Node, limit: int = 10, offset: int = 0) -> Hits:
         """Find documents, most occurrences first; see `Engine.search`."""
         _check_page(limit, offset)
-        found = self._counted(parse(query))
+        found = self._counted(self._resolved(query))
         order = np.lexsort((found.day, -found.occurrences))[: offset + limit]
         if not limit or len(order) <= offset:
             return Hits((), (), len(found.number))
@@ -112,7 +124,7 @@ class EmbeddedEngine:
     ) -> Context:
         """Show occurrences as they stand in the text; see `Engine.context`."""
         _check_page(limit, offset)
-        node = parse(query)
+        node = self._resolved(query)
         found = self._counted(node)
         order = np.argsort(found.day, kind="stable")
         before = np.cumsum(found.occurrences[order]) - found.occurrences[order]
@@ -130,6 +142,15 @@ class EmbeddedEngine:
         among = sorted(among, key=lambda i: (found.day[i], ids[i]))
         passages = self._passages(node, found, among, offset - int(before[first]), limit, width)
         return Context(tuple(passages), total)
+
+    def forms(self, query: str | Node) -> tuple[WordForms, ...]:
+        """Which forms of words were counted; see `Engine.forms`."""
+        node = self._resolved(query)
+        totals = {leaf: Counter[str]() for leaf in leaves(node, negated=False)}
+        for index in range(len(self.paths)):
+            for leaf, counts in self._segment(index).forms(node).items():
+                totals[leaf].update(counts)
+        return ranked_forms(totals)
 
     def fetch(self, ids: Sequence[str]) -> list[Document]:
         """Return documents with their text; see `Engine.fetch`."""
@@ -149,6 +170,19 @@ class EmbeddedEngine:
         while self._opened:
             self._opened.popitem()[1].close()
 
+    def _resolved(self, query: str | Node) -> Node:
+        """The tree of a query, with names in filters as the segments have them."""
+        node = parse(query)
+        return resolve(node, self._held) if self.paths else node
+
+    def _held(self, field: str) -> list[str]:
+        """The names that the segments have in a field."""
+        if field not in self._names:
+            held = (self._segment(index).labels(field) for index in range(len(self.paths)))
+            names = {label for labels in held for label in labels if label is not None}
+            self._names[field] = sorted(names)
+        return self._names[field]
+
     def _segment(self, index: int) -> OpenSegment:
         segment = self._opened.pop(index, None) or OpenSegment(self.paths[index], self.backend)
         self._opened[index] = segment
@@ -159,7 +193,7 @@ class EmbeddedEngine:
     def _counts(self, query: str | Node, by: str | None) -> Iterator[DocumentCounts]:
         """The counts of each segment."""
         check_grouping(by)
-        node = parse(query)
+        node = self._resolved(query)
         filters = universe(node)
         for index in range(len(self.paths)):
             segment = self._segment(index)

@@ -2,13 +2,16 @@
 
 Through apsw, FTS5 looks up phrases and intersects documents, and a function of ours hands out the
 positions. Through sqlite3, which lets nobody add such functions, the positions of single terms
-are read from FTS5's vocabulary. Either way NumPy makes of them what the query means.
+are read from FTS5's vocabulary. Either way NumPy makes of them what the query means. Exact words
+and prefixes are places of stems, of which the segment's own vocabulary says which form is there.
 """
 
 import json
 from array import array
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from itertools import chain, product
 from math import prod
@@ -29,6 +32,8 @@ from engram.policy.embedded.segment import (
     connect,
     unpack,
 )
+from engram.policy.embedded.view import LIVE, SUFFIX, amended, attach, base_of
+from engram.policy.embedded.vocabulary import Vocabulary
 from engram.policy.engine import Passage, searched
 from engram.policy.query.spans import (
     Found,
@@ -36,12 +41,16 @@ from engram.policy.query.spans import (
     Mask,
     Spans,
     compose,
+    coverage,
     evaluate,
+    minimal,
     place,
     union,
 )
 from engram.policy.query.tree import (
     Between,
+    Exact,
+    Leaf,
     Near,
     Node,
     OneOf,
@@ -59,6 +68,22 @@ Words: TypeAlias = tuple[Term | Prefix, ...]
 _AT_ONCE = 100
 """Most phrases that one statement looks up."""
 
+_NO_TERM = "="
+"""What no term is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """Some forms of a stem: the places where one of them stands.
+
+    Args:
+        stem: The stem.
+        codes: The codes of the forms.
+    """
+
+    stem: str
+    codes: tuple[int, ...]
+
 
 class OpenSegment:
     """A segment that is open for reading.
@@ -73,7 +98,7 @@ class OpenSegment:
 
     def __init__(self, path: Path, backend: Backend) -> None:
         self.path = path
-        self._connection = connect(path, backend)
+        self._connection = connect(base_of(path), backend)
         self._native = backend == "apsw"
         try:
             self._check()
@@ -86,7 +111,10 @@ class OpenSegment:
             self._connection.execute(
                 "CREATE VIRTUAL TABLE temp.places USING fts5vocab(main, terms, instance)"
             )
+        attach(self._connection, path)
         self.size = len(self.column("date"))
+        self._live = self.column(LIVE) > 0 if path.suffix == SUFFIX and self._has(LIVE) else None
+        self._words = Vocabulary(self._rows)
 
     def close(self) -> None:
         """Close the file."""
@@ -98,7 +126,7 @@ class OpenSegment:
         Args:
             name: "date", "congress", "tokens", or one of `segment.NAMES`.
         """
-        data = self._rows("SELECT data FROM columns WHERE name = ?", name)[0][0]
+        data = self._rows("SELECT data FROM shown WHERE name = ?", name)[0][0]
         return np.frombuffer(data, dtype=np.int32).astype(np.int64)
 
     def labels(self, name: str) -> list[str | None]:
@@ -107,7 +135,7 @@ class OpenSegment:
         Args:
             name: One of `segment.NAMES`.
         """
-        return json.loads(self._rows("SELECT labels FROM columns WHERE name = ?", name)[0][0])
+        return json.loads(self._rows("SELECT labels FROM shown WHERE name = ?", name)[0][0])
 
     def evaluate(self, node: Node) -> Found:
         """What a query finds in the segment.
@@ -115,7 +143,32 @@ class OpenSegment:
         Args:
             node: The query.
         """
-        return evaluate(node, self.size, self._locate, self._admit)
+        found = evaluate(node, self.size, self._locate, self._admit)
+        if self._live is None:
+            return found
+        return Found(found.matched & self._live, _within(found.spans, self._live))
+
+    def forms(self, node: Node) -> dict[Leaf, Counter[str]]:
+        """Which forms of words the occurrences of a query are made of; see `functional.forms`.
+
+        Args:
+            node: The query.
+        """
+        occurrences = minimal(self.evaluate(node).spans)
+        counts: dict[Leaf, Counter[str]] = {}
+        for leaf in dict.fromkeys(leaves(node, negated=False)):
+            counts[leaf] = counter = Counter[str]()
+            if not len(occurrences.start):
+                continue
+            wanted = self._forms_of(leaf)
+            for stem, places in self._whole(list(wanted)):
+                forms = self._words.forms_of(stem)
+                codes = self._words.codes(stem, len(places.start))
+                weights = coverage(occurrences, places.start)
+                found = np.bincount(codes, weights, minlength=len(forms))
+                chosen = {form: int(n) for form, n in zip(forms, found, strict=True) if n}
+                counter.update({form: n for form, n in chosen.items() if form in wanted[stem]})
+        return counts
 
     def ids(self, numbers: Sequence[int] | Integers) -> list[str]:
         """The ids of documents.
@@ -138,11 +191,18 @@ class OpenSegment:
             ids: Ids of documents, here or not.
         """
         rows = self._rows(
-            f"SELECT text, {', '.join(FIELDS)} FROM documents JOIN texts USING (number) "
+            f"SELECT number, text, {', '.join(FIELDS)} FROM documents JOIN texts USING (number) "
             "WHERE id IN (SELECT value FROM json_each(?))",
             json.dumps(list(ids)),
         )
-        return [_document(row) for row in rows]
+        found = [
+            (row[0], _document(row[1:])) for row in rows if self._live is None or self._live[row[0]]
+        ]
+        return amended(self._connection, self.path, found)
+
+    def numbers(self) -> Integers:
+        """The numbers of the documents that count."""
+        return np.arange(self.size) if self._live is None else np.flatnonzero(self._live)
 
     def passages(self, number: int, spans: Sequence[tuple[int, int]], width: int) -> list[Passage]:
         """Occurrences in one document, as they stand in its text.
@@ -157,7 +217,7 @@ class OpenSegment:
             "WHERE number = ?",
             number,
         )[0]
-        document = _document(row[1:])
+        [document] = amended(self._connection, self.path, [(number, _document(row[1:]))])
         text = searched(document)
         words = _Words(text, row[0])
         found = []
@@ -185,8 +245,16 @@ class OpenSegment:
             version = self._rows("PRAGMA user_version")[0][0]
         except Exception as error:
             raise ValueError(f"{self.path} is no segment ({error}); {remedy}") from error
-        if (magic, version) != (MAGIC, FORMAT):
-            raise ValueError(f"{self.path} is no segment of version {FORMAT}; {remedy}")
+        if magic != MAGIC:
+            raise ValueError(f"{self.path} is no segment; {remedy}")
+        if version != FORMAT:
+            raise ValueError(
+                f"{self.path} is a segment of format {version}, and this version reads format "
+                f"{FORMAT}; ingest its sources again into a new store"
+            )
+
+    def _has(self, column: str) -> bool:
+        return bool(self._rows("SELECT 1 FROM shown WHERE name = ?", column))
 
     def _rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         return self._connection.execute(statement, values).fetchall()
@@ -209,8 +277,92 @@ class OpenSegment:
         )
 
     def _locate(self, node: Node) -> Spans:
-        if not self._native:
-            return compose(node, {leaf: self._vocabulary(leaf) for leaf in set(leaves(node))})
+        """Where a wording is."""
+        selected: set[Selected] = set()
+        if not all(isinstance(leaf, Term) for leaf in leaves(node)):
+            node = self._planned(node, selected)
+        placed = self._select(selected)
+        if self._native:
+            return self._by_phrases(node, placed)
+        stems = {leaf for leaf in leaves(node) if not isinstance(leaf, Exact)}
+        return compose(node, placed | {leaf: self._vocabulary(leaf) for leaf in stems})
+
+    def _planned(self, node: Any, selected: set[Selected]) -> Any:
+        """A wording in terms of stems: exact words and prefixes as what they are in the segment.
+
+        Args:
+            node: The wording.
+            selected: Filled with the leaves that are only some forms of a stem.
+        """
+        match node:
+            case Exact():
+                parts = [self._some(*pair) for pair in self._forms_of(node).items()]
+            case Prefix(text):
+                parts = self._beginning(text)
+            case Phrase(parts) | Or(parts):
+                return type(node)(tuple(self._planned(part, selected) for part in parts))
+            case Near(left, right, within, ordered):
+                first, second = (self._planned(part, selected) for part in (left, right))
+                return Near(first, second, within, ordered)
+            case _:
+                return node
+        parts = parts or [Selected(_NO_TERM, ())]
+        selected.update(part for part in parts if isinstance(part, Selected))
+        return parts[0] if len(parts) == 1 else Or(tuple(parts))  # pyright: ignore
+
+    def _some(self, stem: str, forms: Sequence[str]) -> Term | Selected:
+        held = self._words.forms_of(stem)
+        if len(forms) == len(held):
+            return Term(stem)
+        return Selected(stem, tuple(held.index(form) for form in forms))
+
+    def _beginning(self, prefix: str) -> list[Term | Prefix | Selected]:
+        """What a prefix is: all stems that begin so, where all their forms do; or each stem."""
+        found = self._words.beginning(prefix)
+        held = self._words.stems_beginning(prefix)
+        if any(len(forms) != len(found.get(stem, ())) for stem, forms in held.items()):
+            return [self._some(stem, forms) for stem, forms in found.items()]
+        others = [pair for pair in found.items() if not pair[0].startswith(prefix)]
+        whole = [Prefix(prefix)] if len(found) > len(others) else []
+        return [*whole, *(self._some(stem, forms) for stem, forms in others)]
+
+    def _forms_of(self, leaf: Leaf) -> dict[str, list[str]]:
+        """The forms that a leaf finds in the segment, by stem."""
+        match leaf:
+            case Term(stem):
+                return {stem: self._words.forms_of(stem)}
+            case Exact(form):
+                stem = self._words.stem_of(form)
+                return {} if stem is None else {stem: [form]}
+            case Prefix(text):
+                return self._words.beginning(text)
+
+    def _select(self, selected: set[Selected]) -> dict[Node, Spans]:
+        """Where forms of stems are."""
+        if not selected:
+            return {}
+        places = dict(self._whole(list({leaf.stem for leaf in selected})))
+        placed: dict[Any, Spans] = {}
+        for leaf in selected:
+            start, end = places[leaf.stem]
+            kept = np.isin(self._words.codes(leaf.stem, len(start)), leaf.codes)
+            placed[leaf] = Spans(start[kept], end[kept])
+        return placed
+
+    def _whole(self, stems: Sequence[str]) -> Iterator[tuple[str, Spans]]:
+        """Where some stems are in the whole segment."""
+        for i in range(0, len(stems), _AT_ONCE):
+            terms = [Term(stem) for stem in stems[i : i + _AT_ONCE]]
+            if self._native:
+                asked: list[Words] = [(term,) for term in terms]
+                found = self._lookup(_any(asked), asked)
+            else:
+                found = map(self._vocabulary, terms)
+            for term, spans in zip(terms, found, strict=True):
+                yield term.text, spans
+
+    def _by_phrases(self, node: Node, selected: dict[Node, Spans]) -> Spans:
+        """Where a planned wording is, by looking up phrases in FTS5."""
         needles: dict[Node, list[Words]] = {}
         asked: list[Words] = []
         expression = _expression(node, needles, asked)
@@ -226,7 +378,8 @@ class OpenSegment:
                 placed[words].append(spans)
         return compose(
             node,
-            {
+            selected
+            | {
                 part: union([x for words in found for x in placed[words]])
                 for part, found in needles.items()
             },
@@ -261,6 +414,12 @@ class OpenSegment:
         return place(start >> 32, start & 0xFFFFFFFF)
 
 
+def _within(spans: Spans, live: Mask) -> Spans:
+    """The spans in documents that count."""
+    kept = live[spans.document]
+    return Spans(*(column[kept] for column in spans))
+
+
 class _Words:
     """Where the words of a text are; only the blocks that are asked for are analysed."""
 
@@ -287,7 +446,7 @@ def _places(api: Any) -> bytes:
     return counts.tobytes()
 
 
-def _sequences(node: Node) -> list[Words] | None:
+def _sequences(node: Any) -> list[Words] | None:
     """The phrases that a wording stands for, if it is no more than some phrases of FTS5."""
     match node:
         case Term() | Prefix():
@@ -308,7 +467,7 @@ def _sequences(node: Node) -> list[Words] | None:
             return None
 
 
-def _expression(node: Node, needles: dict[Node, list[Words]], asked: list[Words]) -> str:
+def _expression(node: Any, needles: dict[Node, list[Words]], asked: list[Words]) -> str:
     """An FTS5 expression for the documents in which a wording can be.
 
     Args:
@@ -328,6 +487,9 @@ def _expression(node: Node, needles: dict[Node, list[Words]], asked: list[Words]
             joint = " OR "
         case Near(left, right):
             joint, parts = " AND ", (left, right)
+        case Selected(stem):
+            asked.append((Term(stem),))
+            return _any(asked[-1:])
         case _:
             raise AssertionError(node)
     return "(" + joint.join(_expression(part, needles, asked) for part in parts) + ")"

@@ -4,6 +4,7 @@
     texts       the text, compressed, and how many terms come before each of its blocks
     terms       FTS5 over the analysed terms, contentless: positions only
     columns     the fields that queries filter and group by, each as one array
+    forms, stems, codes     the forms of words, and which one stands where (`vocabulary`)
 
 FTS5 gets terms that are analysed already, joined by spaces, and a tokenizer that only splits at
 these, so that the analyzer is the only place where it is decided what a term is.
@@ -11,6 +12,7 @@ these, so that the analyzer is the only place where it is decided what a term is
 
 import json
 import os
+import re
 import sqlite3
 import string
 import zlib
@@ -21,8 +23,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from engram.policy import analyzer
 from engram.policy.document import Document
+from engram.policy.embedded import vocabulary
 from engram.policy.engine import searched
 
 Backend: TypeAlias = Literal["apsw", "sqlite3"]
@@ -31,7 +33,7 @@ Backend: TypeAlias = Literal["apsw", "sqlite3"]
 Connection: TypeAlias = Any
 """A connection of either library: what is used here is common to both."""
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout of a segment."""
 
 BLOCK = 8_192
@@ -45,6 +47,9 @@ FIELDS = (
     *("speaker", "party", "state", "source", "url"),
 )
 """Columns of the table of documents, in order."""
+
+_CUT = re.compile(r"(?<=[^\s\-\u00ad\u2010\u2011]) ")
+"""A space at which no word can be cut that a hyphen joins across the end of a line."""
 
 EPOCH = date(1970, 1, 1).toordinal()
 """The day from which days are counted."""
@@ -64,7 +69,7 @@ CREATE TABLE columns (name TEXT PRIMARY KEY, data BLOB NOT NULL, labels TEXT);
 CREATE VIRTUAL TABLE terms USING fts5(
     joined, content='', columnsize=0, tokenize="ascii tokenchars '{_QUOTED}'");
 INSERT INTO terms(terms, rank) VALUES ('hashsize', {32 * 2**20});
-"""
+{vocabulary.SCHEMA}"""
 
 
 class SegmentCounts(NamedTuple):
@@ -86,7 +91,8 @@ def write(
 ) -> SegmentCounts:
     """Write documents and their index to a new file.
 
-    The documents stream through: memory holds one of them, and an index of bounded size.
+    The documents stream through: memory holds one of them, an index of bounded size, and the
+    vocabulary.
 
     Args:
         path: The file; it must not exist.
@@ -157,8 +163,8 @@ def blocks(text: str) -> Iterator[tuple[int, int]]:
     """
     start = 0
     while start < len(text):
-        end = text.find(" ", start + BLOCK)
-        end = len(text) if end < 0 else end
+        found = _CUT.search(text, start + BLOCK)
+        end = found.start() if found else len(text)
         yield start, end
         start = end
 
@@ -178,9 +184,10 @@ def _fill(connection: Connection, documents: Iterable[Document]) -> SegmentCount
     }
     codes: dict[str, dict[str | None, int]] = {name: {} for name in NAMES}
     size = 0
+    words = vocabulary.Writer(connection.executemany)
     for number, document in enumerate(documents):
         text = searched(document)
-        joined, before = _analysed(text)
+        joined, before = _analysed(text, words)
         tokens = joined.count(" ") + 1 if joined else 0
         encoded = document.text.encode()
         size += len(encoded)
@@ -195,17 +202,18 @@ def _fill(connection: Connection, documents: Iterable[Document]) -> SegmentCount
         for name in NAMES:
             value = getattr(document, "doc_type" if name == "type" else name)
             columns[name].append(codes[name].setdefault(value, len(codes[name])))
+    words.finish()
     for name, values in columns.items():
         labels = json.dumps(list(codes[name])) if name in codes else None
         connection.execute("INSERT INTO columns VALUES (?, ?, ?)", (name, values.tobytes(), labels))
     return SegmentCounts(len(columns["date"]), sum(columns["tokens"]), size)
 
 
-def _analysed(text: str) -> tuple[str, bytes]:
+def _analysed(text: str, words: vocabulary.Writer) -> tuple[str, bytes]:
     """The terms of a text, joined, and how many come before each block but the first."""
     if len(text) <= BLOCK:
-        return analyzer.joined(text), b""
-    parts = [analyzer.joined(text[start:end]) for start, end in blocks(text)]
+        return words.add(text), b""
+    parts = [words.add(text[start:end]) for start, end in blocks(text)]
     before, total = array("I"), 0
     for part in parts[:-1]:
         total += part.count(" ") + 1 if part else 0

@@ -1,6 +1,19 @@
 """Ingestion: sources of the record into a store, in parallel, and again without harm."""
 
+from engram.policy.ingestion.entries import shown
 from engram.policy.ingestion.ingest import Ingestion, ingest
 from engram.policy.ingestion.inputs import InputError
+from engram.policy.ingestion.outcome import SourceOutcome
+from engram.policy.ingestion.verify import Fault, Repair, repair, verify
 
-__all__ = ["Ingestion", "InputError", "ingest"]
+__all__ = [
+    "Fault",
+    "Ingestion",
+    "InputError",
+    "Repair",
+    "SourceOutcome",
+    "ingest",
+    "repair",
+    "shown",
+    "verify",
+]

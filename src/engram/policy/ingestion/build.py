@@ -9,13 +9,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
-from engram.policy.document import Document, Rejected, Rejection
+from engram.policy.document import Document, Rejected, Rejection, check_day, unit_of
 from engram.policy.ingestion.partition import Partition, materials
+from engram.policy.ingestion.records import RecordWriter, state_of, updated_of
 from engram.policy.loader import LOADERS, Material
-from engram.policy.store import PartitionEntry, SegmentEntry, Shelf
-
-ID_BYTES = 16
-"""How long the hash of an id is."""
+from engram.policy.store import PartitionEntry, SegmentEntry, Shelf, explained
 
 
 class Counts(Protocol):
@@ -43,23 +41,16 @@ class Built:
     Args:
         key: names the partition's content; empty if it has none, as a range inside one line.
         entry: what the manifest will say; None if the store already holds the partition.
-        ids: the hashes of the accepted documents' ids, one after the other.
     """
 
     key: str
     entry: PartitionEntry | None
-    ids: bytes
 
 
 def build(
-    partition: Partition,
-    shelf: Shelf,
-    write: Write,
-    limit: int,
-    known: frozenset[str],
-    exclude: frozenset[bytes] = frozenset(),
+    partition: Partition, shelf: Shelf, write: Write, limit: int, known: frozenset[str]
 ) -> Built:
-    """Read one partition and put its segment, its ids and its quarantine on the shelf.
+    """Read one partition and put its segment, its records and its quarantine on the shelf.
 
     Args:
         partition: what to read.
@@ -67,20 +58,22 @@ def build(
         write: writes the segment.
         limit: the longest record, in bytes.
         known: the keys of the partitions that the store holds already.
-        exclude: the hashes of ids that earlier partitions hold.
+
+    Raises:
+        StoreError: if the shelf cannot be written.
     """
     key, found, rejected = materials(partition, limit)
     if key in known:
-        return Built(key, None, b"")
-    if not rejected and not any(material.data for material in found):
-        return Built("", None, b"")
-    gate = _Gate(partition.loader, limit, exclude)
-    for rejection in rejected:
-        gate.reject(rejection)
-    segment = _write_segment(gate, found, shelf, write)
-    shelf.write(f"ids/{key}.ids", bytes(gate.ids))
-    if gate.lines:
-        shelf.write(f"quarantine/{key}.jsonl", "\n".join(gate.lines).encode())
+        return Built(key, None)
+    inside = all(piece.cut for piece in partition.pieces)  # ranges in which no line begins
+    if inside and not rejected and not any(material.data for material in found):
+        return Built("", None)
+    with explained(shelf.location):
+        gate, segment = _write_segment(partition.loader, limit, found, rejected, shelf, write)
+        records = gate.records.to_bytes()
+        shelf.write(f"ids/{key}.ids", records)
+        if gate.lines:
+            shelf.write(f"quarantine/{key}.jsonl", "\n".join(gate.lines).encode())
     size = sum(len(material.data) for material in found)
     entry = PartitionEntry(
         key,
@@ -89,68 +82,144 @@ def build(
         segment,
         dict(sorted(gate.doc_types.items())),
         dict(sorted(gate.reasons.items())),
+        repeated=gate.repeated,
+        records=hashlib.sha256(records).hexdigest(),
     )
-    return Built(key, entry, bytes(gate.ids))
+    return Built(key, entry)
 
 
 def _write_segment(
-    gate: "_Gate", found: list[Material], shelf: Shelf, write: Write
-) -> SegmentEntry | None:
+    loader: str,
+    limit: int,
+    found: list[Material],
+    rejected: list[Rejected],
+    shelf: Shelf,
+    write: Write,
+) -> tuple["_Gate", SegmentEntry | None]:
+    """Write the documents; once more, if a later version of one turns out to be the one to keep."""
+    gate, segment = _written(_Gate(loader, limit), found, rejected, shelf, write)
+    older = gate.older()
+    if older and segment:
+        shelf.remove(f"segments/{segment.sha256}.sqlite")
+        gate, segment = _written(_Gate(loader, limit, older), found, rejected, shelf, write)
+    return gate, segment
+
+
+def _written(
+    gate: "_Gate", found: list[Material], rejected: list[Rejected], shelf: Shelf, write: Write
+) -> tuple["_Gate", SegmentEntry | None]:
+    for rejection in rejected:
+        gate.reject(rejection)
     documents = gate.documents(found)
     first = next(documents, None)
     if first is None:
-        return None
+        return gate, None
     with shelf.draft() as draft:
         counts = write(draft, chain((first,), documents))
         with draft.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         size = draft.stat().st_size
         shelf.put(draft, f"segments/{sha256}.sqlite")
-    return SegmentEntry(sha256, size, counts.documents, counts.tokens, gate.text_bytes)
+    return gate, SegmentEntry(sha256, size, counts.documents, counts.tokens, gate.text_bytes)
 
 
 @dataclass
 class _Gate:
-    """Lets documents through to the segment; counts them, and what is turned away and why."""
+    """Lets documents through to the segment; counts them, and what is turned away and why.
+
+    A unit of the source that is read twice has two instances, of which one goes through.
+
+    Args:
+        loader: the loader that reads.
+        limit: the longest text, in bytes.
+        leave: the instances to leave out, as known from an earlier pass; None in the first one,
+            in which the first instance of each unit goes through.
+    """
 
     loader: str
     limit: int
-    exclude: frozenset[bytes]
-    ids: bytearray = field(default_factory=bytearray)
+    leave: frozenset[int] | None = None
+    records: RecordWriter = field(default_factory=RecordWriter)
     lines: list[str] = field(default_factory=list)
     doc_types: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     text_bytes: int = 0
+    repeated: int = 0
+    _ranks: list[tuple[int, int, int]] = field(default_factory=list)
+    _readings: dict[int, int | list[int]] = field(default_factory=dict)
 
     def documents(self, found: list[Material]) -> Iterator[Document]:
-        read, seen = LOADERS[self.loader].read, set()
+        """The documents that go through."""
+        read = LOADERS[self.loader].read
         for material in found:
+            here: dict[int, int] = {}
+            seen: set[int] = set()
             for item in read(material):
                 if isinstance(item, Rejected):
                     self.reject(item)
                     continue
                 try:
+                    check_day(item.date)
                     size = _size(item, self.limit)
-                    digest = id_hash(item.id)
-                    if digest in seen or digest in self.exclude:
-                        raise Rejection("duplicate-id", item.id)
                 except Rejection as bad:
                     self.reject(_turned_away(bad, item, material))
                     continue
-                seen.add(digest)
-                self.ids += digest
+                unit, state = hash(unit_of(item.id)), state_of(item)
+                instance = self._instance(unit, hash(item.id), here, seen)
+                if not self._kept(item, unit, instance, state):
+                    self.repeated += 1
+                    continue
+                self.records.add(item, instance, state)
                 self.text_bytes += size
                 self.doc_types[item.doc_type] += 1
                 yield item
 
+    def older(self) -> frozenset[int]:
+        """The instances to leave out, if one of them went through; empty if all is well."""
+        contests = [several for several in self._readings.values() if isinstance(several, list)]
+        best = [max(several, key=self._ranks.__getitem__) for several in contests]
+        if all(winner == several[0] for winner, several in zip(best, contests, strict=True)):
+            return frozenset()
+        return frozenset(chain.from_iterable(contests)) - frozenset(best)
+
+    def _instance(self, unit: int, own: int, here: dict[int, int], seen: set[int]) -> int:
+        """Which reading of its unit a document belongs to; a repeated id begins another one.
+
+        Args:
+            unit: the hash of the document's unit.
+            own: the hash of its id.
+            here: the readings that the present material has begun, by unit.
+            seen: the ids that it has given.
+        """
+        if unit not in here or own in seen:
+            here[unit] = len(self._ranks)
+            self._ranks.append((-1, 0, 0))
+            before = self._readings.get(unit)
+            if before is None:
+                self._readings[unit] = here[unit]
+            elif isinstance(before, list):
+                before.append(here[unit])
+            else:
+                self._readings[unit] = [before, here[unit]]
+        seen.add(own)
+        return here[unit]
+
+    def _kept(self, item: Document, unit: int, instance: int, state: int) -> bool:
+        """Whether a document goes through; notes what decides between instances."""
+        if self.leave is not None:
+            return instance not in self.leave
+        updated, length, mixed = self._ranks[instance]
+        self._ranks[instance] = (
+            max(updated, updated_of(item)),
+            length + len(item.text),
+            mixed ^ state,
+        )
+        readings = self._readings[unit]
+        return not isinstance(readings, list) or readings[0] == instance
+
     def reject(self, rejected: Rejected) -> None:
         self.reasons[rejected.reason] += 1
         self.lines.append(json.dumps(asdict(rejected)))
-
-
-def id_hash(native: str) -> bytes:
-    """Sixteen bytes that stand for an id."""
-    return hashlib.blake2b(native.encode(), digest_size=ID_BYTES).digest()
 
 
 def _size(document: Document, limit: int) -> int:

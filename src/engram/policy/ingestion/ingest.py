@@ -6,25 +6,29 @@ stopped.
 """
 
 import hashlib
+import json
 import platform
 import sqlite3
-import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from engram.policy.ingestion.build import ID_BYTES, Built, Write, build
-from engram.policy.ingestion.inputs import Archive, Folder, Input, open_inputs, sha256_at
+from engram.policy.ingestion.archive import Archive
+from engram.policy.ingestion.build import Built, Write
+from engram.policy.ingestion.entries import is_remote
+from engram.policy.ingestion.inputs import Folder, Input, open_inputs, sha256_at
+from engram.policy.ingestion.outcome import SourceOutcome, gone_through, recorded
 from engram.policy.ingestion.partition import Partition, Plan
+from engram.policy.ingestion.reconcile import Outcome, reconcile
 from engram.policy.ingestion.workers import Submit, worker_pool
-from engram.policy.loader import LOADERS
-from engram.policy.store import PartitionEntry, SourceEntry, Store
+from engram.policy.loader import LOADERS, TableFormat
+from engram.policy.store import Doubles, PartitionEntry, SourceEntry, Store, explained
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -44,12 +48,20 @@ class Ingestion:
     """What one run added to a store.
 
     Args:
-        documents: accepted documents, by type.
+        documents: new documents, by type.
         rejected: rejected records, by reason; each is in quarantine.
         partitions: how many partitions were read and committed.
         skipped: how many were already there.
         sources_skipped: the inputs that were already there as a whole.
-        text_bytes: how many bytes of text the accepted documents have.
+        text_bytes: how many bytes of text the documents that were read have.
+        updated: documents that replaced an older version.
+        unchanged: documents that were read again and were already there.
+        older: documents that were read and of which the store has a newer version.
+        repeated: records that one input holds twice, or in an older version too.
+        left: documents in the store whose file is no longer in its input; they are kept, unless
+            `prune` is asked for.
+        doubles: the documents that the store has more than once, each counted once.
+        sources: what became of the files of each input, archives in folders included.
     """
 
     documents: dict[str, int]
@@ -58,6 +70,13 @@ class Ingestion:
     skipped: int
     sources_skipped: tuple[str, ...]
     text_bytes: int
+    updated: int = 0
+    unchanged: int = 0
+    older: int = 0
+    repeated: int = 0
+    left: int = 0
+    doubles: Doubles = field(default_factory=Doubles)
+    sources: tuple[SourceOutcome, ...] = ()
 
 
 def ingest(
@@ -68,13 +87,16 @@ def ingest(
     loaders: Iterable[str] | None = None,
     partition_size: int = PARTITION_SIZE,
     limit: int = RECORD_LIMIT,
+    table: TableFormat | None = None,
+    prune: bool = False,
     progress: Progress | None = None,
     write: Write | None = None,
 ) -> Ingestion:
     """Read inputs into a store.
 
-    What is already in the store is skipped; what an earlier run left undone is done. Of two
-    documents with one id, the first in the order of the input is kept, over all runs.
+    What is already in the store is skipped; what an earlier run left undone is done. What was read
+    counts when all inputs have been read to their end: a newer version of a document then replaces
+    the older one, and a text that is in two sources counts once; see `reconcile`.
 
     Args:
         inputs: folders, archives (zip, tar) or files, as paths or `s3://` URLs.
@@ -84,6 +106,8 @@ def ingest(
         loaders: the names of the loaders to use, from `LOADERS`; None for all.
         partition_size: bytes of input a partition.
         limit: the longest record in bytes; longer ones are rejected.
+        table: how tables and texts of one's own are read; without it no loader reads them.
+        prune: whether documents whose file is no longer in its input are removed.
         progress: told how far it is.
         write: writes a segment; None for this package's own.
 
@@ -101,16 +125,17 @@ def ingest(
     only = tuple(LOADERS) if loaders is None else tuple(loaders)
     if not only or not set(only) <= set(LOADERS):
         raise ValueError(f"loaders are {only}; give some of {', '.join(LOADERS)}")
-    make = Plan(partition_size, limit, only)
+    make = Plan(partition_size, limit, only, table)
     opened = [source for name in inputs for source in open_inputs(str(name), make.beside)]
     target = Store(store, create=True)
-    with target.lock():
+    with target.lock(), explained(target.location):
         target.sweep()
-        with worker_pool(workers) as (submit, width), _Ids(target) as ids:
-            run = _Run(target, ids, submit, width, progress or _silent, write or _own_writer())
+        with worker_pool(workers) as (submit, width):
+            run = _Run(target, submit, width, progress or _silent, write or own_writer())
             for source in opened:
                 with closing(source):
-                    run.read(source, Plan(partition_size, limit, only))
+                    run.read(source, Plan(partition_size, limit, only, table))
+        run.finish(prune)
     return run.summary()
 
 
@@ -120,7 +145,6 @@ class _Run:
     def __init__(
         self,
         store: Store,
-        ids: "_Ids",
         submit: Submit,
         width: int,
         progress: Progress,
@@ -131,11 +155,18 @@ class _Run:
         self._width = width
         self._progress = progress
         self._write = write
-        self._known = frozenset(store.manifest.partitions)
-        self._ids = ids
+        partitions = store.manifest.partitions
+        self._last = max((entry.run for entry in partitions.values()), default=0)
+        self._known = frozenset(key for key in partitions if self._there(key))
+        waiting = partitions.keys() - store.manifest.counted.keys()
+        self._number = self._last + (not waiting)
+        self._changed = bool(waiting or store.manifest.unfinished)
+        self._outcome = Outcome()
+        self._closed: set[str] = set()
         self._added: list[PartitionEntry] = []
         self._skipped = 0
         self._sources_skipped: list[str] = []
+        self._outcomes: list[SourceOutcome] = []
 
     def read(self, source: Input, plan: Plan) -> None:
         """Bring one input into the store."""
@@ -144,40 +175,106 @@ class _Run:
             "limit": plan.limit,
             "loaders": list(plan.only),
         }
+        if plan.table is not None:
+            settings["table"] = plan.table.to_bytes().decode()
         sha256 = sha256_at(source.location) if isinstance(source, Archive) else None
         if sha256 and self._has(sha256, settings):
             self._sources_skipped.append(source.location)
+            entry = self._read_again(sha256, settings)
+            self._outcomes.append(recorded(source.location, entry, self._store.unread(entry)))
             return
-        total, done, keys = plan.size(source), 0, []
+        total, done, keys, before = plan.size(source), 0, [], len(self._added)
         self._progress(source.location, 0, total)
         for partition, built in self._built(source, plan):
             if built.key:
-                keys.append(self._commit(partition, built, plan.limit))
+                keys.append(self._commit(source.location, built))
             done += partition.size
             self._progress(source.location, done, total)
         self._close(source, plan, settings, sha256, keys, total)
+        fresh = len(self._added) > before
+        outcome = gone_through(
+            source.location, plan, "read" if fresh or not keys else "already there"
+        )
+        if outcome.status != "empty" or isinstance(source, Archive) or not source.archives:
+            self._outcomes.append(outcome)
+
+    def finish(self, prune: bool) -> None:
+        """Decide what counts, once all inputs have been read."""
+        manifest = self._store.manifest
+        named = {key for source in manifest.sources for key in source.partitions}
+        left = manifest.counted.keys() - named
+        if not (self._changed or (prune and left)):
+            return
+        keys = [
+            key
+            for key in manifest.partitions
+            if key in named or (key in manifest.counted and not prune)
+        ]
+        if prune:
+            for key in left:
+                gone = manifest.partitions.pop(key)
+                manifest.retired += [gone.segment.sha256] if gone.segment else []
+        self._outcome = reconcile(self._store, keys, frozenset(entry.key for entry in self._added))
+        manifest.unfinished = [one for one in manifest.unfinished if one not in self._closed]
+        waiting = manifest.partitions.keys() - manifest.counted.keys()
+        if not waiting:
+            manifest.unfinished = []
+        elif not manifest.unfinished:  # parts of inputs that have changed since
+            for key in waiting:
+                del manifest.partitions[key]
+        self._save()
+        self._store.sweep()
 
     def summary(self) -> Ingestion:
         """What was added."""
-        documents: Counter[str] = Counter()
         rejected: Counter[str] = Counter()
         for entry in self._added:
-            documents.update(entry.doc_types)
             rejected.update(entry.rejected)
+        found = self._outcome
         return Ingestion(
-            dict(sorted(documents.items())),
+            found.documents,
             dict(sorted(rejected.items())),
             len(self._added),
             self._skipped,
             tuple(self._sources_skipped),
             sum(entry.segment.text_bytes for entry in self._added if entry.segment),
+            updated=found.updated,
+            unchanged=found.unchanged,
+            older=found.older,
+            repeated=sum(entry.repeated for entry in self._added),
+            left=found.left,
+            doubles=self._store.manifest.doubles,
+            sources=tuple(self._outcomes),
         )
 
     def _has(self, sha256: str, settings: dict[str, Any]) -> bool:
-        return any(
-            entry.sha256 == sha256 and entry.settings == settings
-            for entry in self._store.manifest.sources
-        )
+        return self._recorded_as(sha256, settings) is not None
+
+    def _recorded_as(self, sha256: str, settings: dict[str, Any]) -> SourceEntry | None:
+        """What the store knows of an input whose partitions are all there."""
+        for entry in self._store.manifest.sources:
+            if entry.sha256 == sha256 and entry.settings == settings:
+                return entry if all(map(self._there, entry.partitions)) else None
+        return None
+
+    def _there(self, key: str) -> bool:
+        """Whether a partition need not be read again, should it be the latest to be read."""
+        entry = self._store.manifest.partitions.get(key)
+        return entry is not None and not (entry.emptied and entry.run < self._last)
+
+    def _read_again(self, sha256: str, settings: dict[str, Any]) -> SourceEntry:
+        entry = self._recorded_as(sha256, settings)
+        assert entry is not None, "the input is there"
+        for key in entry.partitions:
+            self._renew(key)
+        return entry
+
+    def _renew(self, key: str) -> None:
+        """Note that a partition was read in this run, too, if others have been read since."""
+        entry = self._store.manifest.partitions[key]
+        if entry.run < self._last:
+            self._store.manifest.partitions[key] = replace(entry, run=self._number)
+            self._changed = True
 
     def _built(self, source: Input, plan: Plan) -> Iterator[tuple[Partition, Built]]:
         """Each partition and what was made of it, in order, with a bounded number under way."""
@@ -191,21 +288,19 @@ class _Run:
         for first, future in under_way:
             yield first, future.result()
 
-    def _commit(self, partition: Partition, built: Built, limit: int) -> str:
-        """Put a partition into the manifest, without what earlier ones hold already."""
-        if built.key in self._store.manifest.partitions:
+    def _commit(self, location: str, built: Built) -> str:
+        """Put a partition into the manifest; it counts when the run has finished."""
+        manifest = self._store.manifest
+        if built.entry is None or built.key in {entry.key for entry in self._added}:
             self._skipped += 1
+            self._renew(built.key)
             return built.key
-        assert built.entry is not None, "a partition that is not known was built"
-        twice = self._ids.add(built.ids)
-        if twice:
-            if built.entry.segment:
-                self._store.shelf.remove(f"segments/{built.entry.segment.sha256}.sqlite")
-            arguments = (self._store.shelf, self._write, limit, frozenset())
-            built = build(partition, *arguments, exclude=frozenset(twice))
-            assert built.entry is not None
-        self._store.manifest.partitions[built.key] = built.entry
-        self._added.append(built.entry)
+        entry = replace(built.entry, run=self._number)
+        manifest.partitions[built.key] = entry
+        if location not in manifest.unfinished:
+            manifest.unfinished.append(location)
+        self._added.append(entry)
+        self._changed = True
         self._save()
         return built.key
 
@@ -219,14 +314,26 @@ class _Run:
         size: int,
     ) -> None:
         """Record that an input has been read to its end."""
-        tree = sha256 or hashlib.sha256("\n".join(keys).encode()).hexdigest()
+        self._closed.add(source.location)
         unread = dict(plan.unread)
+        listed = [json.dumps({"name": one.name, "reason": one.reason}) for one in plan.left_out]
+        tree = sha256 or hashlib.sha256("\n".join((*keys, *listed)).encode()).hexdigest()
         if not plan.files and isinstance(source, Folder) and not unread:
             return  # a folder of archives
         if not self._has(tree, settings):
-            self._store.manifest.sources.append(
-                SourceEntry(source.location, tree, settings, size, plan.files, unread, keys)
+            if listed:
+                self._store.shelf.write(f"unread/{tree}.jsonl", "\n".join(listed).encode())
+            path = absolute(source.location)
+            manifest = self._store.manifest
+            manifest.sources = [
+                entry
+                for entry in manifest.sources
+                if (entry.path, entry.settings) != (path, settings)
+            ]
+            manifest.sources.append(
+                SourceEntry(source.location, tree, settings, size, plan.files, unread, keys, path)
             )
+            self._changed = True
             self._save()
 
     def _save(self) -> None:
@@ -242,50 +349,17 @@ class _Run:
         self._store.save()
 
 
-class _Ids:
-    """The ids that the store holds, on disk, so that memory does not grow with them."""
+def absolute(location: str) -> str:
+    """A location that does not depend on the working folder.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._folder = tempfile.TemporaryDirectory(prefix="engram-")
-        self._table: sqlite3.Connection | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        if self._table is not None:
-            self._table.close()
-        self._folder.cleanup()
-
-    def add(self, ids: bytes) -> list[bytes]:
-        """Add hashes; those that were there already are returned."""
-        if self._table is None:
-            self._table = self._open()
-        return self._insert(self._table, ids)
-
-    def _open(self) -> sqlite3.Connection:
-        table = sqlite3.connect(Path(self._folder.name) / "ids.sqlite", isolation_level=None)
-        table.execute("PRAGMA journal_mode = OFF")
-        table.execute("PRAGMA synchronous = OFF")
-        table.execute("CREATE TABLE ids (id BLOB PRIMARY KEY) WITHOUT ROWID")
-        for key in self._store.manifest.partitions:
-            self._insert(table, self._store.shelf.read(f"ids/{key}.ids"))
-        return table
-
-    @staticmethod
-    def _insert(table: sqlite3.Connection, ids: bytes) -> list[bytes]:
-        twice = []
-        table.execute("BEGIN")
-        for start in range(0, len(ids), ID_BYTES):
-            one = ids[start : start + ID_BYTES]
-            if not table.execute("INSERT OR IGNORE INTO ids VALUES (?)", (one,)).rowcount:
-                twice.append(one)
-        table.execute("COMMIT")
-        return twice
+    Args:
+        location: a path or URL.
+    """
+    return location if is_remote(location) else str(Path(location).absolute())
 
 
-def _own_writer() -> Write:
+def own_writer() -> Write:
+    """What writes segments unless another writer is given."""
     from engram.policy.embedded import segment  # noqa: PLC0415 - loads the analyzer and SQLite
 
     return segment.write

@@ -1,52 +1,29 @@
 """Inputs: folders, archives and files, local or remote, as pieces of bounded size."""
 
 import hashlib
-import lzma
-import tarfile
-import tempfile
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
 
-ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".txz", ".tar.bz2")
-_COMPRESSIONS = {".gz": "gzip", ".tgz": "gzip", ".xz": "xz", ".txz": "xz", ".bz2": "bz2"}
-_BLOCK = 1 << 20
-_UNPACK_AT_MOST = 1 << 30
-DAMAGE = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    lzma.LZMAError,
-    zlib.error,
-    EOFError,
-    OSError,
-    RuntimeError,  # an encrypted member
-    NotImplementedError,  # a compression that zipfile does not know
+from engram.policy.ingestion.archive import Archive
+from engram.policy.ingestion.entries import (
+    BLOCK,
+    HIDDEN,
+    File,
+    LeftOut,
+    is_archive,
+    kind_of,
+    open_location,
+    shown,
 )
-"""What the libraries raise where an archive is damaged."""
 
 
 class InputError(ValueError):
     """Input that cannot be found or opened; the message names it and the remedy."""
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """One file of an input.
-
-    Args:
-        name: the path inside the input, with forward slashes.
-        size: its length in bytes.
-        stream: its bytes, where they only come in order, as from an archive.
-    """
-
-    name: str
-    size: int
-    stream: IO[bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +54,10 @@ class Piece:
 class Folder:
     """A folder, or one file of it, whose files can be read anywhere and in any order.
 
+    Links to folders are followed, and each folder is read once. What is no regular file, such as a
+    named pipe, is never opened. `archives` says how many archives it holds, which are inputs of
+    their own.
+
     Args:
         location: a path or URL.
         only: the name of the one file meant, or None for all.
@@ -84,33 +65,75 @@ class Folder:
 
     def __init__(self, location: str, only: str | None = None) -> None:
         self.location = location
+        self.left_out: list[LeftOut] = []
+        self.archives = 0
         self._only = only
-        self._fs, self._root = _open(location)
+        self._fs, self._root = open_location(location)
+        self._local = isinstance(self._fs, LocalFileSystem)
 
     def close(self) -> None:
         """Nothing is kept."""
 
     def files(self) -> Iterator[File]:
-        """The files in the order of their names, folder by folder."""
+        """The files in the order of their names, folder by folder; what is left out is noted."""
+        self.left_out = []
         if self._only:
             yield File(self._only, self._fs.size(self._path(self._only)))
-            return
-        yield from self._walk(self._root)
+        elif self._local:
+            yield from self._walk_local(self._root, {})
+        else:
+            yield from self._walk(self._root)
 
     def _walk(self, folder: str) -> Iterator[File]:
         for info in sorted(self._fs.ls(folder, detail=True), key=lambda info: info["name"]):
             path = info["name"].rstrip("/")
-            base = path.rpartition("/")[2]
-            if base.startswith(".") or path == folder.rstrip("/"):
+            if path == folder.rstrip("/"):
                 continue
-            if info["type"] == "directory":
+            name = self._name(path)
+            if path.rpartition("/")[2].startswith("."):
+                self._leave(name, HIDDEN)
+            elif info["type"] == "directory":
                 yield from self._walk(path)
             elif not (folder == self._root and is_archive(path)):
-                yield File(path[len(self._root) :].lstrip("/"), info["size"])
+                yield File(name, info["size"])
+
+    def _walk_local(self, folder: str, seen: dict[tuple[int, int], str]) -> Iterator[File]:
+        status = Path(folder).stat()
+        key, here = (status.st_dev, status.st_ino), self._name(folder) or "."
+        if key in seen:
+            self._leave(here, f"a link to {shown(seen[key])}, which is read there")
+            return
+        seen[key] = here
+        try:
+            with os.scandir(folder) as entries:
+                names = sorted(entry.name for entry in entries)
+        except OSError as error:
+            self._leave(here, f"the folder cannot be listed: {error.strerror}")
+            return
+        for base in names:
+            path = f"{folder.rstrip('/')}/{base}"
+            name = self._name(path)
+            if base.startswith("."):
+                self._leave(name, HIDDEN)
+                continue
+            kind, size = kind_of(path)
+            if kind == "folder":
+                yield from self._walk_local(path, seen)
+            elif kind != "file":
+                self._leave(name, kind)
+            elif not (folder == self._root and is_archive(path)):
+                yield File(name, size)
+
+    def _leave(self, name: str, reason: str) -> None:
+        self.left_out.append(LeftOut(name, reason))
+
+    def _name(self, path: str) -> str:
+        return path[len(self._root) :].lstrip("/")
 
     def has(self, name: str) -> bool:
-        """Whether the folder holds a file."""
-        return self._fs.exists(self._path(name))
+        """Whether the folder holds a file that can be opened."""
+        path = self._path(name)
+        return kind_of(path)[0] == "file" if self._local else self._fs.exists(path)
 
     def url(self, name: str) -> str:
         """Where to read a file."""
@@ -122,103 +145,10 @@ class Folder:
 
     def origin(self, name: str) -> str:
         """A file's name for a reader."""
-        return f"{self.location.rstrip('/')}/{name}"
+        return f"{self.location.rstrip('/')}/{shown(name)}"
 
     def _path(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}"
-
-
-class Archive:
-    """A tar or zip archive: its members come in order, and are read once.
-
-    Args:
-        location: a path or URL.
-        beside: tells by their names the members that others are read with; they are kept in a
-            temporary folder until the archive is closed. So is, decompressed, a tar archive of
-            less than a gibibyte; a larger one is decompressed twice.
-    """
-
-    def __init__(self, location: str, beside: Any) -> None:
-        self.location = location
-        self._beside = beside
-        self._kept: tempfile.TemporaryDirectory[str] | None = None
-        self._names: dict[str, Path | None] = {}
-        self._source = location
-        self.damage: str | None = None
-
-    def survey(self) -> Iterator[File]:
-        """The members' names and sizes, once, keeping those that stand beside others."""
-        self._kept = tempfile.TemporaryDirectory(prefix="engram-")
-        folder = Path(self._kept.name)
-        self._decompress(folder / "plain.tar")
-        for member in self._members():
-            self._names[member.name] = None
-            if self._beside(member.name) and member.stream is not None:
-                kept = folder / str(len(self._names))
-                with kept.open("wb") as file:
-                    while block := self._next(member.stream.read):
-                        file.write(block)
-                self._names[member.name] = kept
-            yield File(member.name, member.size)
-
-    def files(self) -> Iterator[File]:
-        """The members in their order; read each one before going on to the next."""
-        yield from self._members()
-
-    def has(self, name: str) -> bool:
-        """Whether the archive holds a member."""
-        return name in self._names
-
-    def companion(self, name: str) -> str:
-        """Where to read a member that stands beside another."""
-        kept = self._names[name]
-        return str(kept) if kept else ""
-
-    def origin(self, name: str) -> str:
-        """A member's name for a reader."""
-        return f"{self.location}!{name}"
-
-    def close(self) -> None:
-        """Remove what was kept."""
-        if self._kept:
-            self._kept.cleanup()
-            self._kept = None
-
-    def _decompress(self, plain: Path) -> None:
-        fs, path = _open(self.location)
-        compression = _COMPRESSIONS.get(Path(path).suffix.lower())
-        if compression is None or fs.size(path) > _UNPACK_AT_MOST:
-            return
-        with fs.open(path, "rb", compression=compression) as packed, plain.open("wb") as file:
-            # read1 gives what there is before a break; read would give nothing of that block
-            while block := self._next(packed.read1):
-                file.write(block)
-        self._source = str(plain)
-
-    def _next(self, read: Callable[[int], bytes]) -> bytes:
-        """The next block of a stream; none where the archive is damaged."""
-        try:
-            return read(_BLOCK)
-        except DAMAGE as error:
-            self._note(error)
-            return b""
-
-    def _note(self, error: Exception) -> None:
-        if isinstance(error, OSError) and is_remote(self.location):
-            raise error
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        self.damage = f"the archive breaks off or is damaged: {reason}"
-
-    def _members(self) -> Iterator[File]:
-        read = _read_zip if self.location.lower().endswith(".zip") else _read_tar
-        fs, path = _open(self._source)
-        with fs.open(path, "rb") as file:
-            try:
-                for member in read(file):
-                    if not member.name.rpartition("/")[2].startswith("."):
-                        yield member
-            except DAMAGE as error:
-                self._note(error)
 
 
 Input = Folder | Archive
@@ -234,15 +164,19 @@ def open_inputs(location: str, beside: Any) -> list[Input]:
     Raises:
         InputError: if there is nothing.
     """
-    fs, root = _open(location)
+    fs, root = open_location(location)
     try:
         if fs.isdir(root):
             below = sorted(info["name"] for info in fs.ls(root, detail=True))
-            packed = [path for path in below if is_archive(path)]
+            packed = [path for path in below if is_archive(path) and _is_file(fs, path)]
             urls = [fs.unstrip_protocol(path) if "://" in location else path for path in packed]
-            return [Folder(location), *(Archive(url, beside) for url in urls)]
+            folder = Folder(location)
+            folder.archives = len(urls)
+            return [folder, *(Archive(url, beside) for url in urls)]
         if not fs.exists(root):
             raise FileNotFoundError(root)
+        if isinstance(fs, LocalFileSystem) and (kind := kind_of(root)[0]) != "file":
+            raise InputError(f"{location} is {kind}; name a folder, an archive or a regular file")
     except (OSError, ImportError) as error:
         raise InputError(
             f"{location} cannot be opened ({type(error).__name__}): name a folder, an archive, a "
@@ -254,22 +188,16 @@ def open_inputs(location: str, beside: Any) -> list[Input]:
     return [Folder(folder or ".", only=name)]
 
 
-def is_archive(path: str) -> bool:
-    """Whether a path's ending is an archive's."""
-    return path.lower().endswith(ARCHIVES)
-
-
-def is_remote(location: str) -> bool:
-    """Whether a failure to read may be the network's, and so pass."""
-    return "://" in location and not location.startswith("file://")
+def _is_file(fs: Any, path: str) -> bool:
+    return not isinstance(fs, LocalFileSystem) or kind_of(path)[0] == "file"
 
 
 def sha256_at(location: str) -> str:
     """The SHA-256 of the file at a path or URL."""
     digest = hashlib.sha256()
-    fs, path = _open(location)
+    fs, path = open_location(location)
     with fs.open(path, "rb") as file:
-        while block := file.read(_BLOCK):
+        while block := file.read(BLOCK):
             digest.update(block)
     return digest.hexdigest()
 
@@ -291,7 +219,7 @@ def read(piece: Piece, limit: int) -> tuple[bytes, int, str | None]:
     """
     if piece.data is not None:
         return piece.data, piece.start, None
-    fs, path = _open(piece.url or "")
+    fs, path = open_location(piece.url or "")
     with fs.open(path, "rb") as file:
         if not piece.cut:
             return file.read(), 0, None
@@ -309,7 +237,7 @@ def read(piece: Piece, limit: int) -> tuple[bytes, int, str | None]:
 
 def read_companion(url: str) -> bytes:
     """The bytes of a file beside others; empty if it is not there."""
-    fs, path = _open(url)
+    fs, path = open_location(url)
     try:
         with fs.open(path, "rb") as file:
             return file.read()
@@ -346,18 +274,13 @@ def stream_lines(stream: IO[bytes], block: int) -> Iterator[tuple[int, bytes, st
             return
 
 
-def _open(location: str) -> tuple[Any, str]:
-    # A cache of listings would grow with the corpus and miss what other processes write.
-    return url_to_fs(location, use_listings_cache=False)
-
-
 def _line_start(file: IO[bytes], position: int) -> int:
     """Where the first line begins at or after a position."""
     if position == 0:
         return 0
     file.seek(position - 1)
     at = position - 1
-    while block := file.read(_BLOCK):
+    while block := file.read(BLOCK):
         found = block.find(b"\n")
         if found >= 0:
             return at + found + 1
@@ -369,26 +292,9 @@ def _to_newline(file: IO[bytes], limit: int) -> bytes | None:
     """The bytes up to the end of the line; None if it does not end within the limit."""
     found = b""
     while len(found) <= limit:
-        block = file.read(min(_BLOCK, limit))
+        block = file.read(min(BLOCK, limit))
         end = block.find(b"\n") + 1
         found += block[:end] if end else block
         if end or not block:
             return found
     return None
-
-
-def _read_tar(file: IO[bytes]) -> Iterator[File]:
-    with tarfile.open(fileobj=file, mode="r|*") as archive:
-        while (member := archive.next()) is not None:
-            stream = archive.extractfile(member) if member.isfile() else None
-            if stream is not None:
-                yield File(member.name.removeprefix("./"), member.size, stream)
-            archive.members = []  # pyright: ignore[reportAttributeAccessIssue]  # else they are kept
-
-
-def _read_zip(file: IO[bytes]) -> Iterator[File]:
-    with zipfile.ZipFile(file) as archive:
-        for info in archive.infolist():
-            if not info.is_dir():
-                with archive.open(info) as stream:
-                    yield File(info.filename, info.file_size, stream)

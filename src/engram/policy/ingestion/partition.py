@@ -7,21 +7,15 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from engram.policy.document import Rejected
-from engram.policy.ingestion.inputs import (
-    DAMAGE,
-    Archive,
-    File,
-    Input,
-    Piece,
-    is_remote,
-    read,
-    read_companion,
-    stream_lines,
-)
-from engram.policy.loader import LOADERS, Loader, Material
+from engram.policy.ingestion.archive import DAMAGE, Archive
+from engram.policy.ingestion.entries import File, LeftOut, is_archive, is_remote, shown
+from engram.policy.ingestion.inputs import Input, Piece, read, read_companion, stream_lines
+from engram.policy.loader import LOADERS, TABLES, Loader, Material, TableFormat
 
 PIECES_AT_MOST = 10_000
 UNREAD_EXAMPLES = 5
+WHOLE_AT_MOST = 1 << 30
+"""The largest file, in bytes, that is read as a whole because it cannot be cut between records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +43,25 @@ class Plan:
         partition_size: the bytes after which a partition is full.
         limit: the largest record, in bytes.
         only: the names of the loaders to use.
+        table: how tables and texts of one's own are read, before any other loader; None if not.
     """
 
     partition_size: int
     limit: int
     only: tuple[str, ...] = tuple(LOADERS)
+    table: TableFormat | None = None
     files: int = 0
+    beside_others: int = 0
+    superseded: int = 0
     unread: Counter[str] = field(default_factory=Counter)
+    left_out: list[LeftOut] = field(default_factory=list)
 
     def loader_of(self, name: str) -> Loader | None:
         """The loader that reads a file of that name."""
-        return next((LOADERS[key] for key in self.only if LOADERS[key].matches.search(name)), None)
+        if self.table is not None and TABLES.search(name) and not self.beside(name):
+            return LOADERS["table"]
+        ours = (LOADERS[key] for key in self.only if self.table or not LOADERS[key].mapped)
+        return next((loader for loader in ours if loader.matches.search(name)), None)
 
     def beside(self, name: str) -> bool:
         """Whether a file of that name is read together with others."""
@@ -73,11 +75,11 @@ class Plan:
 
     def partitions(self, source: Input) -> Iterator[Partition]:
         """The partitions of an input, in an order that depends only on the input."""
-        batches = {key: _Batch(key) for key in self.only}
+        batches = {key: _Batch(key) for key in LOADERS}
         for file in source.files():
             loader = self.loader_of(file.name)
             if loader is None:
-                self._note_unread(file.name)
+                self._note(file.name, unread_reason(file.name))
                 continue
             self.files += 1
             batch = batches[loader.name]
@@ -88,28 +90,37 @@ class Plan:
         if isinstance(source, Archive) and source.damage:
             damage = Rejected("unreadable-file", source.damage, source.location)
             batches[self.only[0]].add(damage)
+        for left in source.left_out:
+            self._note(left.name, left.reason)
         yield from (batch.take() for batch in batches.values() if batch.count)
 
-    def _note_unread(self, name: str) -> None:
-        if not self.beside(name):
-            known = len(self.unread) < UNREAD_EXAMPLES
-            self.unread[name if known else "others"] += 1
+    def _note(self, name: str, reason: str) -> None:
+        if self.beside(name):
+            self.beside_others += 1
+            return
+        self.left_out.append(LeftOut(name, reason))
+        known = len(self.unread) < UNREAD_EXAMPLES
+        self.unread[shown(name) if known else "others"] += 1
 
     def _parts(self, source: Input, file: File, loader: Loader) -> Iterator[Piece | Rejected]:
         """The pieces of one file, or why it is not read."""
         origin = source.origin(file.name)
         better = loader.better(file.name)
         if better and source.has(better):
+            self.superseded += 1
             yield Rejected("superseded", f"{better} is read instead", origin, "", loader.name)
             return
-        if file.size > self.limit and not loader.by_line:
-            detail = f"the file has {file.size:,} bytes; the limit is {self.limit:,}"
+        limit = WHOLE_AT_MOST if loader.many else self.limit
+        if file.size > limit and not loader.by_line:
+            detail = f"the file has {file.size:,} bytes; the limit is {limit:,}"
             yield Rejected("too-large", detail, origin, "", loader.name)
             return
         beside = loader.companions(file.name)
         found: dict[str, str | bytes] = {
             role: source.companion(path) for role, path in beside.items() if source.has(path)
         }
+        if loader.mapped and self.table is not None:
+            found["format"] = self.table.to_bytes()
         whole = Piece(origin, file.name, 0, file.size, companions=found)
         if isinstance(source, Archive):
             yield from self._out_of_archive(whole, file, loader)
@@ -139,6 +150,33 @@ class Plan:
                 raise
             detail = f"the member cannot be read to its end: {error}"
             yield Rejected("unreadable-file", detail, whole.origin, "", loader.name)
+
+
+def unread_reason(name: str) -> str:
+    """Why no loader reads a file of that name, and what would help.
+
+    Args:
+        name: the path inside the input.
+    """
+    ending = kind_of_name(name)
+    if is_archive(name):
+        return "an archive inside an input: name it as an input, or unpack it"
+    if ending in (".zst", ".gz", ".xz", ".bz2", ".7z", ".rar", ".z", ".lz4"):
+        return "packed in a form that is not read: unpack it"
+    if ending in (".csv", ".tsv", ".jsonl", ".ndjson", ".json"):
+        return "a table that no loader knows: map its columns, as --map date=Day text=Speech"
+    if ending == ".txt":
+        return (
+            "a text whose name states no day: map it, as --map date=@name --date-format '%d %B %Y'"
+        )
+    return "no loader reads files of this name"
+
+
+def kind_of_name(name: str) -> str:
+    """The ending of a file's name, in small letters; "no ending" if it has none."""
+    base = name.rpartition("/")[2]
+    stem, dot, ending = base.rpartition(".")
+    return f".{ending.lower()}" if dot and stem else "no ending"
 
 
 class _Batch:
@@ -198,11 +236,13 @@ def materials(partition: Partition, limit: int) -> tuple[str, list[Material], li
             rejected.append(Rejected("too-large", omitted, piece.origin, "", partition.loader))
         beside = _fetched(piece, fetch)
         found.append(Material(piece.origin, piece.name, data, start, beside))
-        digest.update(f"{piece.name}\0{start}\0{hashlib.sha256(data).hexdigest()}\n".encode())
+        line = f"{piece.name}\0{start}\0{hashlib.sha256(data).hexdigest()}\n"
+        digest.update(line.encode("utf-8", "surrogateescape"))
         for role, content in beside.items():
             digest.update(f"{role}\0{_sha256(content)}\n".encode())
     for rejection in rejected:
-        digest.update(f"{rejection.reason}\0{rejection.detail}\n".encode())
+        line = f"{rejection.reason}\0{rejection.detail}\n"
+        digest.update(line.encode("utf-8", "surrogateescape"))
     return digest.hexdigest(), found, rejected
 
 

@@ -1,7 +1,10 @@
 """Workers: where partitions are built: in this process, in local ones, or on a Dask cluster."""
 
 import os
-from collections.abc import Callable, Iterator
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,6 +15,9 @@ from engram.policy.store import StoreError
 
 if TYPE_CHECKING:
     from distributed import Client
+
+_WATCH_S = 1.0
+_PATIENCE_S = 5.0
 
 Submit = Callable[..., Future[Built]]
 """Calls `build` with these arguments, somewhere."""
@@ -45,10 +51,16 @@ def _processes(count: int) -> Iterator[tuple[Submit, int]]:
     from joblib.externals.loky import ProcessPoolExecutor  # noqa: PLC0415 - slow to import
     from joblib.externals.loky.process_executor import TerminatedWorkerError  # noqa: PLC0415
 
-    pool = ProcessPoolExecutor(max_workers=count)
-    finished = False
+    pool = ProcessPoolExecutor(max_workers=count, initializer=_end_with, initargs=(os.getpid(),))
+    width, finished = count + 2, False
+    latest: deque[Future[Built]] = deque(maxlen=width)
+
+    def submit(*arguments: Any) -> Future[Built]:
+        latest.append(pool.submit(build, *arguments))
+        return latest[-1]
+
     try:
-        yield lambda *arguments: pool.submit(build, *arguments), count + 2
+        yield submit, width
         finished = True
     except TerminatedWorkerError as error:
         raise StoreError(
@@ -56,7 +68,29 @@ def _processes(count: int) -> Iterator[tuple[Submit, int]]:
             "run again to resume, with fewer workers or a smaller partition_size"
         ) from error
     finally:
+        if not finished:
+            _wait_until_handed_out(latest)
         pool.shutdown(wait=finished, kill_workers=not finished)
+
+
+def _wait_until_handed_out(futures: Iterable[Future[Built]]) -> None:
+    """Wait until the pool has handed out its work: loky cannot drop what it still holds."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:
+        if all(future.running() or future.done() for future in futures):
+            return
+        time.sleep(0.01)
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent, which may be killed without a word to it."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from engram.policy.loader.material import (
     decode,
     decode_western,
     party,
+    whole_words,
 )
 
 _NAME = re.compile(r"(?:^|/)(su(\d{4})[a-z]?)\.txt$")
@@ -49,7 +50,7 @@ def _document(material: Material) -> Document:
         doc_type="message",
         date=day,
         title=f"{_TITLES.get(row['type'], 'Message of the President')}, {day.year}",
-        text=text,
+        text=whole_words(text),
         chamber="executive",
         speaker=f"{row['FirstName']} {row['President']}",
         party=party(row["party"]),

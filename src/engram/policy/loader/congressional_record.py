@@ -1,4 +1,4 @@
-"""What the two forms of the daily Congressional Record share: pages, turns, and who speaks.
+"""What the forms of the daily Congressional Record share: pages, documents, and who speaks.
 
 A page (a granule of govinfo) becomes a document for each turn of speech, and one more of type
 "record" for what nobody speaks. The package's `mods.xml` says who the speakers are.
@@ -6,13 +6,22 @@ A page (a granule of govinfo) becomes a document for each turn of speech, and on
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from xml.etree import ElementTree
 
-from engram.policy.document import Document, Rejection
-from engram.policy.loader.material import iso_day, party
+from engram.policy.document import Document, Rejected, Rejection
+from engram.policy.loader.material import (
+    Item,
+    Material,
+    attempt,
+    iso_day,
+    party,
+    state,
+    whole_words,
+)
+from engram.policy.loader.page import Page, Turn
 
 GRANULE = r"(?:^|/)(CREC-(\d{4}-\d{2}-\d{2})-[^/]+)"
 BESIDE = re.compile(r"(?:^|/)mods\.xml$")
@@ -20,6 +29,9 @@ BESIDE = re.compile(r"(?:^|/)mods\.xml$")
 _MODS = "{http://www.loc.gov/mods/v3}"
 _SPACE = re.compile(r"\s+")
 _GOVINFO = "https://www.govinfo.gov/app/details"
+_ROLE = re.compile(
+    r"^((?:Mr|Mrs|Ms|Miss|Dr)\.?) (?:Manager|Counsel|Senator|Leader|Chairman) ", re.I
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +44,22 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """What one speaker says without interruption.
+class Found:
+    """What a page says.
 
     Args:
-        speaker: as the Record prints it, "Mr. DeFAZIO".
-        text: with the speaker's name in front, as printed.
-        bioguide: the member's number in the Biographical Directory, where known.
+        granule: the page's identifier, "CREC-2005-07-20-pt1-PgH6111-6".
+        chamber: where it was said.
+        title: what the page is about.
+        page: the turns and the rest.
+        kinds: kinds of items that the loader does not know; their text is in the page.
     """
 
-    speaker: str
-    text: str
-    bioguide: str | None = None
+    granule: str
+    chamber: str | None
+    title: str
+    page: Page
+    kinds: tuple[str, ...] = ()
 
 
 def companions(path: str) -> dict[str, str]:
@@ -53,60 +69,79 @@ def companions(path: str) -> dict[str, str]:
     return {"mods": f"{above}{separator}mods.xml"}
 
 
-def documents(
-    granule: str, chamber: str | None, title: str, turns: Sequence[Turn], rest: str, mods: bytes
-) -> Iterator[Document]:
-    """The documents of one page.
+def items(material: Material, read: Callable[[Material], Found], source: str) -> Iterator[Item]:
+    """The documents of one page, and what has to be said of it.
 
     Args:
-        granule: the page's identifier, "CREC-2005-07-20-pt1-PgH6111-6".
-        chamber: where it was said.
-        title: what the page is about.
-        turns: what was said, in order.
-        rest: what nobody says.
-        mods: the package's metadata; may be empty.
-
-    Raises:
-        Rejection: if the page holds no text, or its identifier no day.
+        material: the page.
+        read: parses it.
+        source: the name of the loader.
     """
+    outcome: list[Item] = []
+
+    def page() -> Item:
+        found = read(material)
+        outcome.extend(_documents(found, material.companions.get("mods", b"")))
+        outcome.extend(_remarks(found, material.origin, source))
+        return outcome[0]
+
+    first = attempt(page, material.origin, material.data, source)
+    yield from outcome if isinstance(first, Document) else (first,)
+
+
+def _remarks(found: Found, origin: str, source: str) -> Iterator[Rejected]:
+    for line in found.page.unresolved:
+        detail = "the paragraph opens like a heading and names nobody; its text has no speaker"
+        yield Rejected("unresolved-heading", detail, origin, line, source)
+    for kind in found.kinds:
+        detail = f"kind {kind!r} is not known; its text is taken in, and nobody speaks it"
+        yield Rejected("unknown-kind", detail, origin, "", source)
+
+
+def _documents(found: Found, mods: bytes) -> Iterator[Document]:
+    granule, page, rest = found.granule, found.page, found.page.rest
     package = granule[: len("CREC-YYYY-MM-DD")]
     day = iso_day(package.removeprefix("CREC-"), "the date in the page's name")
-    members = _members(mods).get(granule, {})
+    known = _people(mods)
     url = f"{_GOVINFO}/{package}/{granule}"
-    if turns and _words(rest) == _words(title):
-        rest = ""
-    if not turns and not rest.strip():
+    if not page.turns and not rest.strip():
         raise Rejection("missing-field", f"the page {granule} holds no text")
-    for number, turn in enumerate(turns, 1):
-        who = members.get(turn.bioguide or "") or members.get(turn.speaker)
+    rest = _untitled(rest, found.title)
+    for number, turn in enumerate(page.turns, 1):
+        who = known.find(granule, found.chamber, turn)
         yield Document(
             id=f"crec:{granule}:{number}",
             doc_type="speech",
             date=day,
-            title=title,
-            text=turn.text.strip(),
-            chamber=chamber,
-            speaker=who.name if who else turn.speaker,
+            title=found.title,
+            text=whole_words(turn.text.strip()),
+            chamber=found.chamber,
+            speaker=who.name if who else turn.speaker or None,
             party=who.party if who else None,
             state=who.state if who else None,
             source="congressional-record",
             url=url,
         )
-    if rest.strip():
+    if rest.strip() or not page.turns:
         yield Document(
             id=f"crec:{granule}",
             doc_type="record",
             date=day,
-            title=title,
-            text=rest.strip(),
-            chamber=chamber,
+            title=found.title,
+            text=whole_words(rest.strip()),
+            chamber=found.chamber,
             source="congressional-record",
             url=url,
         )
 
 
-def _words(text: str) -> list[str]:
-    return text.casefold().split()
+def _untitled(text: str, title: str) -> str:
+    """The text without the title above it, which the document holds already."""
+    words = title.casefold().split()
+    parts = text.split(maxsplit=len(words))
+    if [part.casefold() for part in parts[: len(words)]] != words:
+        return text
+    return parts[-1] if len(parts) > len(words) else ""
 
 
 def title_of(granule: str, mods: bytes) -> str:
@@ -139,20 +174,46 @@ def _titles(mods: bytes) -> dict[str, str]:
     return titles
 
 
+class _People:
+    """The members whom a package's metadata names: by page, and by chamber on the whole day."""
+
+    def __init__(self, mods: bytes) -> None:
+        self._pages: dict[str, dict[str, Member]] = {}
+        self._days: dict[tuple[str, str], set[Member]] = {}
+        for granule, element in _constituents(mods).items():
+            for member in element.iter(f"{_MODS}congMember"):
+                self._add(granule, member)
+
+    def find(self, granule: str, chamber: str | None, turn: Turn) -> Member | None:
+        """Who speaks in a turn: as the page's metadata says, or else as the day's says."""
+        page = self._pages.get(granule, {})
+        printed = _key(turn.speaker)
+        if who := page.get(turn.bioguide or "") or page.get(printed):
+            return who
+        letter = {"house": "H", "extensions": "H", "senate": "S"}.get(chamber or "", "")
+        today = self._days.get((letter, turn.bioguide or "")) or self._days.get((letter, printed))
+        return next(iter(today)) if today and len(today) == 1 else None
+
+    def _add(self, granule: str, member: ElementTree.Element) -> None:
+        names = {name.get("type"): name.text or "" for name in member.iter(f"{_MODS}name")}
+        printed, number = names.get("parsed", ""), member.get("bioGuideId") or ""
+        known = Member(
+            names.get("authority-fnf") or printed,
+            party(member.get("party")),
+            state(member.get("state")),
+        )
+        page = self._pages.setdefault(granule, {})
+        for key in filter(None, (number, _key(printed))):
+            page.setdefault(key, known)
+            self._days.setdefault((member.get("chamber") or "", key), set()).add(known)
+
+
 @lru_cache(maxsize=2)
-def _members(mods: bytes) -> dict[str, dict[str, Member]]:
-    """Who speaks on each page, by the number in the Biographical Directory and by printed name."""
-    pages: dict[str, dict[str, Member]] = {}
-    for granule, element in _constituents(mods).items():
-        page = pages.setdefault(granule, {})
-        for member in element.iter(f"{_MODS}congMember"):
-            names = {name.get("type"): name.text or "" for name in member.iter(f"{_MODS}name")}
-            printed = names.get("parsed", "")
-            known = Member(
-                names.get("authority-fnf") or printed,
-                party(member.get("party")),
-                member.get("state"),
-            )
-            page[member.get("bioGuideId") or printed] = known
-            page.setdefault(printed, known)
-    return pages
+def _people(mods: bytes) -> _People:
+    return _People(mods)
+
+
+def _key(printed: str) -> str:
+    """A printed name as it is compared: without case, full stops, or a role in a trial."""
+    plain = _ROLE.sub(r"\1 ", _SPACE.sub(" ", printed).strip())
+    return plain.replace(".", "").casefold()

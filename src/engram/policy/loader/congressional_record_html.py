@@ -1,90 +1,57 @@
-"""The daily Congressional Record as govinfo's HTML pages, with the package's mods.xml.
+"""The daily Congressional Record as govinfo's pages, in HTML or plain text, with mods.xml.
 
-A page is preformatted text. A turn begins with a paragraph that opens with a speaker's name in
-capitals and a full stop ("  Mr. DeFAZIO. "), and ends with the next one or with a sentence of the
-reporter ("  There was no objection.").
+A page is preformatted text; `page` says how it is parted into turns of speech.
 """
 
 import html
+import itertools
 import re
 from collections.abc import Iterator
 
-from engram.policy.document import Document, Rejection
+from engram.policy.document import Rejection
 from engram.policy.loader.congressional_record import (
     BESIDE,
     GRANULE,
-    Turn,
+    Found,
     companions,
-    documents,
+    items,
     title_of,
 )
-from engram.policy.loader.material import Item, Loader, Material, attempt, decode
+from engram.policy.loader.material import Item, Loader, Material, decode
+from engram.policy.loader.page import Part, Turn, part
 
-_NAME = re.compile(GRANULE + r"\.html?$")
+_NAME = re.compile(GRANULE + r"\.(?:html?|txt)$", re.IGNORECASE)
 _CHAMBER = re.compile(r"^\[(House|Senate|Extensions of Remarks|Daily Digest)\]", re.MULTILINE)
 _CHAMBERS = {"House": "house", "Senate": "senate", "Extensions of Remarks": "extensions"}
 _BODY = re.compile(r"<pre>(.*?)(?:</pre>|$)", re.DOTALL | re.IGNORECASE)
-_TAG = re.compile(r"</?(?:a|INF|SUP|SUB|em|strong|p|br)\b[^>]*>", re.IGNORECASE)
+_TAG = re.compile(r"</?(?:a|INF|SUP|SUB|em|strong|p|br|b|i|u|font|span)\b[^>]*>", re.IGNORECASE)
 _HEADER = re.compile(
-    r"^\[(?:Congressional Record Volume|Pages?) [^\]]*\]"
+    r"^\[(?:Congressional Record(?: Volume|:)|Pages?) [^\]]*\]"
     r"|^From the Congressional Record Online [^\n]*",
     re.MULTILINE,
 )
-# Page breaks, clock times, rules, and the codes that the typesetting left.
-_LAYOUT = re.compile(r"\n*\[\[Page [^\]]*\]\]\n*|\n *\{time\} *\d{4}|^ *[_-]{6,} *$", re.MULTILINE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-_SURNAME = r"(?:(?=\S*[A-Z]['’]?[A-Z])[A-Z][\w'’-]*)"
-_PARAGRAPH = re.compile(
-    rf"""^(?:\ {{1,2}}|\ {{0,2}}<bullet>\ *)(?P<speaker>
-        (?:Mr|Mrs|Ms|Miss|Dr)\.?\s(?:(?:{_SURNAME}|[A-Z]\.)\s)*{_SURNAME}(?:,\s[JS]r)?
-            (?:\sof\s[A-Z][a-z]+(?:\s[A-Z][a-z]+)?)?
-      | The\s(?:(?:VICE|ACTING|Acting)\s)?
-            (?:PRESIDENT|SPEAKER|CHAIR(?:MAN|WOMAN)?|PRESIDING\sOFFICER|CHIEF\sJUSTICE|CLERK)
-            (?:\spro\stempore)?(?:\s\([^)]*\))?
-    )\.(?=\s)
-    | ^\ {{2}}(?P<reporter>
-        There\s(?:was|being)\sno\sobjection
-      | The\s(?:[a-z\ -]*\s)?(?:amendments?|motion|bill|resolution|concurrent\sresolution|
-            preamble|vote|question|result|nominations?)\b[^.]{{0,120}}\s(?:was|were)\s
-            (?:agreed|rejected|taken|ordered|passed|announced|withdrawn|laid|confirmed|read)
-      | The\s(?:Clerk|Chief\sClerk|legislative\sclerk|assistant\slegislative\sclerk)\s
-            (?:read|reported|proceeded|called|designated)
-      | The\s(?:text|amendments?|material|bill|resolution|letter|article|roll)\b[^.]{{0,120}}\s
-            (?:is|are|was)\sas\sfollows
-      | \(Mrs?\.|\(Ms\.|A\srecorded\svote\swas
-    )
-    | ^\ {{6}}(?P<sponsor>By\s(?:Mr|Mrs|Ms|Miss)\.\s)
-    | ^\ {{10,}}(?P<measure>(?:S|H\.R|S\.\sRes|H\.\sRes|S\.J|H\.J)\.\s\d+$)
-    """,
-    re.MULTILINE | re.VERBOSE,
-)
 
 
 def _read(material: Material) -> Iterator[Item]:
-    outcome: list[Document] = []
-
-    def page() -> Document:
-        outcome.extend(_page(material))
-        return outcome[0]
-
-    first = attempt(page, material.origin, material.data, "congressional-record-html")
-    yield from outcome if isinstance(first, Document) else (first,)
+    return items(material, _page, "congressional-record-html")
 
 
-def _page(material: Material) -> Iterator[Document]:
+def _page(material: Material) -> Found:
     found = _NAME.search(material.name)
     assert found, "the loader is only given what it matches"
-    body = _BODY.search(_CONTROL.sub(" ", decode(material.data)))
-    if body is None:
-        raise Rejection("malformed-record", "the page has no <pre> text")
-    printed = html.unescape(_TAG.sub("", body[1])).replace("\r", "")
+    text = _CONTROL.sub(" ", decode(material.data))
+    if not material.name.lower().endswith(".txt"):
+        body = _BODY.search(text)
+        if body is None:
+            raise Rejection("malformed-record", "the page has no <pre> text")
+        text = body[1]
+    printed = html.unescape(_TAG.sub("", text))
     chamber = _CHAMBER.search(printed)
     text = _CHAMBER.sub("", _HEADER.sub("", printed), count=1)
-    turns, rest = split(_LAYOUT.sub("\n", text))
-    mods = material.companions.get("mods", b"")
-    title = title_of(found[1], mods) or _first_line(rest)
-    where = _CHAMBERS.get(chamber[1]) if chamber else None
-    return documents(found[1], where, title, turns, rest, mods)
+    page = part([Part(text)])
+    title = title_of(found[1], material.companions.get("mods", b"")) or _heading(page.rest)
+    return Found(found[1], _CHAMBERS.get(chamber[1]) if chamber else None, title, page)
 
 
 def split(text: str) -> tuple[list[Turn], str]:
@@ -96,21 +63,15 @@ def split(text: str) -> tuple[list[Turn], str]:
     Returns:
         The turns in order, and the rest.
     """
-    turns, rest, start, speaker = [], [], 0, ""
-    for found in [*_PARAGRAPH.finditer(text), None]:
-        stop = found.start() if found else len(text)
-        part = text[start:stop]
-        if speaker and part.strip():
-            turns.append(Turn(speaker, part.strip()))
-        else:
-            rest.append(part)
-        if found:
-            start, speaker = stop, " ".join((found["speaker"] or "").split())
-    return turns, "".join(rest).strip()
+    page = part([Part(text)])
+    return page.turns, page.rest
 
 
-def _first_line(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+def _heading(text: str) -> str:
+    """The title above a text: its first line, and the lines in capitals that go on with it."""
+    first, *others = text.lstrip().partition("\n\n")[0].splitlines() or [""]
+    more = itertools.takewhile(str.isupper, others) if first.isupper() else ()
+    return " ".join(" ".join([first, *more]).split())
 
 
 def _better(path: str) -> str | None:
@@ -122,7 +83,7 @@ def _better(path: str) -> str | None:
 
 LOADER = Loader(
     name="congressional-record-html",
-    description="the daily Record as HTML pages (CREC-*.htm with mods.xml)",
+    description="the daily Record as pages (CREC-*.htm or .txt, with mods.xml)",
     matches=_NAME,
     read=_read,
     companions=companions,

@@ -7,28 +7,28 @@ References:
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from engram.policy.document import Document, Rejection
-from engram.policy.loader.congressional_record import BESIDE, GRANULE, Turn, companions, documents
-from engram.policy.loader.material import Item, Loader, Material, attempt, decode, require
+from engram.policy.document import Rejection
+from engram.policy.loader.congressional_record import BESIDE, GRANULE, Found, companions, items
+from engram.policy.loader.material import Item, Loader, Material, decode, require
+from engram.policy.loader.page import Page, Part, part
 
 _NAME = re.compile(GRANULE + r"\.json$")
 _CHAMBERS = {"House": "house", "Senate": "senate"}
+_KINDS = frozenset(
+    ("speech", "title", "recorder", "clerk", "linebreak", "metacharacters", "Unknown", "empty_line")
+)
+"""The kinds of items of the published parser; each holds text of the page."""
+_NOBODY = ("", "None", "Unknown", "recorder", "The RECORDER")
 
 
 def _read(material: Material) -> Iterator[Item]:
-    outcome: list[Document] = []
-
-    def page() -> Document:
-        outcome.extend(_page(material))
-        return outcome[0]
-
-    first = attempt(page, material.origin, material.data, "congressional-record")
-    yield from outcome if isinstance(first, Document) else (first,)
+    return items(material, _page, "congressional-record")
 
 
-def _page(material: Material) -> Iterator[Document]:
+def _page(material: Material) -> Found:
     record = json.loads(decode(material.data))
     if not isinstance(record, dict):
         raise Rejection("malformed-record", "the file is not a JSON object")
@@ -37,17 +37,36 @@ def _page(material: Material) -> Iterator[Document]:
     chamber = (
         "extensions" if header.get("extension") else _CHAMBERS.get(header.get("chamber") or "")
     )
-    items: list[dict[str, Any]] = record.get("content") or []
-    turns = [
-        Turn(item["speaker"], item["text"], item.get("speaker_bioguide"))
-        for item in items
-        if item["kind"] == "speech" and item["text"].strip()
-    ]
-    rest = "\n".join(
-        item["text"].strip("\n") for item in items if item["kind"] not in ("speech", "linebreak")
-    )
+    content: list[dict[str, Any]] = record.get("content") or []
+    page = _numbered(part(_parts(content)), content)
+    strange = sorted({str(item.get("kind")) for item in content} - _KINDS)
     title = record.get("doc_title") or record.get("title") or ""
-    return documents(granule, chamber, title, turns, rest, material.companions.get("mods", b""))
+    return Found(granule, chamber, title, page, tuple(strange))
+
+
+def _parts(content: list[dict[str, Any]]) -> Iterator[Part]:
+    """The items as runs of text: who speaks in a speech is known even if its text does not say."""
+    for item in content:
+        text = item.get("text") or ""
+        if not isinstance(text, str):
+            raise Rejection(
+                "malformed-record",
+                f"an item's text is {str(text)[:80]!r}, not a text",
+            )
+        kind, said_by = item.get("kind"), str(item.get("speaker") or "")
+        if kind == "metacharacters":
+            yield Part(text)
+        elif kind == "speech" and said_by not in _NOBODY:
+            yield Part(text, said_by)
+        else:
+            yield Part(text, "")
+
+
+def _numbered(page: Page, content: list[dict[str, Any]]) -> Page:
+    """The page, with the members' numbers in the Biographical Directory in its turns."""
+    numbers = {item.get("speaker"): item.get("speaker_bioguide") for item in content}
+    page.turns = [replace(turn, bioguide=numbers.get(turn.speaker)) for turn in page.turns]
+    return page
 
 
 LOADER = Loader(

@@ -16,14 +16,17 @@ from engram.policy.loader.material import (
     Loader,
     Material,
     attempt,
+    changed,
     decode,
     iso_day,
     party,
     require,
+    state,
 )
 
 _NAME = re.compile(r"^(?!.*/text-versions/).*(?:^|/)data\.json$")
-_CHAMBERS = {"h": "house", "s": "senate"}
+CHAMBERS = {"h": "house", "s": "senate"}
+"""The chambers by the first letter of a measure's type."""
 _BILL_PAGES = {
     "hr": "house-bill",
     "s": "senate-bill",
@@ -55,21 +58,20 @@ def _document(data: bytes) -> Document:
 def _bill(native: str, record: dict[str, Any]) -> Document:
     kind, congress = require(record.get("bill_type"), "bill_type"), int(record["congress"])
     title = record.get("short_title") or record.get("official_title") or ""
-    page = _BILL_PAGES.get(kind)
-    where = f"{_CONGRESS_GOV}/bill/{_ordinal(congress)}-congress/{page}/{record.get('number')}"
     return Document(
         id=f"govtrack:{native}",
         doc_type="bill",
         date=iso_day(record.get("introduced_at"), "introduced_at"),
         title=title,
-        text=_join(
+        text=joined(
             record.get("official_title"),
             *(known.get("title") for known in record.get("titles") or ()),
             (record.get("summary") or {}).get("text"),
         ),
         congress=congress,
-        chamber=_CHAMBERS.get(kind[0]),
-        url=where if page else None,
+        updated=changed(record.get("updated_at")),
+        chamber=CHAMBERS.get(kind[0]),
+        url=bill_page(kind, record.get("number"), congress),
         **_sponsor(record),
     )
 
@@ -85,9 +87,10 @@ def _amendment(native: str, record: dict[str, Any]) -> Document:
         doc_type="amendment",
         date=iso_day(record.get("introduced_at") or record.get("offered_at"), "introduced_at"),
         title=f"{kind} {number}" + (f" to {target}" if target else ""),
-        text=_join(record.get("purpose"), record.get("description")),
+        text=joined(record.get("purpose"), record.get("description")),
         congress=congress,
-        chamber=_CHAMBERS.get(kind[0]),
+        updated=changed(record.get("updated_at")),
+        chamber=CHAMBERS.get(kind[0]),
         url=f"{_CONGRESS_GOV}/amendment/{_ordinal(congress)}-congress/{page}/{number}"
         if page
         else None,
@@ -97,20 +100,24 @@ def _amendment(native: str, record: dict[str, Any]) -> Document:
 
 def _nomination(native: str, record: dict[str, Any]) -> Document:
     number, _, congress = native.removeprefix("PN").rpartition("-")
-    named = record.get("nominees") or ()
+    named = record.get("nominees") or [record]  # older scrapers put a sole nominee's fields here
     people = [
         ", ".join(filter(None, (who.get("name"), who.get("state"), who.get("position"))))
         for who in named
     ]
+    people = [person for person in people if person]
+    what = record.get("description") or record.get("organization") or native
+    received = record.get("received_on") or record.get("date_received") or record.get("date")
     return Document(
         id=f"govtrack:{native}",
         doc_type="nomination",
-        date=iso_day(record.get("received_on"), "received_on"),
-        title=people[0] if len(people) == 1 else f"{len(people)} nominees",
-        text=_join(*people, record.get("organization"), *(record.get("referred_to_names") or ())),
+        date=iso_day(received, "received_on"),
+        title=f"{len(people)} nominees" if len(people) > 1 else (people or [what])[0],
+        text=joined(*people, record.get("organization"), *(record.get("referred_to_names") or ())),
         congress=int(record.get("congress") or congress),
         chamber="senate",
-        state=named[0].get("state") if len(named) == 1 else None,
+        updated=changed(record.get("updated_at")),
+        state=state(named[0].get("state")) if len(named) == 1 else None,
         source="govtrack",
         url=f"{_CONGRESS_GOV}/nomination/{_ordinal(int(congress))}-congress/{number}",
     )
@@ -125,13 +132,28 @@ def _vote(native: str, record: dict[str, Any]) -> Document:
         doc_type="vote",
         date=iso_day(record.get("date"), "date"),
         title=question,
-        text=_join(question, record.get("subject"), record.get("type"), record.get("result_text")),
+        text=joined(
+            question,
+            record.get("subject"),
+            record.get("type"),
+            record.get("result_text"),
+            *_subjects(record),
+        ),
         congress=congress,
         session=_session(year),
-        chamber=_CHAMBERS.get(chamber),
+        updated=changed(record.get("updated_at")),
+        chamber=CHAMBERS.get(chamber),
         source="govtrack",
         url=f"https://www.govtrack.us/congress/votes/{congress}-{year}/{chamber}{number}",
     )
+
+
+def _subjects(record: dict[str, Any]) -> Iterator[str | None]:
+    """What is voted on: the titles and purposes of the bill, amendment, nomination or treaty."""
+    for kind in ("bill", "amendment", "nomination", "treaty"):
+        subject = record.get(kind) or {}
+        for key in ("title", "short_title", "official_title", "purpose", "description"):
+            yield subject.get(key)
 
 
 _KINDS = {
@@ -142,12 +164,24 @@ _KINDS = {
 }
 
 
+def bill_page(kind: str, number: object, congress: int) -> str | None:
+    """Where Congress.gov shows a bill; None for a type that it does not know.
+
+    Args:
+        kind: the type, "hr" or "sjres".
+        number: the bill's number.
+        congress: the Congress's number.
+    """
+    page = _BILL_PAGES.get(kind)
+    return f"{_CONGRESS_GOV}/bill/{_ordinal(congress)}-congress/{page}/{number}" if page else None
+
+
 def _sponsor(record: dict[str, Any]) -> dict[str, Any]:
     who = record.get("sponsor") or {}
     return {
         "speaker": who.get("name"),
         "party": party(who.get("party")),
-        "state": who.get("state"),
+        "state": state(who.get("state")),
         "source": "govtrack",
     }
 
@@ -160,7 +194,7 @@ def _session(name: str) -> int | None:
     return number if number < 10 else 2 - number % 2
 
 
-def _join(*texts: str | None) -> str:
+def joined(*texts: str | None) -> str:
     """The texts, each once, in order, a paragraph each."""
     return "\n".join(dict.fromkeys(text.strip() for text in texts if text and text.strip()))
 

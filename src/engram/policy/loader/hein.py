@@ -8,6 +8,7 @@ References:
     Speeches and Phrase Counts, Stanford Libraries, 2018, data.stanford.edu/congress_text.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -22,11 +23,13 @@ from engram.policy.loader.material import (
     iso_day,
     lines,
     party,
+    state,
 )
 
 _NAME = re.compile(r"(?:^|/)speeches_(\d{3})\.txt$")
 _CHAMBERS = {"H": "house", "S": "senate", "E": "extensions"}
 _UNKNOWN = ("", "Unknown", "None")
+_BOTH_EDITIONS = range(97, 112)
 _Table = dict[bytes, list[bytes]]
 
 
@@ -44,7 +47,6 @@ def _read(material: Material) -> Iterator[Item]:
     found = _NAME.search(material.name)
     assert found, "the loader is only given what it matches"
     congress = int(found[1])
-    edition = "hein-daily" if "daily" in material.origin.lower() else "hein"
     wanted = {line.partition(b"|")[0] for _, line in lines(material)}
     described = _table(material.companions.get("descr", b""), 0, wanted)
     speakers = _table(material.companions.get("speakers", b""), 1, wanted)
@@ -52,7 +54,7 @@ def _read(material: Material) -> Iterator[Item]:
         if line.startswith(b"speech_id|"):
             continue
         key = line.partition(b"|")[0]
-        build = partial(_document, line, described.get(key), speakers.get(key), congress, edition)
+        build = partial(_document, line, described.get(key), speakers.get(key), congress)
         yield attempt(build, f"{material.origin}, byte {position}", line, "hein")
 
 
@@ -67,7 +69,6 @@ def _document(
     described: list[bytes] | None,
     mapped: list[bytes] | None,
     congress: int,
-    edition: str,
 ) -> Document:
     key, separator, text = decode_western(line).partition("|")
     if not separator or not key.isdigit():
@@ -80,7 +81,7 @@ def _document(
     who = [decode_western(value).strip() for value in mapped or []]
     matched = len(who) > 7
     return Document(
-        id=f"{edition}:{key}",
+        id=f"hein:{_native(key, descr, congress)}",
         doc_type="speech",
         date=iso_day(descr[2], f"the date of speech {key}"),
         title="",
@@ -89,9 +90,22 @@ def _document(
         chamber=_CHAMBERS.get(descr[1]),
         speaker=f"{who[3]} {who[2]}".title() if matched else _known(descr[4]),
         party=party(who[7]) if matched else None,
-        state=_known(who[5] if matched else descr[7]),
+        state=state(_known(who[5] if matched else descr[7])),
         source="hein",
     )
+
+
+def _native(key: str, descr: list[str], congress: int) -> str:
+    """What tells a speech from every other one.
+
+    The bound edition (43rd to 111th Congress) and the daily one (97th to 114th) number their
+    speeches alike and divide them differently. Where both exist, the place in the printed file that
+    the descr file states is part of the identity.
+    """
+    if congress not in _BOTH_EDITIONS:
+        return key
+    place = "|".join(descr[1:4] + descr[9:12])
+    return f"{key}-{hashlib.blake2b(place.encode(), digest_size=4).hexdigest()}"
 
 
 def _known(value: str) -> str | None:

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
+from functools import lru_cache
 
 from engram.policy.document import Document, Rejected, Rejection
 
@@ -54,6 +55,8 @@ class Loader:
         matches: the paths that it reads, as a pattern to search.
         read: turns material into documents and rejections.
         by_line: whether a line is a record, so that a file may be cut between lines.
+        many: whether a file holds many records though it cannot be cut between lines.
+        mapped: whether it reads by a `TableFormat`, which it is given as the companion "format".
         companions: from a path, the paths of the files it is read with, by role.
         beside: the paths that can be companions, as a pattern to search.
         better: from a path, the path of a better form of the same text, if it has one.
@@ -64,16 +67,54 @@ class Loader:
     matches: re.Pattern[str]
     read: Callable[[Material], Iterator[Item]]
     by_line: bool = False
+    many: bool = False
+    mapped: bool = False
     companions: Callable[[str], dict[str, str]] = lambda path: {}
     beside: re.Pattern[str] | None = None
     better: Callable[[str], str | None] = lambda path: None
 
 
+_STATES = (
+    "AL Alabama|AK Alaska|AZ Arizona|AR Arkansas|CA California|CO Colorado|CT Connecticut|"
+    "DE Delaware|DC District of Columbia|FL Florida|GA Georgia|HI Hawaii|ID Idaho|IL Illinois|"
+    "IN Indiana|IA Iowa|KS Kansas|KY Kentucky|LA Louisiana|ME Maine|MD Maryland|MA Massachusetts|"
+    "MI Michigan|MN Minnesota|MS Mississippi|MO Missouri|MT Montana|NE Nebraska|NV Nevada|"
+    "NH New Hampshire|NJ New Jersey|NM New Mexico|NY New York|NC North Carolina|ND North Dakota|"
+    "OH Ohio|OK Oklahoma|OR Oregon|PA Pennsylvania|RI Rhode Island|SC South Carolina|"
+    "SD South Dakota|TN Tennessee|TX Texas|UT Utah|VT Vermont|VA Virginia|WA Washington|"
+    "WV West Virginia|WI Wisconsin|WY Wyoming|AS American Samoa|GU Guam|"
+    "MP Northern Mariana Islands|PR Puerto Rico|VI Virgin Islands|DK Dakota|OL Orleans|"
+    "PI Philippine Islands"
+)
+_POSTAL = {
+    name.casefold(): code for code, _, name in (e.partition(" ") for e in _STATES.split("|"))
+}
+_CODES = frozenset(_POSTAL.values())
+_ABBREVIATED = re.compile(r"[A-Z]\.\s?[A-Z]\.")
+
+
+@lru_cache(maxsize=1000)
+def state(name: str | None) -> str | None:
+    """A state of the Union as its two letters, from whatever a source gives; as it is if unknown.
+
+    Args:
+        name: "CT", "Connecticut", "CONNECTICUT", "the State of Connecticut", "N.Y.".
+    """
+    text = " ".join((name or "").split())
+    plain = re.sub(r"^(?:the )?(?:state|commonwealth|territory) of ", "", text.casefold())
+    plain = plain.removeprefix("the ").removesuffix(" territory")
+    short = text.replace(".", "").replace(" ", "")
+    if short.upper() in _CODES and (len(text) == 2 or _ABBREVIATED.fullmatch(text)):
+        return short.upper()
+    return _POSTAL.get(plain, text) or None
+
+
 def lines(material: Material) -> Iterator[tuple[int, bytes]]:
     """Each line that is not blank, with the position of its first byte in the file."""
     data, begin = material.data, 0
+    newline = b"\n" if b"\n" in data else b"\r"  # older Macintosh files end lines with returns
     while begin < len(data):
-        end = data.find(b"\n", begin)
+        end = data.find(newline, begin)
         end = len(data) if end < 0 else end
         line = data[begin:end].rstrip(b"\r")
         if line.strip():
@@ -107,19 +148,75 @@ def rejected(reason: str, detail: str, origin: str, raw: bytes | str, source: st
     return Rejected(reason, detail, origin, text, source)
 
 
-def decode(data: bytes) -> str:
-    """UTF-8 bytes as text, without a byte-order mark.
+def decode(data: bytes, encoding: str | None = None) -> str:
+    """Bytes as text, without a byte-order mark, and with lines that end in a newline.
+
+    Args:
+        data: the bytes.
+        encoding: what the source is written in; UTF-8 if None.
 
     Raises:
-        Rejection: if they are not UTF-8.
+        Rejection: if they are not text in that encoding.
     """
+    mark = data.startswith(b"\xef\xbb\xbf")
     try:
-        return data.decode("utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8")
+        text = data.decode(encoding or ("utf-8-sig" if mark else "utf-8"))
     except UnicodeDecodeError as error:
         bad = data[error.start : error.start + 4]
+        name = "UTF-8" if encoding is None else encoding
         raise Rejection(
-            "malformed-bytes", f"byte {error.start} begins {bad!r}, which is not UTF-8"
+            "malformed-bytes",
+            f"byte {error.start} begins {bad!r}, which is not {name}; convert the file to UTF-8",
         ) from error
+    return newlines(text)
+
+
+_CUT = re.compile(r"([^\W\d_]{2,})-\n[ \t]*([^\W\d_]{2,})")
+_ENDED = (
+    "able ably age ages al ally ance ances ant ants ary ated ates ating ation ations ative "
+    "cal cally cence cial cially cies cy dom ed ence ences ent ents er ers ery es ful fully "
+    "gious hood ial ible ic ical ics ied ier ies ily ing ings ion ions ish ism ist ists "
+    "ities ity ive ively ize ized izes izing less ly ment mental ments ness nesses nian "
+    "nity nized or ors ory ous ously ry sation ship ships sible sion sional sions sive "
+    "sively ster sure sures tance tary ted tee ten ter ters tial tially tic tical tics ties "
+    "ting tion tional tionally tions tious tive tively tor tors tory tude tural ture tures "
+    "ty ual ually uous ure ures ward wards "
+)
+_ENDINGS = frozenset(_ENDED.split())
+"""What ends words and is none, so that it has been cut off at the end of a line."""
+
+
+def whole_words(text: str) -> str:
+    """The text without the hyphens that cut a word at the end of a line.
+
+    A word is whole if it stands so elsewhere in the text, or if what follows the hyphen is an
+    ending and no word. Other hyphens stay, as those of compounds.
+
+    Args:
+        text: any text, with newlines.
+    """
+    if "-\n" not in text:
+        return text
+    words: set[str] = set()
+
+    def join(found: re.Match[str]) -> str:
+        first, last = found[1], found[2]
+        if not words:
+            words.update(re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)?", text.casefold()))
+        whole = f"{first}{last}".casefold()
+        compound = f"{first}-{last}".casefold()
+        cut = whole in words or (compound not in words and last in _ENDINGS)
+        if not cut:
+            return found[0]
+        words.add(whole)
+        return f"{first}{last}\n"
+
+    return _CUT.sub(join, text)
+
+
+def newlines(text: str) -> str:
+    """The text with a newline wherever a line ends, be it in a return, a newline, or both."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def decode_western(data: bytes) -> str:
@@ -152,6 +249,15 @@ def iso_day(text: object, what: str = "the date") -> date:
         return date.fromisoformat(digits[:8] if digits[:8].isdigit() else digits[:10])
     except ValueError as error:
         raise Rejection("bad-date", f"{what} is {text!r}, not a day") from error
+
+
+def changed(text: object) -> datetime | None:
+    """When a source last changed a record, from an ISO date and time; None if it does not tell."""
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def party(name: object) -> str | None:

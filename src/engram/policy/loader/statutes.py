@@ -10,7 +10,7 @@ from datetime import date, datetime
 from functools import partial
 from typing import Any
 
-from engram.policy.document import Document, Rejection, congress_of
+from engram.policy.document import DERIVED, Document, Rejection, congress_of
 from engram.policy.loader.material import Item, Loader, Material, attempt, decode, rejected
 
 _NAME = re.compile(r"(?:^|/)\d{3}\.ya?ml$")
@@ -49,7 +49,7 @@ def _document(entry: str) -> Document:
         date=_day(title, congress),
         title=", ".join(filter(None, (name, topic))),
         text=title,
-        congress=congress,
+        congress=DERIVED if congress is None else congress,
         session=fields.get("session"),
         source="statutes",
         url=f"https://www.govinfo.gov/app/details/STATUTE-{fields['volume']}",

@@ -2,28 +2,31 @@
 
 from engram.policy.measure.compare import Ratio, compare
 from engram.policy.measure.coverage import Coverage, Part, coverage
-from engram.policy.measure.export import draw, figure_of, records, to_dict, write
+from engram.policy.measure.drawing import draw, figure_of
+from engram.policy.measure.export import check_suffix, one_line, records, to_dict, write
+from engram.policy.measure.facets import facets, foremost
+from engram.policy.measure.first import first_appearance
 from engram.policy.measure.frequency import (
     METHODS,
-    PERIODS,
     UNITS,
     Frequency,
     Row,
-    facets,
     frequency,
 )
+from engram.policy.measure.grouping import GROUPS, PERIODS
 from engram.policy.measure.interval import dispersion, quasi_poisson, rate_ratio, resampled
 from engram.policy.measure.tables import (
     context_table,
     coverage_tables,
     frequency_table,
-    one_line,
+    interval_table,
     ratio_table,
     report_coverage,
     report_frequency,
 )
 
 __all__ = [
+    "GROUPS",
     "METHODS",
     "PERIODS",
     "UNITS",
@@ -32,6 +35,7 @@ __all__ = [
     "Part",
     "Ratio",
     "Row",
+    "check_suffix",
     "compare",
     "context_table",
     "coverage",
@@ -40,8 +44,11 @@ __all__ = [
     "draw",
     "facets",
     "figure_of",
+    "first_appearance",
+    "foremost",
     "frequency",
     "frequency_table",
+    "interval_table",
     "one_line",
     "quasi_poisson",
     "rate_ratio",

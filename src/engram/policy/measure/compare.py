@@ -3,14 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from engram.policy.engine import Engine
-from engram.policy.measure.frequency import name_queries
+import numpy as np
+
+from engram.policy.engine import DocumentCounts, Engine, Label
+from engram.policy.measure.frequency import group_name, name_queries
+from engram.policy.measure.grouping import per_document
 from engram.policy.measure.interval import rate_ratio
 from engram.policy.query import parse, universe
 
 
 class Ratio(NamedTuple):
-    """The rate of one query over that of another, per token, over the whole record.
+    """The rate of one query over that of another, per token, over the record or a group of it.
 
     Args:
         query: The query, by name.
@@ -20,6 +23,7 @@ class Ratio(NamedTuple):
         high: Upper end.
         paired: Whether both have the same filters, and so count the same documents; if not,
             these are taken as independent.
+        group: The group whose documents count; "all" for the whole record.
     """
 
     query: str
@@ -28,10 +32,14 @@ class Ratio(NamedTuple):
     low: float | None
     high: float | None
     paired: bool
+    group: int | str = "all"
 
 
 def compare(
-    engine: Engine, queries: Sequence[str] | Mapping[str, str], level: float = 0.95
+    engine: Engine,
+    queries: Sequence[str] | Mapping[str, str],
+    level: float = 0.95,
+    by: str | None = None,
 ) -> list[Ratio]:
     """Compare each query with the first one.
 
@@ -39,20 +47,44 @@ def compare(
         engine: What counts.
         queries: Two or more queries, or several by name.
         level: Confidence level, in (0, 1).
+        by: One of `GROUPS`, for a ratio in each group; None for one over everything.
+
+    Returns:
+        For each query but the first, its ratios by group in the order of the groups.
 
     Raises:
-        ValueError: If there are fewer than two, or one does not parse.
+        ValueError: If there are fewer than two, one does not parse, or the grouping is not known.
     """
     named = name_queries(queries)
     if len(named) < 2:
         raise ValueError(f"{len(named)} query has nothing to be compared with; give two or more")
-    counts = {name: engine.per_document(query, None) for name, query in named.items()}
+    counts = {name: per_document(engine, query, by) for name, query in named.items()}
     filters = {name: universe(parse(query)) for name, query in named.items()}
     base, *others = named
     found = []
     for name in others:
         paired = filters[name] == filters[base]
-        ratio = rate_ratio(counts[name], counts[base], paired, level)
-        value, low, high = (None, None, None) if ratio is None else ratio[:3]
-        found.append(Ratio(name, base, value, low, high, paired))
+        labels = dict.fromkeys((*counts[base].groups, *counts[name].groups))
+        for label in labels if by else (None,):
+            one, other = (_of(counts[query], label) for query in (name, base))
+            some = len(one.tokens) and len(other.tokens)
+            ratio = rate_ratio(one, other, paired, level) if some else None
+            value, low, high = (None, None, None) if ratio is None else ratio[:3]
+            found.append(Ratio(name, base, value, low, high, paired, group_name(label, by)))
     return found
+
+
+def _of(counts: DocumentCounts, label: Label) -> DocumentCounts:
+    """The documents of one group."""
+    if label not in counts.groups:
+        chosen = np.zeros(len(counts.tokens), dtype=bool)
+    else:
+        chosen = counts.group == counts.groups.index(label)
+    return DocumentCounts(
+        counts.by,
+        (label,),
+        np.zeros(int(chosen.sum()), dtype=np.int64),
+        counts.matched[chosen],
+        counts.occurrences[chosen],
+        counts.tokens[chosen],
+    )

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from engram.policy.document import DOC_TYPES
 from engram.policy.engine import Engine
-from engram.policy.measure.frequency import PERIODS, period_range
+from engram.policy.measure.frequency import period_range
+from engram.policy.measure.grouping import PERIODS, tally
 from engram.policy.query import And, Node, OneOf, parse, universe
 from engram.policy.query.tree import EVERY
 from engram.series import Series
@@ -40,11 +41,13 @@ class Coverage:
         periods: All periods from the first to the last.
         parts: Type after type, each in the order of the periods; types without documents are
             left out.
+        notes: What a reader must know of the record.
     """
 
     by: str
     periods: tuple[int | str, ...]
     parts: tuple[Part, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def types(self) -> list[str]:
@@ -90,15 +93,15 @@ def coverage(engine: Engine, query: str | Node = EVERY, by: str = "year") -> Cov
     if by not in PERIODS:
         raise ValueError(f"coverage is by period, not {by!r}; choose one of {', '.join(PERIODS)}")
     filters = universe(parse(query))
-    whole = engine.tally(filters, by)
+    whole = tally(engine, filters, by)
     periods = tuple(period_range(whole.groups, by))
     documents = dict(zip(whole.groups, whole.all_documents.tolist(), strict=True))
     tokens = dict(zip(whole.groups, whole.all_tokens.tolist(), strict=True))
     parts: list[Part] = []
     for name in DOC_TYPES:
-        tally = engine.tally(And((filters, OneOf("type", (name,)))), by)
-        pairs = zip(tally.all_documents.tolist(), tally.all_tokens.tolist(), strict=True)
-        found = dict(zip(tally.groups, pairs, strict=True))
+        part = tally(engine, And((filters, OneOf("type", (name,)))), by)
+        pairs = zip(part.all_documents.tolist(), part.all_tokens.tolist(), strict=True)
+        found = dict(zip(part.groups, pairs, strict=True))
         if not found:
             continue
         for period in periods:
@@ -108,7 +111,7 @@ def coverage(engine: Engine, query: str | Node = EVERY, by: str = "year") -> Cov
                 _percent(terms, tokens.get(period, 0)),
             )
             parts.append(Part(name, period, some, terms, *shares))
-    return Coverage(by, periods, tuple(parts))
+    return Coverage(by, periods, tuple(parts), engine.notes)
 
 
 def _percent(part: int, whole: int) -> float | None:

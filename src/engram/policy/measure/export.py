@@ -1,18 +1,15 @@
-"""Export: the rows of an answer as CSV or JSON, and what is drawn from them as PNG."""
+"""Export: the rows of an answer as CSV or JSON; what draws them as PNG is `drawing`."""
 
 import csv
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engram.policy.engine import Context, Passage
 from engram.policy.measure.coverage import Coverage, Part
-from engram.policy.measure.frequency import PERIODS, Frequency, Row
-from engram.report import Figure
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from engram.policy.measure.drawing import write_png
+from engram.policy.measure.frequency import Frequency, Row
 
 SUFFIXES = (".csv", ".json", ".png")
 """What can be written."""
@@ -55,54 +52,38 @@ def to_dict(answer: Answer) -> dict[str, Any]:
                 "notes": list(answer.notes),
             }
         case Coverage():
-            head = {"by": answer.by, "gaps": answer.gaps}
+            head = {"by": answer.by, "gaps": answer.gaps, "notes": list(answer.notes)}
         case Context():
             head = {"total": answer.total}
     return head | {"rows": records(answer)}
 
 
-def draw(answer: Frequency | Coverage, ax: "Axes | None" = None) -> "Axes":
-    """Draw the rows of an answer: lines over periods, points with whiskers over names.
-
-    A line is interrupted where a period has no documents.
+def check_suffix(path: str | Path, drawn: bool = True) -> None:
+    """Refuse a file that cannot be written by the end of its name.
 
     Args:
-        answer: What was measured.
-        ax: Where to draw; the axes of a new figure when None.
-
-    Returns:
-        The axes, labelled.
+        path: The file.
+        drawn: Whether the answer can be drawn.
 
     Raises:
-        ValueError: If there are no rows.
+        ValueError: If its name ends in none of `SUFFIXES`.
     """
-    from engram.report import plot  # noqa: PLC0415  matplotlib is slow to import
-
-    drawn = answer.series()
-    if not any(len(series) for series in drawn):
-        raise ValueError("there is nothing to draw: no document passes the filters")
-    return plot.draw(figure_of(answer), drawn, ax)
-
-
-def figure_of(answer: Frequency | Coverage) -> Figure:
-    """The figure of a report that draws an answer, over its `series`.
-
-    Args:
-        answer: What was measured.
-    """
-    names = [series.name for series in answer.series()]
-    if isinstance(answer, Coverage):
-        return Figure(f"Composition by {answer.by}", names)
-    kind = "line" if answer.by in PERIODS else "interval"
-    return Figure(f"Frequency by {answer.by or 'query'}", names, kind)
+    allowed = SUFFIXES if drawn else SUFFIXES[:2]
+    if Path(path).suffix.lower() not in allowed:
+        raise ValueError(
+            f"{path} cannot be written; let its name end in one of {', '.join(allowed)}"
+        )
 
 
-def write(answer: Answer, path: str | Path) -> Path:
+def write(answer: Answer, path: str | Path, corpus: str = "") -> Path:
     """Write an answer: CSV and JSON hold the rows, PNG draws them.
 
+    In CSV a text is kept on one line: its line breaks are written as spaces.
+
     Args:
         answer: What was measured.
-        path: A file that ends in one of `SUFFIXES`.
+        path: A file that ends in one of `SUFFIXES`; it is replaced if it is there.
+        corpus: Where the counts come from, for the title of a drawing.
 
     Returns:
         The path.
@@ -111,17 +92,16 @@ def write(answer: Answer, path: str | Path) -> Path:
         ValueError: If it ends otherwise, or there is nothing to draw.
     """
     path = Path(path)
+    check_suffix(path, drawn=not isinstance(answer, Context))
     match path.suffix.lower():
         case ".csv":
             _write_csv(answer, path)
         case ".json":
             text = json.dumps(to_dict(answer), indent=1, ensure_ascii=False, allow_nan=False)
             path.write_text(text + "\n", encoding="utf-8")
-        case ".png" if not isinstance(answer, Context):
-            _write_png(answer, path)
         case _:
-            names = ", ".join(SUFFIXES[: 2 if isinstance(answer, Context) else 3])
-            raise ValueError(f"{path} cannot be written; let its name end in one of {names}")
+            assert not isinstance(answer, Context)
+            write_png(answer, path, corpus)
     return path
 
 
@@ -134,20 +114,16 @@ def _write_csv(answer: Answer, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, heads[type(answer)])
         writer.writeheader()
-        writer.writerows(records(answer))
+        writer.writerows(
+            {name: one_line(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
+            for row in records(answer)
+        )
 
 
-def _write_png(answer: Frequency | Coverage, path: Path) -> None:
-    from matplotlib import style  # noqa: PLC0415  slow to import
-    from matplotlib.figure import Figure as Canvas  # noqa: PLC0415
-    from matplotlib.rcsetup import cycler  # noqa: PLC0415
+def one_line(text: str) -> str:
+    """Text with its line breaks and runs of spaces as single spaces.
 
-    colours = ["tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown"]
-    marks = cycler(marker=["o", "s", "^", "D", "v", "P"], color=colours)
-    with style.context(["default", {"axes.prop_cycle": marks, "lines.markersize": 4}]):
-        rows = max((len(series) for series in answer.series()), default=0)
-        upright = figure_of(answer).kind == "interval"
-        canvas = Canvas(figsize=(8, max(3.0, 1 + 0.3 * rows) if upright else 4.5), dpi=150,
-                        layout="constrained")  # fmt: skip
-        draw(answer, canvas.subplots())
-        canvas.savefig(path, metadata={"Software": None})
+    Args:
+        text: A piece of a document.
+    """
+    return " ".join(text.split())

@@ -1,12 +1,13 @@
 """Frequency: how often queries occur, by period or by field, with denominators and intervals."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from engram.policy.engine import Engine, Label, Tally, check_grouping
+from engram.policy.engine import Engine, Label, Tally
+from engram.policy.measure.grouping import ALONG, PERIODS, check_group, per_document, tally
 from engram.policy.measure.interval import Floats, dispersion, quasi_poisson, resampled
 from engram.series import Series
 from engram.stats import wilson
@@ -24,9 +25,6 @@ UNITS: dict[str, str] = {
 
 METHODS = ("quasi-poisson", "bootstrap", "none")
 """How intervals are made."""
-
-PERIODS = ("year", "month", "congress")
-"""Groupings along time, on which a period without documents is a gap."""
 
 _NAMED = 8
 """Most gaps that a note names."""
@@ -66,7 +64,7 @@ class Frequency:
     """How often queries occur.
 
     Args:
-        by: One of `GROUPINGS`; None for everything together.
+        by: One of `GROUPS`; None for everything together.
         measure: A key of `UNITS`.
         level: Confidence level of the intervals.
         queries: The queries by name, in order.
@@ -132,7 +130,7 @@ def frequency(
     Args:
         engine: What counts.
         queries: One query, several, or several by name.
-        by: One of `GROUPINGS`; None for everything together.
+        by: One of `GROUPS`; None for everything together.
         measure: A key of `UNITS`.
         method: One of `METHODS`: φ from all documents, which is quick and takes their lengths as
             given; documents resampled, with their lengths; or nothing. Of a share of documents
@@ -148,7 +146,7 @@ def frequency(
         ValueError: If a setting is not known, a query does not parse, or two have one name.
     """
     named = name_queries(queries)
-    check_grouping(by)
+    check_group(by)
     how = _How(measure, method, level, replicates)
     _check(how)
     rows: list[Row] = []
@@ -156,47 +154,21 @@ def frequency(
     gaps: dict[str, list[str]] = {}
     streams = np.random.default_rng(seed).spawn(len(named))
     for (name, query), rng in zip(named.items(), streams, strict=True):
-        tally = engine.tally(query, by)
-        low, high, note = _interval(engine, (name, query), tally, how, rng)
-        found = _rows(name, tally, measure, low, high)
+        counted = tally(engine, query, by)
+        low, high, note = _interval(engine, (name, query), counted, how, rng)
+        found = _rows(name, counted, measure, low, high)
         filled = _filled(found, by)
         rows += filled
-        notes += [note] if note and note not in notes else []
+        said = (note, _outside(found, filled, by))
+        notes += [text for text in said if text and text not in notes]
         gaps.setdefault(_gaps(filled, by), []).append(name)
+    notes += engine.notes
     notes += [
         text if len(gaps) == 1 else f"{', '.join(names)}: {text}"
         for text, names in gaps.items()
         if text
     ]
     return Frequency(by, measure, level, named, tuple(rows), tuple(notes))
-
-
-def facets(
-    engine: Engine,
-    query: str,
-    fields: Sequence[str] = ("type", "chamber", "party"),
-    measure: str = "per-million",
-    limit: int = 10,
-) -> dict[str, Frequency]:
-    """Break a query down by fields, the groups with the most occurrences first.
-
-    Args:
-        engine: What counts.
-        query: The query.
-        fields: Some of `GROUPINGS`.
-        measure: A key of `UNITS`.
-        limit: At most so many groups a field.
-
-    Returns:
-        A frequency for each field, without groups in which the query does not match.
-
-    Raises:
-        ValueError: If a setting is not known, or the query does not parse.
-    """
-    if limit < 1:
-        raise ValueError(f"limit is {limit}; give at least 1 group a field")
-    found = {field: frequency(engine, query, field, measure) for field in fields}
-    return {field: _foremost(one, limit) for field, one in found.items()}
 
 
 def name_queries(queries: str | Sequence[str] | Mapping[str, str]) -> dict[str, str]:
@@ -234,7 +206,7 @@ def period_range(labels: Sequence[Label], by: str) -> list[int | str]:
     if by == "month":
         first, last = (np.datetime64(str(pick), "M") for pick in (known[0], known[-1]))
         return [str(month) for month in np.arange(first, last + 1)]
-    return list(range(int(known[0]), int(known[-1]) + 1))
+    return list(range(int(known[0]), int(known[-1]) + 1, 10 if by == "decade" else 1))
 
 
 class _How(NamedTuple):
@@ -258,45 +230,45 @@ def _check(how: _How) -> None:
         raise ValueError(f"replicates is {replicates}; give at least 100 for an interval")
 
 
-def _denominator(tally: Tally, measure: str) -> Floats:
+def _denominator(counted: Tally, measure: str) -> Floats:
     """What the occurrences, or the documents of a share, are divided by, (g)."""
     match measure:
         case "per-million":
-            return tally.all_tokens / 1e6
+            return counted.all_tokens / 1e6
         case "per-document":
-            return tally.all_documents.astype(np.float64)
+            return counted.all_documents.astype(np.float64)
         case "share":
-            return tally.all_documents / 100
+            return counted.all_documents / 100
         case _:
-            return (tally.all_documents > 0).astype(np.float64)
+            return (counted.all_documents > 0).astype(np.float64)
 
 
 def _interval(
     engine: Engine,
     asked: tuple[str, str],
-    tally: Tally,
+    counted: Tally,
     how: _How,
     rng: np.random.Generator,
 ) -> tuple[Floats, Floats, str]:
     """Ends of the intervals in the unit of the measure, NaN where there is none, and a note."""
     (called, query), (measure, method, level, replicates) = asked, how
-    none = np.full(len(tally.groups), np.nan)
+    none = np.full(len(counted.groups), np.nan)
     kind = f"{100 * level:g}% intervals"
     if method == "none":
         return none, none, ""
     if measure == "share":
-        pairs = zip(tally.documents.tolist(), tally.all_documents.tolist(), strict=True)
+        pairs = zip(counted.documents.tolist(), counted.all_documents.tolist(), strict=True)
         ends = [wilson(some, of, level)[1:3] if of else (np.nan, np.nan) for some, of in pairs]
         low, high = 100 * np.array(ends).reshape(-1, 2).T
         return low, high, f"{kind}: Wilson's, documents taken as independent."
     if method == "bootstrap":
-        low, high = _bootstrap(engine, query, tally, how, rng)
+        low, high = _bootstrap(engine, query, counted, how, rng)
         return low, high, f"{kind}: documents resampled {replicates} times within their group."
-    spread = dispersion(tally, along=tally.by in PERIODS)
+    spread = dispersion(counted, along=counted.by in ALONG)
     if spread is None:
         return none, none, "No intervals: there are too few documents to see how much they differ."
-    denominator = _denominator(tally, measure)
-    ends = quasi_poisson(tally.occurrences.astype(np.float64), spread, level)
+    denominator = _denominator(counted, measure)
+    ends = quasi_poisson(counted.occurrences.astype(np.float64), spread, level)
     low, high = (
         np.divide(end, denominator, out=none.copy(), where=denominator > 0) for end in ends
     )
@@ -309,45 +281,51 @@ def _interval(
 def _bootstrap(
     engine: Engine,
     query: str,
-    tally: Tally,
+    counted: Tally,
     how: _How,
     rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
-    counts = engine.per_document(query, tally.by)
-    assert counts.groups == tally.groups
+    counts = per_document(engine, query, counted.by)
+    assert counts.groups == counted.groups
     above = counts.occurrences.astype(np.float64)
     below = counts.tokens / 1e6 if how.measure == "per-million" else np.ones(len(above))
     low, high = resampled(counts, above, below, rng, how.replicates, how.level)
-    scale = tally.all_documents if how.measure == "count" else 1
+    scale = counted.all_documents if how.measure == "count" else 1
     return low * scale, high * scale
 
 
-def _rows(name: str, tally: Tally, measure: str, low: Floats, high: Floats) -> list[Row]:
-    denominator = _denominator(tally, measure)
-    counted = tally.documents if measure == "share" else tally.occurrences
+def _rows(name: str, counted: Tally, measure: str, low: Floats, high: Floats) -> list[Row]:
+    denominator = _denominator(counted, measure)
+    numerator = counted.documents if measure == "share" else counted.occurrences
     rows = []
-    for g, label in enumerate(tally.groups):
-        value = counted[g] / denominator[g] if denominator[g] else None
+    for g, label in enumerate(counted.groups):
+        value = numerator[g] / denominator[g] if denominator[g] else None
         ends = (low[g], high[g])
         known = value is not None and bool(np.isfinite(ends).all())
         rows.append(
             Row(
                 name,
-                _label(label, tally.by),
+                group_name(label, counted.by),
                 None if value is None else float(value),
                 # A percentile of resamples may miss the estimate by a hair.
                 float(min(low[g], value)) if known and value is not None else None,
                 float(max(high[g], value)) if known and value is not None else None,
-                int(tally.occurrences[g]),
-                int(tally.documents[g]),
-                int(tally.all_documents[g]),
-                int(tally.all_tokens[g]),
+                int(counted.occurrences[g]),
+                int(counted.documents[g]),
+                int(counted.all_documents[g]),
+                int(counted.all_tokens[g]),
             )
         )
     return rows
 
 
-def _label(label: Label, by: str | None) -> int | str:
+def group_name(label: Label, by: str | None) -> int | str:
+    """A group as a reader sees it.
+
+    Args:
+        label: Its label in a tally.
+        by: What the groups are; None for everything together.
+    """
     if label is not None:
         return label
     return "all" if by is None else NOT_STATED
@@ -357,10 +335,19 @@ def _filled(rows: list[Row], by: str | None) -> list[Row]:
     """The rows with one for each period between, where there are no documents."""
     if by not in PERIODS or not rows:
         return rows
+    rows = [row for row in rows if row.group != NOT_STATED]
+    if not rows:
+        return []
     known = {row.group: row for row in rows}
     empty = Row(rows[0].query, "", None, None, None, 0, 0, 0, 0)
     every = period_range([row.group for row in rows], by)
     return [known.get(period, empty._replace(group=period)) for period in every]
+
+
+def _outside(rows: list[Row], placed: list[Row], by: str | None) -> str:
+    """Of how many documents the period is not stated, as of those of no Congress."""
+    apart = sum(row.all_documents for row in rows) - sum(row.all_documents for row in placed)
+    return f"Left out: {apart:,} documents of no {(by or '').capitalize()}." if apart else ""
 
 
 def _gaps(rows: Sequence[Row], by: str | None) -> str:
@@ -379,14 +366,3 @@ def _runs(missing: Sequence[int | str], every: Sequence[int | str]) -> list[str]
     cuts = np.flatnonzero(np.diff(places) > 1) + 1
     spans = [(every[run[0]], every[run[-1]]) for run in np.split(places, cuts)]
     return [f"{first}" if first == last else f"{first}–{last}" for first, last in spans]
-
-
-def _foremost(one: Frequency, limit: int) -> Frequency:
-    rows = sorted(
-        (row for row in one.rows if row.documents),
-        key=lambda row: (-row.occurrences, -row.documents),
-    )
-    notes = one.notes
-    if len(rows) > limit:
-        notes += (f"{len(rows) - limit} more groups have it.",)
-    return replace(one, rows=tuple(rows[:limit]), notes=notes)

@@ -1,9 +1,10 @@
 """The query language: its tree, its parser, and what a query means."""
 
-from engram.policy.query.syntax import QueryError, parse
+from engram.policy.query.syntax import QueryError, notes, parse
 from engram.policy.query.tree import (
     And,
     Between,
+    Exact,
     Near,
     Node,
     Not,
@@ -18,6 +19,7 @@ from engram.policy.query.tree import (
 __all__ = [
     "And",
     "Between",
+    "Exact",
     "Near",
     "Node",
     "Not",
@@ -27,6 +29,7 @@ __all__ = [
     "Prefix",
     "QueryError",
     "Term",
+    "notes",
     "parse",
     "universe",
 ]

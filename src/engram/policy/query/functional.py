@@ -1,12 +1,14 @@
 """What a query means: the definition, by brute force on one document.
 
-A document is a list of terms and a mapping of fields. A query is *matched* by it or not, and a
-query's words *occur* in it a number of times. Spans `(start, end)` of term positions say where:
+A document is a list of words and a mapping of fields. A query is *matched* by it or not, and a
+query's words *occur* in it a number of times. Spans `(start, end)` of word positions say where:
 
-    Term, Prefix    each position whose term is equal, or begins so
+    Term            each position whose word has the stem
+    Exact           each position whose word has the form
+    Prefix          each position whose folded form begins so
     Phrase          every chain of spans of its parts, each starting where the last one ends
     Near            every pair of spans of left and right that do not overlap and are at most
-                    `within` - 1 terms apart, from the start of the first to the end of the second
+                    `within` - 1 words apart, from the start of the first to the end of the second
     Or              the spans of the parts that match
     And             the spans of all parts, if all match
     Not, filters    none: they say yes or no
@@ -21,12 +23,16 @@ References:
     implementation", The Computer Journal 38 (1995): minimal spans.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from engram.policy.analyzer import Word
 from engram.policy.query.tree import (
     And,
     Between,
+    Exact,
+    Leaf,
     Near,
     Node,
     Not,
@@ -36,6 +42,7 @@ from engram.policy.query.tree import (
     Prefix,
     Term,
     key,
+    leaves,
 )
 
 Span = tuple[int, int]
@@ -58,12 +65,12 @@ class Match(NamedTuple):
         return minimal(self.spans)
 
 
-def evaluate(node: Node, terms: Sequence[str], fields: Mapping[str, Any]) -> Match:
+def evaluate(node: Node, words: Sequence[Word], fields: Mapping[str, Any]) -> Match:
     """What a query finds in a document.
 
     Args:
         node: The query.
-        terms: The analysed terms of the document, in order.
+        words: The words of the document, in order.
         fields: The values of the fields `tree.CHOICES` and `tree.RANGES`; None where unknown.
 
     Returns:
@@ -73,19 +80,55 @@ def evaluate(node: Node, terms: Sequence[str], fields: Mapping[str, Any]) -> Mat
         case OneOf() | Between():
             return Match(admits(node, fields), frozenset())
         case Not(part):
-            return Match(not evaluate(part, terms, fields).matched, frozenset())
+            return Match(not evaluate(part, words, fields).matched, frozenset())
         case And(parts):
-            found = [evaluate(part, terms, fields) for part in parts]
+            found = [evaluate(part, words, fields) for part in parts]
             if not all(part.matched for part in found):
                 return Match(False, frozenset())
             return Match(True, frozenset().union(*(part.spans for part in found)))
         case Or(parts):
-            found = [evaluate(part, terms, fields) for part in parts]
+            found = [evaluate(part, words, fields) for part in parts]
             spans = frozenset().union(*(part.spans for part in found))
             return Match(any(part.matched for part in found), spans)
         case _:
-            spans = frozenset(_spans(node, terms, fields))
+            spans = frozenset(_spans(node, words, fields))
             return Match(bool(spans), spans)
+
+
+def finds(leaf: Leaf, word: Word) -> bool:
+    """Whether a leaf of a query finds a word.
+
+    Args:
+        leaf: A term, an exact word or a prefix.
+        word: A word of the text.
+    """
+    match leaf:
+        case Term(text):
+            return word.stem == text
+        case Exact(text):
+            return word.form == text
+        case Prefix(text):
+            return word.folded.startswith(text)
+
+
+def forms(node: Node, words: Sequence[Word], fields: Mapping[str, Any]) -> dict[Leaf, Counter[str]]:
+    """Which forms of words the occurrences in a document are made of.
+
+    Args:
+        node: The query.
+        words: The words of the document, in order.
+        fields: The values of its fields.
+
+    Returns:
+        For each word of the query that is not under NOT: in each occurrence, the forms that it
+        finds there, counted.
+    """
+    found = evaluate(node, words, fields)
+    counts: dict[Leaf, Counter[str]] = {leaf: Counter() for leaf in leaves(node, negated=False)}
+    for start, end in found.occurrences:
+        for leaf, counter in counts.items():
+            counter.update(word.form for word in words[start:end] if finds(leaf, word))
+    return counts
 
 
 def admits(node: OneOf | Between, fields: Mapping[str, Any]) -> bool:
@@ -119,21 +162,19 @@ def minimal(spans: Iterable[Span]) -> list[Span]:
     ]
 
 
-def _spans(node: Node, terms: Sequence[str], fields: Mapping[str, Any]) -> Iterable[Span]:
+def _spans(node: Node, words: Sequence[Word], fields: Mapping[str, Any]) -> Iterable[Span]:
     match node:
-        case Term(text):
-            return [(i, i + 1) for i, term in enumerate(terms) if term == text]
-        case Prefix(text):
-            return [(i, i + 1) for i, term in enumerate(terms) if term.startswith(text)]
+        case Term() | Exact() | Prefix():
+            return [(i, i + 1) for i, word in enumerate(words) if finds(node, word)]
         case Phrase(parts):
-            found = [evaluate(part, terms, fields).spans for part in parts]
+            found = [evaluate(part, words, fields).spans for part in parts]
             chains = found[0]
             for spans in found[1:]:
                 chains = {(a[0], b[1]) for a in chains for b in spans if a[1] == b[0]}
             return chains
         case Near(left, right, within, ordered):
-            a = evaluate(left, terms, fields).spans
-            b = evaluate(right, terms, fields).spans
+            a = evaluate(left, words, fields).spans
+            b = evaluate(right, words, fields).spans
             pairs = _ahead(a, b, within)
             return pairs if ordered else pairs | _ahead(b, a, within)
     raise AssertionError(node)

@@ -196,6 +196,17 @@ def minimal(spans: Spans) -> Spans:
     return Spans(spans.start[kept], spans.end[kept])
 
 
+def coverage(occurrences: Spans, positions: Integers) -> Integers:
+    """How many occurrences each position lies in.
+
+    Args:
+        occurrences: Minimal spans.
+        positions: Positions of terms, (n).
+    """
+    begun = np.searchsorted(occurrences.start, positions, side="right")
+    return begun - np.searchsorted(occurrences.end, positions, side="right")
+
+
 def _distinct(start: Integers, end: Integers) -> Spans:
     order = np.lexsort((end, start))
     start, end = start[order], end[order]

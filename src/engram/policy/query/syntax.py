@@ -1,8 +1,9 @@
 """The query language: text to tree.
 
-    tax taxes               words, compared after analysis; side by side they are joined by AND
-    "tax cut"               an exact phrase
-    tax*                    a term that begins so
+    tax taxes               words in any inflection; side by side they are joined by AND
+    =taxes ="tax cuts"      words as they stand, but for case
+    "tax cut" "=tax cut"    a phrase; with a word of it as it stands
+    tax*                    all words that begin so
     {raise, new, put up}    alternatives: words, prefixes or phrases
     "{cut, reduce} tax*"    the same inside a phrase
     raise NEAR/3 tax        at most 3 words apart, in either order
@@ -13,6 +14,7 @@
     type:message            also type:{bill, vote}; so chamber:, party:, state:, speaker:"J. Adams"
 
 Words and quoted text are analysed as the documents are, so that `taxes` finds "tax" and "Tax's".
+What looks like an operator or like the syntax of another search engine is refused (`doubts`).
 """
 
 import re
@@ -24,11 +26,13 @@ from typing import Any
 
 from engram.policy import analyzer
 from engram.policy.document import CHAMBERS, DOC_TYPES
+from engram.policy.query import doubts
 from engram.policy.query.tree import (
     CHOICES,
     RANGES,
     And,
     Between,
+    Exact,
     Near,
     Node,
     Not,
@@ -53,9 +57,9 @@ FARTHEST = 100
 KNOWN = {"type": DOC_TYPES, "chamber": CHAMBERS}
 """Fields whose names are known beforehand."""
 
-_BARE = re.compile(r'[^\s(){}"“”]+')
-_IN_GROUP = re.compile(r'[^{}"“”,]+')
-_QUOTES = {'"': '"', "“": "”"}
+_BARE = re.compile(r'[^\s(){}"“”„«»＂]+')
+_IN_GROUP = re.compile(r'[^{}"“”„«»＂,]+')
+_QUOTES = {'"': '"', "“": "”", "„": "“", "”": "”", "«": "»", "＂": "＂"}
 _FIELD = re.compile(r"([^\W\d]\w*):")
 _DISTANCE = re.compile(r"(NEAR|BEFORE)(?:/(\d*))?$")
 _DAY = re.compile(r"([0-9]{4})(?:-([0-9]{2}))?(?:-([0-9]{2}))?$")
@@ -87,11 +91,29 @@ def parse(query: str | Node) -> Node:
     return _Parser(query).parse() if isinstance(query, str) else query
 
 
+def notes(query: str | Node) -> tuple[str, ...]:
+    """How parts of a query are read that a reader may have meant otherwise.
+
+    Args:
+        query: Text in the query language; a tree has no notes.
+
+    Raises:
+        QueryError: If it does not parse.
+    """
+    if not isinstance(query, str):
+        return ()
+    parser = _Parser(query)
+    parser.parse()
+    return tuple(dict.fromkeys(parser.notes))
+
+
 class _Parser:
     """Recursive descent over the characters of a query; `at` never rests on a space."""
 
     def __init__(self, text: str) -> None:
         self.text, self.at, self.depth = text, 0, 0
+        self.exact = False  # whether words are taken as they stand
+        self.notes: list[str] = []
 
     def parse(self) -> Node:
         if len(self.text) > LONGEST:
@@ -112,10 +134,33 @@ class _Parser:
         return _joint(Or, parts)
 
     def _all(self) -> Node:
-        parts = [self._not()]
-        while self._take("AND") or not (self._ended or self._here in ")}" or self._word == "OR"):
+        parts: list[Node] = []
+        bare: list[str] = []  # words side by side
+        joined = more = True
+        while more:
+            before = joined
+            start = self.at
             parts.append(self._not())
+            written = self.text[start : self.at].strip()
+            word = _BARE.fullmatch(written) and not _FIELD.match(written)
+            if not word:
+                self._note_words(bare)
+            elif isinstance(parts[-1], (Term, Exact, Prefix)):
+                bare.append(written)
+            joined = self._take("AND")
+            more = joined or not (self._ended or self._here in ")}" or self._word == "OR")
+            beside = not before or (more and not joined)
+            if word and beside and doubts.OPERATORS.match(written):
+                raise QueryError(start, doubts.of_small_operator(written))
+            if joined or not more:
+                self._note_words(bare)
         return _joint(And, parts)
+
+    def _note_words(self, bare: list[str]) -> None:
+        """Note how words side by side are read, and forget them."""
+        if len(set(bare)) > 1:
+            self.notes.append(doubts.note_of_words(bare))
+        bare.clear()
 
     def _not(self) -> Node:
         return Not(self._inner(self._not)) if self._take("NOT") else self._near()
@@ -156,6 +201,8 @@ class _Parser:
             return self._inner(self._group)
         if self._here in _QUOTES:
             return self._phrase()
+        if self._here == "=":
+            return self._as_it_stands(_BARE)
         word = self._word
         if not word:
             raise QueryError(self.at, f"a word is due before {self._here!r}; add one")
@@ -163,7 +210,29 @@ class _Parser:
             problem = f"{word} lacks what it joins; to search for the word, write it small"
             raise QueryError(self.at, problem)
         field = _FIELD.match(word)
+        if not field and (problem := doubts.of_word(word)):
+            raise QueryError(self.at, problem)
         return self._filter(field[1]) if field else self._words(self._run(_BARE))
+
+    def _as_it_stands(self, pattern: re.Pattern[str]) -> Node:
+        """What follows an equals sign: a word, a phrase, or alternatives."""
+        self.at += 1
+        here = self.text[self.at : self.at + 1]
+        if not here or here.isspace() or here in "(=":
+            problem = "an = belongs directly before a word, a phrase or braces, as in =taxes"
+            raise QueryError(self.at - 1, problem)
+        before, self.exact = self.exact, True
+        if here == "{":
+            node = self._inner(self._group)
+        elif here in _QUOTES:
+            node = self._phrase()
+        else:
+            start = self._run(pattern)
+            node = self._words(start)
+            if isinstance(node, Prefix):
+                raise QueryError(start, "a * takes words as they stand anyway; leave the = out")
+        self.exact = before
+        return node
 
     def _inner(self, rule: Callable[[], Node]) -> Node:
         self.depth += 1
@@ -193,7 +262,15 @@ class _Parser:
     def _alternative(self) -> Node:
         if not self._ended and self._here in _QUOTES:
             return self._phrase()
-        return self._words(self._run(_IN_GROUP))
+        if not self._ended and self._here == "=":
+            return self._as_it_stands(_IN_GROUP)
+        start = self._run(_IN_GROUP)
+        text = self.text[start : self.at]
+        if found := doubts.of_alternative(text):
+            raise QueryError(start + found[0], found[1])
+        if note := doubts.note_of_alternative(text):
+            self.notes.append(note)
+        return self._words(start)
 
     def _phrase(self) -> Node:
         """A quoted phrase: text, prefixes and groups one after the other."""
@@ -209,6 +286,8 @@ class _Parser:
                 self.at = found.end()
             else:
                 raise QueryError(self.at, f"{self._here!r} closes nothing; remove it")
+        if note := doubts.note_of_phrase(self.text[opened + 1 : self.at]):
+            self.notes.append(note)
         self._close(closing, opened)
         return self._joined(parts, opened)
 
@@ -222,20 +301,35 @@ class _Parser:
         return parts[0] if len(parts) == 1 else Phrase(tuple(parts))
 
     def _analysed(self, text: str, start: int) -> list[Node]:
-        """The terms of a text, and the prefixes: what stands before an asterisk."""
+        """The words of a text, and the prefixes: what stands before an asterisk."""
         nodes: list[Node] = []
         *before, last = text.split("*")
         for piece in before:
             spans = analyzer.spans(piece)
-            start += len(piece)
+            end = start + len(piece)
             if not spans or spans[-1][1] != len(piece):
-                raise QueryError(start, "a * belongs to the end of a word's beginning, as in tax*")
-            if start + 1 < len(self.text) and analyzer.spans(self.text[start + 1]):
-                raise QueryError(start, "a * can only end a word; put a space behind it")
-            nodes += map(Term, analyzer.terms(piece)[:-1])
-            nodes.append(Prefix(analyzer.lower(piece[spans[-1][0] :])))
-            start += 1
-        return [*nodes, *map(Term, analyzer.terms(last))]
+                raise QueryError(end, "a * belongs to the end of a word's beginning, as in tax*")
+            if end + 1 < len(self.text) and analyzer.spans(self.text[end + 1]):
+                raise QueryError(end, "a * can only end a word; put a space behind it")
+            *words, (_, beginning) = self._read(piece, start)
+            if isinstance(beginning, Exact) and not self.exact:
+                raise QueryError(end, "a * takes words as they stand anyway; leave the = out")
+            nodes += [node for _, node in words]
+            nodes.append(Prefix(analyzer.words(piece)[-1].folded))
+            start = end + 1
+        return nodes + [node for _, node in self._read(last, start)]
+
+    def _read(self, text: str, start: int) -> list[tuple[int, Node]]:
+        """The words of a text without asterisks, and where they stand in the query."""
+        found: list[tuple[int, Node]] = []
+        for word, (a, b) in zip(analyzer.words(text), analyzer.spans(text), strict=True):
+            run = text[:a].rsplit(maxsplit=1)[-1] if text[:a] and not text[a - 1].isspace() else ""
+            if self.exact or run.lstrip("([{'‘,;").startswith("="):
+                found.append((start + a, Exact(word.form)))
+            else:
+                shown = " ".join(text[a:b].split())
+                found.append((start + a, Term(word.stem, shown)))
+        return found
 
     def _filter(self, name: str) -> Node:
         field = name.lower()
@@ -246,9 +340,17 @@ class _Parser:
         start = self.at
         if field in RANGES:
             self._run(_BARE)
-            return self._range(field, self.text[start : self.at].strip(), start)
-        names = self._names(field)
-        return OneOf(field, tuple(dict.fromkeys(names)))
+            text = self.text[start : self.at].strip()
+            if meant := doubts.of_rest(field, text, self.text[self.at :]):
+                raise QueryError(start, f"a range has two dots and no space; write {meant}")
+            return self._range(field, text, start)
+        quoted = not self._ended and (self._here in _QUOTES or self._here == "{")
+        names = tuple(dict.fromkeys(self._names(field)))
+        if not quoted and field not in KNOWN and self._word[:1].isupper():
+            name = self.text[start : self.at].strip()
+            if self._word not in ("AND", "OR", "NOT") and not _FIELD.match(self._word):
+                self.notes.append(doubts.note_of_name(field, name, self._word))
+        return OneOf(field, names)
 
     def _names(self, field: str) -> Iterator[str]:
         """One name, or several in braces."""
@@ -286,6 +388,8 @@ class _Parser:
     def _range(self, field: str, text: str, start: int) -> Node:
         low, dots, high = text.partition("..")
         read: Callable[[str, int], tuple[Any, Any]] = _days if field == "date" else _numbers
+        if meant := doubts.of_range(field, text):
+            raise QueryError(start, f"{text!r} is no value of {field}:; write {meant}")
         ends = [read(end, start) if end else (None, None) for end in (low, high)]
         if not low and not high:
             raise QueryError(start, f"{field}: lacks a value; write {field}:{_EXAMPLES[field]}")

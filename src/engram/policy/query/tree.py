@@ -1,11 +1,11 @@
 """The tree of a query: what the parser returns, and what both engines translate.
 
-`Term`, `Prefix`, `Phrase`, `Near`, and `Or` over these, are *wordings*: they have a place in the
-text. `OneOf` and `Between` are *filters*: they look at the fields of a document and have none.
+`Term`, `Exact`, `Prefix`, `Phrase`, `Near`, and `Or` over these, are *wordings*: they have a place
+in the text. `OneOf` and `Between` are *filters*: they look at a document's fields and have none.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TypeAlias
 
@@ -18,10 +18,23 @@ RANGES = ("date", "congress")
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """An analysed term: equal to a term of the text.
+    """A word in any inflection: equal to the stem of a word of the text.
 
     Args:
-        text: What `analyzer.terms` makes of one word.
+        text: The stem, as `analyzer.terms` gives it for one word.
+        shown: The word as the query writes it; it does not count when trees are compared.
+    """
+
+    text: str
+    shown: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """A word as it stands, but for case: equal to the form of a word of the text.
+
+    Args:
+        text: The form, as `analyzer.words` gives it for one word.
     """
 
     text: str
@@ -29,10 +42,10 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """The beginning of a term: `tax*` is at each term that begins with "tax".
+    """The beginning of a word: `tax*` is at each word that begins with "tax".
 
     Args:
-        text: The beginning, in lower case and not stemmed, for terms are compared and not words.
+        text: The beginning, in lower case and without marks: words are compared folded.
     """
 
     text: str
@@ -43,7 +56,7 @@ class Phrase:
     """Wordings one directly after the other; an `Or` among them is a group of alternatives.
 
     Args:
-        parts: Two or more of `Term`, `Prefix`, `Phrase`, or `Or` of these.
+        parts: Two or more of `Term`, `Exact`, `Prefix`, `Phrase`, or `Or` of these.
     """
 
     parts: tuple["Node", ...]
@@ -127,7 +140,10 @@ class Between:
     high: date | int | None
 
 
-Node: TypeAlias = Term | Prefix | Phrase | Near | And | Or | Not | OneOf | Between
+Leaf: TypeAlias = Term | Exact | Prefix
+"""A part of a query that one word answers."""
+
+Node: TypeAlias = Term | Exact | Prefix | Phrase | Near | And | Or | Not | OneOf | Between
 """Any part of a query."""
 
 
@@ -147,7 +163,7 @@ def is_wording(node: Node) -> bool:
         node: Any node.
     """
     match node:
-        case Term() | Prefix() | Phrase() | Near():
+        case Term() | Exact() | Prefix() | Phrase() | Near():
             return True
         case Or(parts):
             return bool(parts) and all(map(is_wording, parts))
@@ -155,23 +171,39 @@ def is_wording(node: Node) -> bool:
             return False
 
 
-def leaves(node: Node) -> Iterator[Term | Prefix]:
-    """The terms and prefixes of a query from left to right, those under NOT too.
+def leaves(node: Node, negated: bool = True) -> Iterator[Leaf]:
+    """The words of a query from left to right.
 
     Args:
         node: Any node.
+        negated: Whether those under NOT are among them.
     """
     match node:
-        case Term() | Prefix():
+        case Term() | Exact() | Prefix():
             yield node
         case Phrase(parts) | And(parts) | Or(parts):
             for part in parts:
-                yield from leaves(part)
+                yield from leaves(part, negated)
         case Near(left, right):
-            yield from leaves(left)
-            yield from leaves(right)
-        case Not(part):
+            yield from leaves(left, negated)
+            yield from leaves(right, negated)
+        case Not(part) if negated:
             yield from leaves(part)
+
+
+def written(leaf: Leaf) -> str:
+    """A leaf as a query writes it.
+
+    Args:
+        leaf: A term, an exact word or a prefix.
+    """
+    match leaf:
+        case Term(text, shown):
+            return shown or text
+        case Exact(text):
+            return f"={text}"
+        case Prefix(text):
+            return f"{text}*"
 
 
 def universe(node: Node) -> Node:

@@ -1,7 +1,8 @@
 """Relate rates of terms to indicators, and say what may and may not be concluded."""
 
 from engram.policy.relate.conclusion import Conclusions, conclude
-from engram.policy.relate.indicators import INDICATORS, SIX, read_csv, read_indicators
+from engram.policy.relate.indicators import INDICATORS, SIX, read_indicators
+from engram.policy.relate.own_table import OwnTable, read_csv, read_table
 from engram.policy.relate.relation import Findings, Relation, relate
 from engram.policy.relate.report import report_findings
 
@@ -10,10 +11,12 @@ __all__ = [
     "SIX",
     "Conclusions",
     "Findings",
+    "OwnTable",
     "Relation",
     "conclude",
     "read_csv",
     "read_indicators",
+    "read_table",
     "relate",
     "report_findings",
 ]

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engram.policy.relate.prewhiten import EXACT
 from engram.policy.relate.yearly import Floats, Yearly, overlap
 
 MAX_ORDER = 4
@@ -19,15 +20,15 @@ class Causality(NamedTuple):
         cause: The series whose past may add.
         effect: The series to foretell.
         order: Lags p that are tested, by AIC.
-        toda_yamamoto_p: p-value in levels.
-        granger_p: p-value in first differences.
+        toda_yamamoto_p: p-value in levels; None where the pasts of both are collinear.
+        granger_p: p-value in first differences; None likewise.
     """
 
     cause: str
     effect: str
     order: int
-    toda_yamamoto_p: float
-    granger_p: float
+    toda_yamamoto_p: float | None
+    granger_p: float | None
 
 
 def assess_causality(
@@ -63,7 +64,8 @@ def assess_causality(
     order = _order(x, y)
     levels = past_adds(x, y, order, rng, extra=max(1, integration), draws=draws)
     differences = past_adds(np.diff(x), np.diff(y), order, rng, draws=draws)
-    return Causality(cause.name, effect.name, order, levels.p_value, differences.p_value)
+    p_values = (None if score is None else score.p_value for score in (levels, differences))
+    return Causality(cause.name, effect.name, order, *p_values)
 
 
 class Score(NamedTuple):
@@ -86,7 +88,7 @@ def past_adds(
     *,
     extra: int = 0,
     draws: int = DRAWS,
-) -> Score:
+) -> Score | None:
     """Test that the first lags of x are absent from the regression of y.
 
     With e the residuals of y without them, and Z those lags less what the other regressors
@@ -102,6 +104,9 @@ def past_adds(
         extra: Further lags of both that are in the regression and not tested.
         draws: Number of sign patterns.
 
+    Returns:
+        The test; None if the other regressors explain the lags of x, or y, exactly.
+
     References:
         Davidson and Flachaire (2008), The wild bootstrap, tamed at last, Journal of Econometrics
         146(1).
@@ -110,7 +115,10 @@ def past_adds(
     own = [y[lags - k : n - k] for k in range(1, lags + 1)]
     other = [x[lags - k : n - k] for k in range(1, lags + 1)]
     base = np.column_stack([np.ones(n - lags), *own, *other[order:]])
-    e, z = _left(base, y[lags:]), _left(base, np.column_stack(other[:order]))
+    target, tested = y[lags:], np.column_stack(other[:order])
+    e, z = _left(base, target), _left(base, tested)
+    if _explained(z, tested) or _explained(e[:, None], target[:, None]):
+        return None
     scores = z * e[:, None]
     # orthonormal columns make the statistic a squared length; flips leave the middle term as it is
     parts, _ = np.linalg.qr(scores)
@@ -118,6 +126,14 @@ def past_adds(
     signs = rng.choice([-1.0, 1.0], (draws, len(e)))
     drawn = ((signs @ parts) ** 2).sum(1)
     return Score(found, float((1 + (drawn >= found - 1e-9).sum()) / (1 + draws)))
+
+
+def _explained(left: Floats, columns: Floats) -> bool:
+    """Whether what a regression leaves of any combination of columns is only rounding."""
+    spread = np.linalg.norm(columns - columns.mean(0), axis=0)
+    if (spread == 0).any():
+        return True
+    return bool(np.linalg.svd(left / spread, compute_uv=False).min() <= EXACT)
 
 
 def _order(x: Floats, y: Floats) -> int:
@@ -131,6 +147,8 @@ def _order(x: Floats, y: Floats) -> int:
         design = np.column_stack([np.ones(n - MAX_ORDER), *past])
         left = _left(design, target)
         _, spread = np.linalg.slogdet(left.T @ left / len(target))
+        if not np.isfinite(spread):  # this order foretells a combination of both exactly
+            return order
         scores.append(spread + 2 * 2 * design.shape[1] / len(target))
     return 1 + int(np.argmin(scores))
 

@@ -38,6 +38,7 @@ def conclude(findings: Findings) -> Conclusions:
         "Anything about documents that are not in the record, or years in which its mix of "
         "documents changed: read coverage and composition first.",
     ]
+    may_not += [f"Anything about {name}: {why}." for name, why in findings.excluded.items()]
     if not findings.surviving and not findings.nonsense.failed:
         may_not.append(
             "That there is no relation: a weaker one, a slow one, or one that held for a few "
@@ -80,12 +81,13 @@ def _survivor(findings: Findings, relation: Relation) -> str:
     p_value = relation.family[relation.best]
     sentence = (
         f"What their own pasts do not foretell of {beside.term} and {beside.indicator} goes "
-        f"together: r = {at.pearson.estimate:.2f} ({at.pearson.low:.2f} to "
-        f"{at.pearson.high:.2f}) with {beside.indicator} {_when(at.lag, beside.term)}; "
+        f"together: r = {_signed(at.pearson.estimate)} ({_signed(at.pearson.low)} to "
+        f"{_signed(at.pearson.high)}) with {beside.indicator} {_when(at.lag, beside.term)}; "
         f"p = {_p(p_value)} among all {findings.looks} looks."
     )
     for test in (relation.forward, relation.backward):
-        if max(test.toda_yamamoto_p, test.granger_p) <= ALPHA:
+        found = [p for p in (test.toda_yamamoto_p, test.granger_p) if p is not None]
+        if len(found) == 2 and max(found) <= ALPHA:
             sentence += f" The past of {test.cause} helps to foretell {test.effect}."
     if relation.breaks:
         sentence += f" How they go together changes in {_listed(relation.breaks)}."
@@ -99,7 +101,7 @@ def _misleads(relation: Relation) -> bool:
 def _trap(findings: Findings, relation: Relation) -> str:
     beside = relation.beside
     return (
-        f"{beside.term} and {beside.indicator} correlate by {beside.levels:.2f} in levels "
+        f"{beside.term} and {beside.indicator} correlate by {_signed(beside.levels)} in levels "
         f"(p = {_p(beside.naive_p)} if years were independent) and by "
         f"{_signed(beside.differences.estimate)} in yearly changes "
         f"({_signed(beside.differences.low)} to {_signed(beside.differences.high)}): both drift "

@@ -1,4 +1,4 @@
-"""The catalogue of indicators, and series from a table of the user's own."""
+"""The catalogue of indicators."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,11 @@ from engram.series import Series
 
 MONTHS = 12
 """Months that a yearly mean needs."""
+
+FEDERAL = "federal-series"
+"""The table that comes with Engram."""
+FIRST_TREASURY_YEARS = 1791
+"""The year of that table whose receipts and outlays are those of 1789-1791."""
 
 Table = Mapping[str, np.ndarray]
 """Columns by name."""
@@ -43,7 +48,7 @@ def read_indicators(names: Sequence[str] | None = None) -> tuple[list[Series], d
     """Read indicators of the catalogue.
 
     Args:
-        names: Names of the catalogue; all six of the study when None.
+        names: Names of the catalogue; the six of the study, which come with Engram, when None.
 
     Returns:
         The series, one value a year, and the SHA-256 of each file read, by its name.
@@ -54,7 +59,7 @@ def read_indicators(names: Sequence[str] | None = None) -> tuple[list[Series], d
     series, hashes = [], {}
     for name in SIX if names is None else names:
         indicator = _known(name)
-        path = data.path(indicator.source)
+        path = _path(name, indicator)
         hashes[path.name] = data.sha256_of(path)
         try:
             by_year = indicator.read(_read(path))
@@ -62,40 +67,10 @@ def read_indicators(names: Sequence[str] | None = None) -> tuple[list[Series], d
             raise ValueError(
                 f"{path} is not the table of {name} ({error}); replace it with a complete copy"
             ) from error
-        series.append(_series(indicator.label, by_year, indicator.unit))
+        taken = {one.name for one in series}
+        label = f"{indicator.label} ({name})" if indicator.label in taken else indicator.label
+        series.append(_series(label, by_year, indicator.unit))
     return series, hashes
-
-
-def read_csv(path: str | Path, year: str = "", columns: Sequence[str] = ()) -> list[Series]:
-    """Read indicators from a table of your own: a column of years or dates, and one for each.
-
-    Several rows in a year, such as months, are averaged.
-
-    Args:
-        path: A csv file with a header.
-        year: The column of years or ISO dates; the first column when empty.
-        columns: The indicators; all other columns of numbers when empty.
-
-    Returns:
-        A series for each column, named after it.
-
-    Raises:
-        ValueError: If the file cannot be read, or a column is missing or holds no numbers.
-    """
-    table = _read(path)
-    year = year or next(iter(table))
-    missing = [name for name in (year, *columns) if name not in table]
-    if missing:
-        raise ValueError(f"{path} has no column {missing}; it has {list(table)}")
-    years = _years(table[year], f"{path}: column {year!r}")
-    numeric = [name for name in table if name != year and table[name].dtype.kind in "iuf"]
-    chosen = list(columns) or numeric
-    if not chosen:
-        raise ValueError(f"{path} has no column of numbers beside {year!r}; add one")
-    text = [name for name in chosen if name not in numeric]
-    if text:
-        raise ValueError(f"{path} holds text in {text}; mend it, or choose columns of numbers")
-    return [_series(name, _yearly_mean(years, table[name]), "") for name in chosen]
 
 
 def _known(name: str) -> Indicator:
@@ -109,9 +84,21 @@ def _known(name: str) -> Indicator:
     return INDICATORS[name]
 
 
+def _path(name: str, indicator: Indicator) -> Path:
+    try:
+        return data.path(indicator.source)
+    except data.DataError as error:
+        alike = [
+            other for other, one in INDICATORS.items()
+            if one.source == FEDERAL and (one.label == indicator.label or name in other)
+        ]  # fmt: skip
+        hint = f"; or take {alike[0]}, which comes with Engram" if alike else ""
+        raise ValueError(f"{error}{hint}") from error
+
+
 def _read(path: str | Path) -> Table:
     try:
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, comment="#")
     except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
         raise ValueError(f"{path} is not a readable csv file ({error}); give another") from error
     return {str(name): table[name].to_numpy() for name in table.columns}
@@ -155,6 +142,30 @@ def _growth(name: str) -> Callable[[Table], ByYear]:
     return read
 
 
+def _federal(name: str) -> Callable[[Table], ByYear]:
+    return lambda table: (table["year"], table[name])
+
+
+def _federal_change(name: str) -> Callable[[Table], ByYear]:
+    """Change over the year before, in percent."""
+    return lambda table: (
+        table["year"][1:],
+        100 * (table[name][1:] / table[name][:-1] - 1),
+    )
+
+
+def _share_of_output(name: str) -> Callable[[Table], ByYear]:
+    """A share of GDP in percent; both are given in dollars, in millions and in billions."""
+    return lambda table: (table["year"], table[name] / table["gdp_billion_usd"] / 10)
+
+
+def _surplus(table: Table) -> ByYear:
+    """Receipts less outlays, in percent of outlays; the first entry covers three years."""
+    spent = table["outlays_million_usd"]
+    surplus = 100 * (table["receipts_million_usd"] - spent) / spent
+    return table["year"], np.where(table["year"] == FIRST_TREASURY_YEARS, np.nan, surplus)
+
+
 def _top_rate(table: Table) -> ByYear:
     years = np.unique(table["year"])
     rates = table["incomeTaxRate"]
@@ -168,6 +179,67 @@ def _long_rate(table: Table) -> ByYear:
 
 
 INDICATORS: dict[str, Indicator] = {
+    "bea-growth": Indicator(
+        "real GDP",
+        "% a year",
+        FEDERAL,
+        _federal_change("real_gdp_billion_2017_usd"),
+        "Growth of real GDP, 1930-2023, calendar years; BEA, NIPA table 1.1.6.",
+    ),
+    "bls-inflation": Indicator(
+        "consumer prices",
+        "% a year",
+        FEDERAL,
+        _federal_change("cpi_u"),
+        "Growth of the consumer price index, 1914-2024, means of calendar years; BLS, CPI-U.",
+    ),
+    "bls-unemployment": Indicator(
+        "unemployment",
+        "% of labour force",
+        FEDERAL,
+        _federal("unemployment_percent"),
+        "Unemployment, 1929-2024, means of calendar years; BLS; of 14 and older to 1946, of 16 "
+        "and older since.",
+    ),
+    "treasury-debt": Indicator(
+        "federal debt",
+        "% of GDP",
+        FEDERAL,
+        _share_of_output("debt_million_usd"),
+        "Public debt outstanding at the end of the fiscal year (Treasury), of the GDP of the "
+        "calendar year (BEA), 1929-2023.",
+    ),
+    "omb-receipts": Indicator(
+        "federal receipts",
+        "% of GDP",
+        FEDERAL,
+        _share_of_output("receipts_million_usd"),
+        "Receipts of the fiscal year (OMB, table 1.1), of the GDP of the calendar year (BEA), "
+        "1929-2023.",
+    ),
+    "statute-top-rate": Indicator(
+        "top income tax rate",
+        "%",
+        FEDERAL,
+        _federal("top_rate_percent"),
+        "Highest marginal rate of the federal income tax, 1913-2026, by statute.",
+    ),
+    "omb-outlays": Indicator(
+        "federal outlays",
+        "% of GDP",
+        FEDERAL,
+        _share_of_output("outlays_million_usd"),
+        "Outlays of the fiscal year (OMB, table 1.1), of the GDP of the calendar year (BEA), "
+        "1929-2023.",
+    ),
+    "treasury-surplus": Indicator(
+        "federal surplus",
+        "% of outlays",
+        FEDERAL,
+        _surplus,
+        "Receipts less outlays, of outlays, 1792-2024, fiscal years; Treasury to 1900, OMB since. "
+        "1843 has six months.",
+    ),
     "growth": Indicator(
         "real GDP per head",
         "% a year",
@@ -221,5 +293,8 @@ INDICATORS: dict[str, Indicator] = {
 }
 """The indicators by name."""
 
-SIX = ("growth", "inflation", "unemployment", "debt", "receipts", "top-rate")
-"""The six of the study."""
+SIX = (
+    "bea-growth", "bls-inflation", "bls-unemployment", "treasury-debt", "omb-receipts",
+    "statute-top-rate",
+)  # fmt: skip
+"""The six of the study, all from federal publications, which come with Engram."""

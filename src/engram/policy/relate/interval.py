@@ -131,8 +131,10 @@ def _block_length(x: Floats, ys: Floats) -> float:
     moving = products[np.ptp(products, axis=1) > 0]
     if not len(moving):
         return 1.0
-    lengths = optimal_block_length(moving.T)["stationary"].to_numpy()
-    return float(np.clip(np.nanmax(lengths), 1.0, len(x) / 4))
+    with np.errstate(divide="ignore", invalid="ignore"):  # rare events have no spectrum at zero
+        lengths = optimal_block_length(moving.T)["stationary"].to_numpy()
+    known = lengths[~np.isnan(lengths)]
+    return float(np.clip(known.max(initial=1.0), 1.0, len(x) / 4))
 
 
 def _critical(share: float) -> float:

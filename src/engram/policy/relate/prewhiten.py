@@ -10,6 +10,8 @@ from engram.policy.relate.yearly import Floats, Yearly
 
 MAX_ORDER = 8
 """Longest memory that is tried, in years; short series try n / 12."""
+EXACT = 1e-7
+"""Share of a series' spread below which innovations are taken for rounding."""
 
 
 class Innovations(NamedTuple):
@@ -53,6 +55,20 @@ def innovations(series: Yearly, max_order: int | None = None) -> Innovations:
     left[order:] = target - design @ coefficients
     left[~series.observed] = np.nan
     return Innovations(left, order, coefficients)
+
+
+def is_foretold(series: Yearly) -> bool:
+    """Whether the past of a series foretells it exactly, so that no innovations are left.
+
+    Straight lines, other polynomials, exponentials and strict cycles, such as a mark at every
+    fourth year, are. What is left of them is rounding, which says nothing of a relation.
+
+    Args:
+        series: The series.
+    """
+    left = innovations(series).values
+    left = left[np.isfinite(left)]
+    return len(left) < 2 or float(np.std(left)) <= EXACT * float(np.std(series.values))
 
 
 def normal_scores(values: Floats) -> Floats:

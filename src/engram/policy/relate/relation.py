@@ -1,7 +1,7 @@
 """Relate rates of terms to indicators: every test, and the one verdict that follows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from engram.policy.relate.lag import (
     moved,
 )
 from engram.policy.relate.multiplicity import DRAWS, Flips, benjamini_hochberg, sign_flips
-from engram.policy.relate.prewhiten import innovations, lagged_design, normal_scores
+from engram.policy.relate.prewhiten import innovations, is_foretold, lagged_design, normal_scores
 from engram.policy.relate.stationarity import Stationarity, assess_stationarity
 from engram.policy.relate.yearly import Floats, Yearly, overlap, yearly
 from engram.series import Series
@@ -95,6 +95,7 @@ class Findings:
         control: Name of a real series that cannot be related; empty where there is none.
         control_p: Its p-value over terms and lags; None where there is none.
         seed: Seed of all resampling.
+        excluded: Why a term or an indicator could not be tested at all, by name.
     """
 
     terms: list[Yearly]
@@ -108,6 +109,7 @@ class Findings:
     control: str
     control_p: float | None
     seed: int
+    excluded: dict[str, str] = field(default_factory=dict)
 
     @property
     def looks(self) -> int:
@@ -134,7 +136,8 @@ def relate(
     """Relate rates of terms to indicators.
 
     One test decides: sign flips of the normal scores of pre-whitened series, max-T over terms ×
-    indicators × lags. All else describes.
+    indicators × lags. All else describes. A term or indicator that cannot be tested, as one that
+    never changes, is left out, and the findings say why.
 
     Args:
         terms: Rates by year, a series each.
@@ -150,11 +153,11 @@ def relate(
         The findings.
 
     Raises:
-        ValueError: If there is no term or indicator, two have one name, or one is too short.
+        ValueError: If there is no term or indicator, two have one name, or none can be tested.
     """
     _check(terms, indicators, lags, draws, nonsense)
     streams = np.random.default_rng(seed).spawn(4)
-    of_terms, of_indicators = ([yearly(one) for one in series] for series in (terms, indicators))
+    of_terms, of_indicators, excluded = _testable(terms, indicators)
     steps = tuple(range(-lags, lags + 1))
     sifted = sift(of_terms, of_indicators, steps, streams[0], draws)
     everything = [*of_terms, *of_indicators]
@@ -164,7 +167,7 @@ def relate(
     relations = [
         _relation(of_terms[i], of_indicators[j], sifted, (i, j), steps, discovery[i, j], order,
                   streams[1], replicates)
-        for i, j in product(range(len(terms)), range(len(indicators)))
+        for i, j in product(range(len(of_terms)), range(len(of_indicators)))
     ]  # fmt: skip
     name, p_value = _control(of_terms, control, steps, streams[2], draws)
     return Findings(
@@ -179,7 +182,51 @@ def relate(
         name,
         p_value,
         seed,
+        excluded,
     )
+
+
+def _testable(
+    terms: Sequence[Series], indicators: Sequence[Series]
+) -> tuple[list[Yearly], list[Yearly], dict[str, str]]:
+    """The series that can be tested, and why the others cannot."""
+    excluded: dict[str, str] = {}
+    of_terms = _read(terms, (), excluded)
+    of_indicators = _read(indicators, of_terms, excluded)
+    of_indicators = [one for one in of_indicators if _has_innovations(one, of_terms, excluded)]
+    of_terms = [one for one in of_terms if _has_innovations(one, of_indicators, excluded)]
+    if not of_terms or not of_indicators:
+        raise ValueError(f"nothing is left to relate: {'; '.join(excluded.values())}")
+    return of_terms, of_indicators, excluded
+
+
+def _read(
+    series: Sequence[Series], beside: Sequence[Yearly], excluded: dict[str, str]
+) -> list[Yearly]:
+    """The series by year that share enough years with others; of the rest the reason is kept."""
+    found = []
+    for one in series:
+        try:
+            by_year = yearly(one)
+            for other in beside:
+                overlap(other, by_year)
+        except ValueError as error:
+            excluded[one.name] = str(error)
+        else:
+            found.append(by_year)
+    return found
+
+
+def _has_innovations(series: Yearly, beside: Sequence[Yearly], excluded: dict[str, str]) -> bool:
+    """Whether something is left of a series once its past is known; if not, the reason is kept."""
+    for part in (series, *(overlap(series, other)[0] for other in beside)):
+        if is_foretold(part):
+            excluded[series.name] = (
+                f"{part.name!r} is foretold exactly by its own past in {part.first}-{part.last}, "
+                "as straight lines and strict cycles are: nothing is left of it to relate"
+            )
+            return False
+    return True
 
 
 def sift(

@@ -1,5 +1,7 @@
 """The findings as a report: what to conclude first, then levels beside differences, then why."""
 
+from collections.abc import Sequence
+
 from engram.policy.relate.conclusion import conclude
 from engram.policy.relate.control import ALPHA
 from engram.policy.relate.relation import Findings, Relation
@@ -15,6 +17,7 @@ def report_findings(report: Report, findings: Findings) -> None:
         findings: What relating them found.
     """
     may, may_not = conclude(findings)
+    report.answer(may[0])
     for sentence in may:
         report.note(f"May be concluded: {sentence}")
     for sentence in may_not:
@@ -186,9 +189,22 @@ def _causality(findings: Findings) -> Table:
         "Whether the past of one foretells the other",
         ["past of", "foretells", "years back", "Toda–Yamamoto p", "Granger p"],
         rows,
-        f"{len(rows)} tests, each at its own level: about {round(ALPHA * len(rows))} come out at "
-        "5% by chance. Toda and Yamamoto's is in levels, Granger's in yearly changes. To foretell "
-        "is not to cause.",
+        f"{_by_chance(rows)} Toda and Yamamoto's is in levels, Granger's in yearly changes; – "
+        "where the pasts of both are collinear, so that the test cannot be run. To foretell is not "
+        "to cause.",
+    )
+
+
+def _by_chance(rows: Sequence[Sequence[str | int | float | None]]) -> str:
+    """How many of the tests come out where nothing is related."""
+    tests = sum(p is not None for row in rows for p in row[-2:])
+    if not tests:
+        return "No test could be run."
+    one = 1 - (1 - ALPHA) ** tests
+    return (
+        f"{tests} tests, each at its own level of {100 * ALPHA:.0f}%: where nothing is related, "
+        f"{ALPHA * tests:.2g} come out on average, and at least one with a chance of "
+        f"{100 * one:.0f}% if they were independent."
     )
 
 

@@ -14,6 +14,10 @@ MAX_GAP = 2
 """Missing years in a row that are filled in; a longer gap ends the span."""
 MIN_YEARS = 30
 """Fewer years carry no statement about a relation in time."""
+ROUNDING = 1e-9
+"""Share of the largest value up to which changes are taken for rounding."""
+SMALLEST, LARGEST = 1e-100, 1e100
+"""Sizes whose powers floating-point numbers hold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +33,8 @@ class Yearly:
         unit: Unit of the values.
 
     Raises:
-        ValueError: If there are fewer than 30 years, or the values never change.
+        ValueError: If there are fewer than 30 years, the values never change, or their size
+            is beyond what floating-point numbers can square.
     """
 
     name: str
@@ -44,8 +49,16 @@ class Yearly:
                 f"{self.name!r} has {len(self.values)} consecutive years; a relation needs "
                 f"{MIN_YEARS}: bring a longer series, or one without long gaps"
             )
-        if np.ptp(self.values) == 0:
-            raise ValueError(f"{self.name!r} never changes; leave it out")
+        largest = float(np.abs(self.values).max())
+        if np.ptp(self.values) <= ROUNDING * largest:
+            shown = f"is always {self.values[0]:g}" if not np.ptp(self.values) else (
+                f"stays within rounding of {self.values[0]:g}")  # fmt: skip
+            raise ValueError(f"{self.name!r} never changes: it {shown}; leave it out")
+        if not SMALLEST < largest < LARGEST:
+            raise ValueError(
+                f"{self.name!r} has values of a size of {largest:.1e}, beyond what can be squared; "
+                "use another unit"
+            )
 
     def __len__(self) -> int:
         return len(self.values)

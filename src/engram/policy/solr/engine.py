@@ -6,6 +6,7 @@ and dispersion of a query are then one request, however many groups there are. F
 by page, and the one matcher counts. Both ways give equal counts; only the time differs.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ import numpy as np
 
 from engram.index import Hits
 from engram.policy import analyzer
+from engram.policy.analyzer import Word
 from engram.policy.document import Document
 from engram.policy.engine import (
     Context,
@@ -21,14 +23,19 @@ from engram.policy.engine import (
     Label,
     Passage,
     Tally,
+    WordForms,
     check_grouping,
     ordered,
+    ranked_forms,
     searched,
 )
-from engram.policy.query import Node, parse
+from engram.policy.query import Node, Prefix, parse
+from engram.policy.query.functional import finds
+from engram.policy.query.tree import Leaf, Term, leaves
+from engram.policy.query.values import resolve
 from engram.policy.solr.client import Solr, SolrError
-from engram.policy.solr.schema import STORED, decode
-from engram.policy.solr.translate import Translation
+from engram.policy.solr.schema import STORED, TERMS, WORDS, decode, exact
+from engram.policy.solr.translate import Literal, Translation
 from engram.policy.solr.verify import verify
 
 PAGE = 5000
@@ -36,6 +43,9 @@ PAGE = 5000
 
 TEXTS = 50
 """Documents a request, where their text travels too."""
+
+_FORMS = 300
+"""Most forms whose counts one request asks for."""
 
 _BY_ID = "id asc"
 _BY_DATE = "date asc,id asc"
@@ -60,6 +70,8 @@ class SolrEngine:
 
     def __init__(self, solr: Solr) -> None:
         self._solr = solr
+        self.notes: tuple[str, ...] = ()
+        self._names: dict[str, list[str]] = {}
 
     def tally(self, query: str | Node, by: str | None = "year") -> Tally:
         """Count documents and occurrences, with their denominators; see `Engine.tally`.
@@ -69,7 +81,7 @@ class SolrEngine:
             by: One of `GROUPINGS`; None for one group of all.
         """
         check_grouping(by)
-        node = parse(query)
+        node = self._resolved(query)
         asked = self._translate(node)
         buckets = self._buckets(asked, by)
         groups = ordered(set(buckets))
@@ -98,7 +110,7 @@ class SolrEngine:
             by: One of `GROUPINGS`; None for one group of all.
         """
         check_grouping(by)
-        node = parse(query)
+        node = self._resolved(query)
         asked = self._translate(node)
         found = {hit.id: hit.occurrences for hit in self._matched(asked, node, by, _BY_ID)}
         fields = ["id", "n_tokens", *_group_fields(by)]
@@ -126,7 +138,7 @@ class SolrEngine:
             offset: So many better ones are left out.
         """
         _check_page(limit, offset)
-        node = parse(query)
+        node = self._resolved(query)
         asked = self._translate(node)
         if not asked.exact:
             found = sorted(
@@ -155,7 +167,7 @@ class SolrEngine:
             width: Characters of text to the left and to the right.
         """
         _check_page(limit, offset)
-        node = parse(query)
+        node = self._resolved(query)
         asked = self._translate(node)
         total = int(self.tally(node, None).occurrences.sum()) if asked.exact else None
         page: list[tuple[str, slice]] = []
@@ -174,6 +186,24 @@ class SolrEngine:
             for span in found.of(i)[wanted]
         ]
         return Context(tuple(passages), seen if total is None else total)
+
+    def forms(self, query: str | Node) -> tuple[WordForms, ...]:
+        """Which forms of words were counted; see `Engine.forms`.
+
+        Args:
+            query: The query.
+        """
+        node = self._resolved(query)
+        asked = self._translate(node)
+        found = self._count_forms(asked) if asked.exact else None
+        counts: dict[Leaf, Counter[str]] = {leaf: Counter() for leaf in leaves(node, negated=False)}
+        for token, count in (found or self._read_forms(asked, node)).items():
+            stem, _, form = token.partition("=")
+            word = Word(stem, form, analyzer.fold(form))
+            for leaf, counter in counts.items():
+                if count and finds(leaf, word):
+                    counter[form] += count
+        return ranked_forms(counts)
 
     def fetch(self, ids: Sequence[str]) -> list[Document]:
         """Return documents with their text; see `Engine.fetch`.
@@ -196,19 +226,83 @@ class SolrEngine:
     def _translate(self, node: Node) -> Translation:
         return Translation(node, self._expand)
 
-    def _expand(self, prefix: str, most: int) -> list[str]:
-        """The first terms of the index that begin so."""
-        answer = self._solr.get(
+    def _resolved(self, query: str | Node) -> Node:
+        """The tree of a query, with names in filters as the collection has them."""
+        node = parse(query)
+        try:
+            return resolve(node, self._held)
+        except ValueError:
+            self._names.clear()  # it may hold more by now
+            return resolve(node, self._held) if self._held("type") else node
+
+    def _held(self, field: str) -> list[str]:
+        """The names that the collection has in a field."""
+        if field not in self._names:
+            name = _group_fields(field)[0]
+            facet = {"names": {"type": "terms", "field": name, "limit": -1}}
+            found = self._solr.query({"query": "*:*", "limit": 0, "facet": facet})["facets"]
+            buckets = found["names"]["buckets"] if found["count"] else []
+            self._names[field] = [bucket["val"] for bucket in buckets]
+        return self._names[field]
+
+    def _expand(self, leaf: Leaf, most: int) -> list[str]:
+        """The first terms `stem=form` of the index that a word or a prefix finds."""
+        prefix = isinstance(leaf, Prefix)
+        field = WORDS if prefix else TERMS
+        answer = self._solr.form(
             "/terms",
             **{
-                "terms.fl": "text",
-                "terms.prefix": prefix,
+                "terms.fl": field,
+                "terms.prefix": leaf.text if prefix else f"{leaf.text}=",
                 "terms.sort": "index",
                 "terms.limit": most,
                 "json.nl": "flat",
             },
         )
-        return answer["terms"]["text"][::2]
+        found = answer["terms"][field][::2]
+        return [term.partition("=")[2] for term in found] if prefix else found
+
+    def _forms_of(self, token: str) -> list[str]:
+        """The terms `stem=form` that a term stands for."""
+        return [token] if "=" in token else self._expand(Term(token), _FORMS)
+
+    def _count_forms(self, asked: Translation) -> Counter[str] | None:
+        """How often each form stands in the occurrences, as terms `stem=form`, counted by Solr.
+
+        A place of a phrase has one form at each of its words, so that the phrase with one word
+        replaced by each of its forms counts them.
+
+        Returns:
+            The counts; None if they are too many for one request.
+        """
+        counted: list[tuple[str, Literal]] = []
+        for literal in asked.literals:
+            for i, token in enumerate(literal):
+                forms = self._forms_of(token)
+                counted += [(form, (*literal[:i], form, *literal[i + 1 :])) for form in forms]
+                if len(counted) > _FORMS:
+                    return None
+        sums = {f"s{i}": f"sum({asked.count(phrase)})" for i, (_, phrase) in enumerate(counted)}
+        body = self._body(asked, asked.documents, [], _BY_ID)
+        facets = self._solr.query({**body, "limit": 0, "facet": sums})["facets"]
+        found: Counter[str] = Counter()
+        for i, (form, _) in enumerate(counted):
+            found[form] += round(facets.get(f"s{i}", 0))
+        return found
+
+    def _read_forms(self, asked: Translation, node: Node) -> Counter[str]:
+        """The same, from the texts."""
+        found: Counter[str] = Counter()
+        entries = self._stream(asked, asked.documents, list(STORED), _BY_ID, TEXTS)
+        for part in _batches(entries, TEXTS):
+            documents = [decode(entry) for entry in part]
+            places = verify(node, documents)
+            for i, document in enumerate(documents):
+                if places.occurrences[i]:
+                    words = analyzer.words(searched(document))
+                    for first, last in places.of(i):
+                        found.update(map(exact, words[first : last + 1]))
+        return found
 
     def _buckets(self, asked: Translation, by: str | None) -> dict[Label, dict[str, Any]]:
         """The groups of the admitted documents, with what Solr counts in each."""

@@ -1,8 +1,10 @@
 """A store into Solr: batch by batch, as often as one likes, and counted at the end.
 
 The id is Solr's unique key, so that sending a document again replaces it. Each carries the name of
-its segment: a push skips the segments that Solr holds whole and sends the others from their start.
-A push that was killed, or whose Solr was, is therefore simply repeated.
+its segment and view: a push skips those that Solr holds whole, sends the others from their start,
+and removes what the store held once and has replaced. A push that was killed, or whose Solr was, is
+therefore simply repeated. A collection that holds anything else is refused before a document is
+sent.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,7 +18,7 @@ from engram.policy.embedded.opened import OpenSegment
 from engram.policy.embedded.segment import installed
 from engram.policy.engine import searched
 from engram.policy.solr.client import Solr, SolrError
-from engram.policy.solr.schema import analyse, create_collection, create_schema, encode
+from engram.policy.solr.schema import analyse, create_collection, create_schema, encode, exact
 from engram.policy.store import Store
 
 BATCH = 500
@@ -58,7 +60,8 @@ class Pushed:
         documents: Documents that the collection holds now, as many as the store.
         tokens: Their terms, as many as the store's.
         sent: Documents that were sent; the others were there before.
-        removed: Documents of other segments that were removed.
+        removed: Documents that were removed: those that the store has replaced, and with `prune`
+            those that are not of the store.
     """
 
     documents: int
@@ -87,15 +90,17 @@ def push(
         What was done.
 
     Raises:
-        SolrError: If Solr fails, analyses text otherwise than Engram, or holds other counts than
-            the store in the end.
+        SolrError: If Solr fails, analyses text otherwise than Engram, holds documents that are not
+            the store's, or holds other counts than the store in the end.
     """
     create_collection(solr, shards)
     create_schema(solr)
-    wanted = {
-        entry.sha256: Held(entry.documents, entry.tokens) for entry in store.manifest.segments
-    }
+    wanted = {entry.name: Held(entry.documents, entry.tokens) for entry in store.manifest.segments}
+    solr.get("/update", commit="true")  # else what others have just sent is not seen
     before = held(solr)
+    own = {entry.sha256 for entry in store.manifest.segments} | set(store.manifest.retired)
+    if not prune:
+        _refuse_others(solr, before, own)
     total, tokens = (sum(counts) for counts in zip((0, 0), *wanted.values(), strict=True))
     there = sum(entry.documents for name, entry in wanted.items() if before.get(name) == entry)
     sent = 0
@@ -106,7 +111,12 @@ def push(
                 if progress:
                     progress(there + sent, total)
     found = _commit(solr, wanted)
-    removed = _remove(solr, found, wanted) if prune else 0
+    old = {
+        name: entry
+        for name, entry in found.items()
+        if name not in wanted and (prune or _base(name) in own)
+    }
+    removed = _remove(solr, old)
     _check(solr, wanted)
     return Pushed(total, tokens, sent, removed)
 
@@ -149,11 +159,13 @@ def _documents(path: Path) -> Iterator[tuple[Document, int]]:
     segment = OpenSegment(path, installed())
     try:
         tokens = segment.column("tokens")
-        for start in range(0, segment.size, READ):
-            ids = segment.ids(range(start, min(start + READ, segment.size)))
+        numbers = segment.numbers()
+        for start in range(0, len(numbers), READ):
+            page = numbers[start : start + READ]
+            ids = segment.ids(page)
             found = {document.id: document for document in segment.fetch(ids)}
-            for place, id_ in enumerate(ids):
-                yield found[id_], int(tokens[start + place])
+            for number, id_ in zip(page, ids, strict=True):
+                yield found[id_], int(tokens[number])
     finally:
         segment.close()
 
@@ -175,11 +187,11 @@ def _batches(
 
 
 def _compare(solr: Solr, document: Document) -> None:
-    """Refuse a Solr that makes other terms of a text: counts would differ."""
+    """Refuse a Solr that indexes other terms than it is sent: counts would differ."""
     text = searched(document)[:SAMPLE]
-    if analyse(solr, text) != analyzer.terms(text):
+    if analyse(solr, text) != [{word.stem, exact(word)} for word in analyzer.words(text)]:
         raise SolrError(
-            f"Solr at {solr.url} makes other terms of {document.id!r} than Engram does; use a "
+            f"Solr at {solr.url} makes other terms of {document.id!r} than it was sent; use a "
             "Solr 9, and a collection whose types Engram made"
         )
 
@@ -201,9 +213,25 @@ def _commit(solr: Solr, wanted: Mapping[str, Held]) -> dict[str | None, Held]:
     return found
 
 
-def _remove(solr: Solr, found: Mapping[str | None, Held], wanted: Mapping[str, Held]) -> int:
-    """Remove the documents of other segments, and of none; return how many they were."""
-    strange = {name: entry for name, entry in found.items() if name not in wanted}
+def _base(name: str | None) -> str:
+    """The segment that a document of that name is of, whatever the view."""
+    return (name or "").partition("-")[0]
+
+
+def _refuse_others(solr: Solr, before: Mapping[str | None, Held], own: set[str]) -> None:
+    """Refuse a collection that holds documents of another store, or of none."""
+    strange = sum(entry.documents for name, entry in before.items() if _base(name) not in own)
+    if strange:
+        raise SolrError(
+            f"{solr.url} holds {strange} documents that are not in the store; nothing was sent. "
+            "Remove them (--prune), or give the store a collection of its own"
+        )
+
+
+def _remove(solr: Solr, strange: Mapping[str | None, Held]) -> int:
+    """Remove the documents of some segments, or of none; return how many they were."""
+    if not strange:
+        return 0
     for name in strange:
         query = "{!term f=segment v=$segment}" if name else "{!bool must=$all must_not=$segment}"
         named = {"segment": name} if name else {"all": "*:*", "segment": "segment:*"}

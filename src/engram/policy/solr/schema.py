@@ -1,55 +1,67 @@
 """The Solr schema of a collection: types and fields, made through the Schema API.
 
-The text is analysed by Solr's own chain, which is the chain of `analyzer`: UAX#29 words, without
-possessive endings, in lower case, stemmed by Porter. Queries arrive already analysed, so that the
-query side only splits at spaces.
+The text is analysed before it is sent, so that the one analyzer decides what a word is, whatever
+Solr's version. The field of terms gets `stem=form` for each word, of which Solr makes two terms at
+one position: `stem=form`, which an exact word of a query finds, and `stem`. The field of words gets
+`folded=stem=form` once for each form of a document: there prefixes are looked up.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, Final
 
-from engram.policy.analyzer import LONGEST
+from engram.policy.analyzer import Word, words
 from engram.policy.document import Document
 from engram.policy.engine import searched
 from engram.policy.query.tree import key
 from engram.policy.solr.client import Solr, SolrError
 
 TEXT: Final = "text"
-"""The field that is searched: the text of a document, or its title if it has no text."""
+"""The field that holds what is searched: the text of a document, or its title if it has none."""
 
-_INDEX_CHAIN: Final = {
-    "tokenizer": {"name": "standard", "maxTokenLength": str(LONGEST)},
-    "filters": [
-        {"name": "englishPossessive"},
-        {"name": "lowercase"},
-        {"name": "porterStem"},
-        # gives no term a payload, but says how one would be read: then `payload_score` adds up 1
-        # for each term of each place where a phrase stands, and so counts phrases exactly
-        {"name": "numericPayload", "payload": "1", "typeMatch": "none"},
-    ],
-}
-_QUERY_CHAIN: Final = {"tokenizer": {"name": "whitespace", "maxTokenLen": str(LONGEST)}}
+TERMS: Final = "terms"
+"""The field of the terms of the text."""
+
+WORDS: Final = "words"
+"""The field of the forms of the text, for prefixes."""
+
+_SPACES: Final = {"tokenizer": {"name": "whitespace", "maxTokenLen": "4096"}}
 
 FIELD_TYPES: Final[tuple[dict[str, Any], ...]] = (
     {
-        "name": "engram_text",
+        "name": "engram_terms",
         "class": "solr.TextField",
-        "indexAnalyzer": _INDEX_CHAIN,
-        "queryAnalyzer": _QUERY_CHAIN,
+        "indexAnalyzer": {
+            **_SPACES,
+            "filters": [
+                {
+                    "name": "patternCaptureGroup",
+                    "pattern": "^([^=]+)=",
+                    "preserve_original": "true",
+                },
+                # gives no term a payload, but says how one would be read: then `payload_score`
+                # adds up 1 for each term of each place where a phrase stands, and so counts
+                # phrases exactly
+                {"name": "numericPayload", "payload": "1", "typeMatch": "none"},
+            ],
+        },
+        "queryAnalyzer": _SPACES,
     },
+    {"name": "engram_words", "class": "solr.TextField", "analyzer": _SPACES},
 )
 """Types of our own; the others are those that every Solr has."""
 
 
 def _field(name: str, kind: str, **options: bool) -> dict[str, Any]:
-    return {"name": name, "type": kind, "indexed": True, "stored": True, **options}
+    return {"name": name, "type": kind, "indexed": True, "stored": True} | options
 
 
 _KEPT: Final = {"indexed": False, "docValues": False}
 
 FIELDS: Final[tuple[dict[str, Any], ...]] = (
-    _field(TEXT, "engram_text", omitNorms=True),
+    _field(TEXT, "string", **_KEPT),
+    _field(TERMS, "engram_terms", stored=False, omitNorms=True),
+    _field(WORDS, "engram_words", stored=False, omitNorms=True, omitTermFreqAndPositions=True),
     _field("text_is_title", "boolean"),
     _field("title", "string", **_KEPT),
     _field("url", "string", **_KEPT),
@@ -62,6 +74,7 @@ FIELDS: Final[tuple[dict[str, Any], ...]] = (
     _field("chamber", "string"),
     _field("speaker", "string"),
     _field("speaker_key", "string", stored=False),
+    _field("printed", "string"),
     _field("party", "string"),
     _field("party_key", "string", stored=False),
     _field("state", "string"),
@@ -74,7 +87,7 @@ FIELDS: Final[tuple[dict[str, Any], ...]] = (
 
 
 _AS_THEY_ARE: Final = (
-    "doc_type", "title", "congress", "session", "chamber", "source", "url"
+    "doc_type", "title", "congress", "session", "chamber", "source", "url", "printed"
 )  # fmt: skip
 
 STORED: Final = ("id", TEXT, "text_is_title", "date", "speaker", "party", "state", *_AS_THEY_ARE)
@@ -129,16 +142,36 @@ def create_collection(solr: Solr, shards: int = 1) -> bool:
     return False
 
 
-def analyse(solr: Solr, text: str) -> list[str]:
-    """The terms that Solr makes of a text.
+def analyse(solr: Solr, text: str) -> list[set[str]]:
+    """The terms that Solr makes of a text, those of each position.
 
     Args:
         solr: The collection, with its schema made.
         text: Any text.
     """
-    asked = {"analysis.fieldname": TEXT, "analysis.fieldvalue": text}
-    found = solr.form("/analysis/field", **asked)["analysis"]["field_names"][TEXT]
-    return [token["text"] for token in found["index"][-1]] if found else []
+    sent = " ".join(exact(word) for word in words(text))
+    asked = {"analysis.fieldname": TERMS, "analysis.fieldvalue": sent}
+    found = solr.form("/analysis/field", **asked)["analysis"]["field_names"][TERMS]
+    terms: dict[int, set[str]] = {}
+    for token in found["index"][-1] if found else ():
+        terms.setdefault(token["position"], set()).add(token["text"])
+    return list(terms.values())
+
+
+def exact(word: Word) -> str:
+    """The term of a word as it stands.
+
+    Args:
+        word: A word of a text.
+    """
+    return f"{word.stem}={word.form}"
+
+
+def _indexed(found: Iterable[Word]) -> dict[str, str]:
+    """The fields of terms and words, as they are sent."""
+    found = list(found)
+    forms = sorted({f"{word.folded}={exact(word)}" for word in found})
+    return {TERMS: " ".join(map(exact, found)), WORDS: " ".join(forms)}
 
 
 def encode(document: Document, n_tokens: int, segment: str) -> dict[str, Any]:
@@ -154,6 +187,7 @@ def encode(document: Document, n_tokens: int, segment: str) -> dict[str, Any]:
     entry = {
         "id": document.id,
         TEXT: searched(document),
+        **_indexed(words(searched(document))),
         "text_is_title": not document.text,
         "date": f"{document.date.isoformat()}T00:00:00Z",
         "year": document.date.year,

@@ -13,6 +13,10 @@ What Solr computes exactly, and what it only narrows down:
     OR of ANDs     documents exact; occurrences counted by the matcher
     too much       more than `MOST` terms in its literal phrases or clauses: narrowed down
 
+A word in any inflection is the term of its stem, an exact word the term `stem=form` at the same
+position. Where a query has both of one stem, the stem is replaced by its forms, so that no two
+terms of its literal phrases stand at one position.
+
 A phrase of m terms is counted by `payload_score`, which adds up 1 for each of its terms wherever
 it stands; a term by `termfreq`.
 """
@@ -22,9 +26,12 @@ from datetime import date
 from itertools import product
 from typing import NamedTuple
 
+from engram.policy.analyzer import stem_of
 from engram.policy.query.tree import (
     And,
     Between,
+    Exact,
+    Leaf,
     Near,
     Node,
     Not,
@@ -36,9 +43,9 @@ from engram.policy.query.tree import (
     leaves,
     universe,
 )
-from engram.policy.solr.schema import TEXT
+from engram.policy.solr.schema import TERMS, WORDS
 
-MOST = 256
+MOST = 800
 """Most terms in the literal phrases of a query, and in its clauses: Solr takes 1024 clauses."""
 
 EVERY = "*:*"
@@ -57,8 +64,8 @@ FIELD = {
 _LARGEST = 2**31 - 1
 
 Literal = tuple[str, ...]
-Expand = Callable[[str, int], list[str]]
-"""The terms of the index that begin so, at most so many."""
+Expand = Callable[[Leaf, int], list[str]]
+"""The terms `stem=form` of the index that a word or a prefix finds, at most so many."""
 
 
 class Matching(NamedTuple):
@@ -78,19 +85,21 @@ class Translation:
 
     Args:
         node: The query.
-        expand: Looks up the terms of a prefix.
+        expand: Looks up the forms of a stem and of a prefix.
     """
 
     def __init__(self, node: Node, expand: Expand) -> None:
         self.params: dict[str, str] = {}
         """Parameters that the syntax names."""
         self._expand, self._terms = expand, 0
-        self._expanded: dict[str, list[str]] = {}
+        self._expanded: dict[Leaf, list[str]] = {}
         self.universe = self._documents(universe(node)).query
         """The documents that the filters admit."""
         self.documents, exact = self._documents(node)
         """The documents that match, or might if the translation is not exact."""
-        found = literals(node, self._prefix)
+        found = literals(node, self._forms)
+        self.literals = found or []
+        """The literal phrases whose places are the occurrences, if the translation is exact."""
         self.exact = exact and found is not None
         """Whether Solr counts alone; else the matcher has to look at each document's text."""
         self.occurrences = self._sum(found) if self.exact and found else None
@@ -106,18 +115,30 @@ class Translation:
         self.params[name] = text
         return f"${name}"
 
-    def _prefix(self, text: str) -> list[str] | None:
-        if text not in self._expanded:
-            self._expanded[text] = self._expand(text, MOST + 1)
-        found = self._expanded[text]
+    def _forms(self, leaf: Leaf) -> list[str] | None:
+        if leaf not in self._expanded:
+            self._expanded[leaf] = self._expand(leaf, MOST + 1)
+        found = self._expanded[leaf]
         return found if len(found) <= MOST else None
+
+    def count(self, literal: Literal) -> str:
+        """A function of a document: how often a literal phrase stands in it.
+
+        Args:
+            literal: One of `literals`, or one made of them.
+        """
+        words = self.name(" ".join(literal))
+        if len(literal) == 1:
+            return f"termfreq({TERMS},{words})"
+        scored = f"{{!payload_score f={TERMS} func=sum operator=phrase v={words}}}"
+        return f"div(def(query({self.name(scored)}),0),{len(literal)})"
 
     def _documents(self, node: Node) -> Matching:  # noqa: PLR0911  one for each kind of node
         match node:
-            case Term(text):
-                return self._leaf("term", TEXT, text)
+            case Term() | Exact():
+                return self._leaf("term", TERMS, term(node))
             case Prefix(text):
-                return self._leaf("prefix", TEXT, text)
+                return self._leaf("prefix", WORDS, text)
             case Phrase():
                 return self._phrase(node)
             case Near():
@@ -145,11 +166,11 @@ class Translation:
         return Matching(self._parsed(parser, field, text), True)
 
     def _phrase(self, node: Phrase) -> Matching:
-        found = literals(node, self._prefix)
+        found = literals(node, self._forms)
         if found is None or self._terms + sum(map(len, found)) > MOST:
             return Matching(self._all(node.parts).query, False)
         return self._some(
-            [self._leaf("field", TEXT, " ".join(phrase), len(phrase)) for phrase in found]
+            [self._leaf("field", TERMS, " ".join(phrase), len(phrase)) for phrase in found]
         )
 
     def _all(self, parts: Iterable[Node]) -> Matching:
@@ -160,10 +181,10 @@ class Translation:
         return Matching(f"{{!bool{clauses}}}" if clauses else EVERY, exact)
 
     def _any(self, parts: list[Node]) -> Matching:
-        words = [part.text for part in parts if isinstance(part, Term)]
-        found = [self._documents(part) for part in parts if not isinstance(part, Term)]
+        words = [term(part) for part in parts if isinstance(part, Term | Exact)]
+        found = [self._documents(part) for part in parts if not isinstance(part, Term | Exact)]
         if words:  # one clause, however many they are
-            found.append(self._leaf("terms", TEXT, "\n".join(words)))
+            found.append(self._leaf("terms", TERMS, "\n".join(words)))
         return self._some(found)
 
     def _some(self, found: list[Matching]) -> Matching:
@@ -179,44 +200,63 @@ class Translation:
         return Matching(f"{{!bool must={self.name(EVERY)} must_not={self.name(part.query)}}}", True)
 
     def _sum(self, found: list[Literal]) -> str:
-        each = [self._count(literal) for literal in found]
+        each = [self.count(literal) for literal in found]
         return each[0] if len(each) == 1 else f"sum({','.join(each)})"
 
-    def _count(self, literal: Literal) -> str:
-        words = self.name(" ".join(literal))
-        if len(literal) == 1:
-            return f"termfreq({TEXT},{words})"
-        scored = f"{{!payload_score f={TEXT} func=sum operator=phrase v={words}}}"
-        return f"div(def(query({self.name(scored)}),0),{len(literal)})"
+
+def term(leaf: Term | Exact) -> str:
+    """The term of the index that a word finds.
+
+    Args:
+        leaf: A word in any inflection, or one as it stands.
+    """
+    return leaf.text if isinstance(leaf, Term) else f"{stem_of(leaf.text)}={leaf.text}"
 
 
-def literals(node: Node, expand: Callable[[str], list[str] | None]) -> list[Literal] | None:
+def literals(node: Node, expand: Callable[[Leaf], list[str] | None]) -> list[Literal] | None:
     """The literal phrases whose places are the occurrences of a query in a document it matches.
 
     Args:
         node: The query.
-        expand: The terms that begin so; None if they are too many.
+        expand: The terms `stem=form` that a word or a prefix finds; None if they are too many.
 
     Returns:
         Phrases none of which contains another: then no place of one contains one of another,
         and the occurrences are all their places. None if the query is not of that kind.
     """
-    found = _wordings(node, expand, sure=True)
+    found = _parted(_wordings(node, expand, sure=True), expand)
     distinct = set(found or ())
     if found is None or sum(map(len, distinct)) > MOST:
         return None
     return sorted(phrase for phrase in distinct if not _parts(phrase) & distinct)
 
 
+def _parted(
+    found: list[Literal] | None, expand: Callable[[Leaf], list[str] | None]
+) -> list[Literal] | None:
+    """The phrases with each stem replaced by its forms where one of these is in a phrase, too."""
+    if found is None:
+        return None
+    mixed = {word.partition("=")[0] for phrase in found for word in phrase if "=" in word}
+    parted: list[Literal] = []
+    for phrase in found:
+        choices = [expand(Term(word)) if word in mixed else [word] for word in phrase]
+        chains = _chained([None if some is None else [(x,) for x in some] for some in choices])
+        if chains is None:
+            return None
+        parted += chains
+    return parted
+
+
 def _wordings(  # noqa: PLR0911  one for each kind of node
-    node: Node, expand: Callable[[str], list[str] | None], sure: bool
+    node: Node, expand: Callable[[Leaf], list[str] | None], sure: bool
 ) -> list[Literal] | None:
     """Phrases of a node that is matched for sure, or of one that may be matched."""
     match node:
-        case Term(text):
-            return [(text,)]
-        case Prefix(text):
-            terms = expand(text)
+        case Term() | Exact():
+            return [(term(node),)]
+        case Prefix():
+            terms = expand(node)
             return None if terms is None else [(term,) for term in terms]
         case Phrase(parts):
             return _chained([_wordings(part, expand, sure) for part in parts])

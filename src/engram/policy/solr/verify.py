@@ -1,6 +1,6 @@
 """The matcher, over the texts that Solr returns: what Solr cannot state exactly is counted here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.policy import analyzer
+from engram.policy.analyzer import Word
 from engram.policy.document import Document
 from engram.policy.engine import searched
 from engram.policy.query import functional, spans
 from engram.policy.query.spans import Spans
-from engram.policy.query.tree import Between, Node, OneOf, Prefix, Term, leaves
+from engram.policy.query.tree import Between, Leaf, Node, OneOf, Term, leaves
 
 
 class Verified(NamedTuple):
@@ -46,8 +47,7 @@ def verify(node: Node, documents: Sequence[Document]) -> Verified:
         node: The query.
         documents: The documents.
     """
-    texts = [analyzer.terms(searched(document)) for document in documents]
-    placed: dict[Node, Spans] = {leaf: _place(leaf, texts) for leaf in set(leaves(node))}
+    placed = _placed(set(leaves(node)), documents)
     fields = [_fields(document) for document in documents]
 
     def admit(part: OneOf | Between) -> NDArray[np.bool_]:
@@ -60,22 +60,36 @@ def verify(node: Node, documents: Sequence[Document]) -> Verified:
     return Verified(found.matched, occurrences, minimal)
 
 
-def _place(leaf: Term | Prefix, texts: list[list[str]]) -> Spans:
-    """Where a term or a prefix stands in the texts."""
-    found = [_positions(leaf, terms) for terms in texts]
-    document = np.repeat(np.arange(len(texts)), [len(places) for places in found])
-    first = np.fromiter(chain.from_iterable(found), dtype=np.int64, count=len(document))
-    return spans.place(document, first)
+def _placed(wanted: set[Leaf], documents: Sequence[Document]) -> dict[Node, Spans]:
+    """Where each leaf of a query stands in some documents, in one pass over their words."""
+    stems = {leaf.text: leaf for leaf in wanted if isinstance(leaf, Term)}
+    others = wanted - set(stems.values())
+    found: dict[Leaf, tuple[list[int], list[int]]] = {leaf: ([], []) for leaf in wanted}
+    for number, document in enumerate(documents):
+        text = searched(document)
+        for place_, stem in enumerate(analyzer.terms(text) if stems else ()):
+            if stem in stems:
+                numbers, places = found[stems[stem]]
+                numbers.append(number)
+                places.append(place_)
+        if others:
+            for leaf, places in _positions(others, analyzer.words(text)):
+                found[leaf][0].extend([number] * len(places))
+                found[leaf][1].extend(places)
+    return {
+        leaf: spans.place(np.array(numbers, dtype=np.int64), np.array(places, dtype=np.int64))
+        for leaf, (numbers, places) in found.items()
+    }
 
 
-def _positions(leaf: Term | Prefix, terms: list[str]) -> list[int]:
-    if isinstance(leaf, Prefix):
-        return [i for i, term in enumerate(terms) if term.startswith(leaf.text)]
-    places, at = [], -1
-    for _ in range(terms.count(leaf.text)):  # both count and index run at the speed of C
-        at = terms.index(leaf.text, at + 1)
-        places.append(at)
-    return places
+def _positions(leaves: set[Leaf], words: Sequence[Word]) -> Iterator[tuple[Leaf, list[int]]]:
+    """Where exact words and prefixes stand; each form is compared once."""
+    places: dict[Word, list[int]] = {}
+    for i, word in enumerate(words):
+        places.setdefault(word, []).append(i)
+    for leaf in leaves:
+        found = (at for word, at in places.items() if functional.finds(leaf, word))
+        yield leaf, sorted(chain.from_iterable(found))
 
 
 def _fields(document: Document) -> dict[str, object]:

@@ -92,7 +92,10 @@ def report_rates(
                 f"Language of tax increase and decrease by {by}",
                 [one.name for one in series],
                 y_label="occurrences per million words",
-                caption="Bands: 95% of a quasi-Poisson count; words come in bursts.",
+                caption="Bands: 95% interval of a quasi-Poisson count; words come in bursts. Most "
+                "years have a single message. Where a message is so short that its band is far "
+                "wider than the others, the band is cut, and the figure says so.",
+                clip=True,
             )
         )
 

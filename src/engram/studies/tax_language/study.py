@@ -9,6 +9,7 @@ from engram.journal import Journal
 from engram.policy.engine import Engine
 from engram.policy.relate import INDICATORS, SIX, relate, report_findings
 from engram.report import Report
+from engram.studies.tax_language.control import control, report_control
 from engram.studies.tax_language.findings import (
     report_plantings,
     report_rates,
@@ -16,7 +17,7 @@ from engram.studies.tax_language.findings import (
     report_trap,
 )
 from engram.studies.tax_language.language import TERMS, Counts, as_counts, count, rates
-from engram.studies.tax_language.record import Record, open_record
+from engram.studies.tax_language.record import EMBEDDED, Record, open_record
 
 DocType = Literal["message", "speech", "bill", "record", "statute"]
 
@@ -28,9 +29,12 @@ class TaxLanguage:
 
     Args:
         store: A store made by `engram policy ingest`, as a path or URL; the corpora when None.
-        corpora: Sources of the catalogue to ingest, once, into the user's cache.
+        corpora: Sources of the catalogue to ingest, once, into the user's cache; by default the
+            annual messages that come with Engram.
+        indicators: Names of the indicators; the federal series that come with Engram by default.
         doc_type: The type of documents that is counted; rates over a mix of types follow the mix.
         generated: Use the generated record, in which it is known what is related.
+        control: Put the same test to a generated record, too, as a positive control.
         lags: Largest lag in years, before and after.
         draws: Sign patterns of the test that decides.
         replicates: Resamples of the bootstrap intervals.
@@ -46,9 +50,11 @@ class TaxLanguage:
     )
 
     store: str | None = None
-    corpora: tuple[str, ...] = ("annual-messages", "presidential-speeches")
+    corpora: tuple[str, ...] = (EMBEDDED,)
+    indicators: tuple[str, ...] = SIX
     doc_type: DocType = "message"
     generated: bool = False
+    control: bool = True
     lags: int = 5
     draws: int = 1999
     replicates: int = 999
@@ -63,6 +69,11 @@ class TaxLanguage:
             value = getattr(self, field)
             if value < least:
                 raise ValueError(f"{field} is {value}; give at least {least}")
+        unknown = [name for name in self.indicators if name not in INDICATORS]
+        if unknown or not self.indicators:
+            raise ValueError(
+                f"indicators are {list(self.indicators)}; choose some of {', '.join(INDICATORS)}"
+            )
         if self.generated and self.store:
             raise ValueError(f"generated with store {self.store}: choose one of them")
 
@@ -72,9 +83,10 @@ class TaxLanguage:
         Raises:
             ValueError: If the record or an indicator cannot be read, or too few years are left.
         """
-        journal.expect(1 + 2 * len(TERMS))
+        controlled = self.control and not self.generated
+        journal.expect(1 + 2 * len(TERMS) + controlled)
         with open_record(
-            self.store, self.corpora, self.generated, self.seed, self.workers
+            self.store, self.corpora, self.indicators, self.generated, self.seed, self.workers
         ) as record:
             report.provenance.data.update(record.sha256)
             for note in (*record.notes, *describe(self, record)):
@@ -105,6 +117,9 @@ class TaxLanguage:
         report_findings(report, findings)
         if record.plantings:
             report_plantings(report, findings, record.plantings)
+        if controlled:
+            planted = journal.once("positive control", partial(control, self.seed, self.draws))
+            report_control(report, planted["rows"])
 
     def _count(self, journal: Journal, engine: Engine, term: str, by: str) -> Counts:
         work = partial(count, engine, term, self.doc_type, by)
@@ -119,7 +134,9 @@ def describe(study: TaxLanguage, record: Record) -> list[str]:
         for term, query in TERMS.items()
     ]
     if not record.plantings:
-        notes += [f"{INDICATORS[name].label}: {INDICATORS[name].about}" for name in SIX]
+        notes += [
+            f"{INDICATORS[name].label}: {INDICATORS[name].about}" for name in study.indicators
+        ]
     return notes
 
 

@@ -1,0 +1,390 @@
+"""What a network carries from call to call inside `stream`, kept outside of its modules.
+
+The states belong to the stream, one for each place at which a layer is used. Copies of a network,
+other threads, and calls outside the `with` block therefore never meet them.
+"""
+
+import sys
+import threading
+import weakref
+from collections.abc import Iterator
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from engram.neuron.surroundings import check_situation, situation, suspendable_frame, usual
+
+Path = tuple[int, ...]
+"""The modules of a network whose calls led to a layer, outermost first, and the layer, by id."""
+Use = tuple[Path, int]
+"""A place at which a layer is used, and how often it was used there before in the same call."""
+
+
+class _Thread(threading.local):
+    """What this thread is doing: the streams it has open, and the depth of `OverTime` calls."""
+
+    def __init__(self) -> None:
+        self.streams: tuple[Stream, ...] = ()
+        self.folded = 0
+
+
+here = _Thread()
+
+
+@final
+class Stream:
+    """The states that the layers of one network carry, and the call in progress.
+
+    A layer that is used at several places of the network, or several times at one place, has a
+    state for each use. A call that raises leaves all states as they were.
+
+    Args:
+        net: A network, or a layer.
+        kind: The class of the layers that carry state.
+        single_step: Whether calls pass one step instead of a chunk.
+    """
+
+    def __init__(self, net: nn.Module, kind: type[nn.Module], *, single_step: bool) -> None:
+        self.net = net
+        self.kind = kind
+        self.single_step = single_step
+        self.states: dict[Use, Any] = {}
+        self.owner = suspendable_frame()
+        self.layers: dict[int, nn.Module] = {}
+        self.containers: dict[int, nn.Module] = {}
+        self._situation = situation()
+        self._usual = usual()
+        self._handled: BaseException | None = None
+        self._path: Path = ()
+        self._places: dict[Path, Path] = {}
+        self._uses: dict[Path, int] = {}  # of each place, in every call
+        self._used: dict[Path, int] = {}  # so far, in the call in progress
+        self._pending: dict[Use, Any] = {}
+        self.strangers: weakref.WeakSet[nn.Module] = weakref.WeakSet()
+
+    def open(self) -> None:
+        """Makes this the innermost stream of the thread."""
+        self.admit()
+        here.streams = (*here.streams, self)
+
+    def close(self) -> None:
+        """Ends the stream, in whatever order streams end."""
+        here.streams = tuple(stream for stream in here.streams if stream is not self)
+        for container in self.containers.values():
+            _unwatch(container)
+        # where another thread closes it, the one that opened it still lists it
+        self.owner = self._handled = None
+        for held in (self.layers, self.containers, self.states, self._pending):
+            held.clear()
+
+    def admit(self) -> None:
+        """Takes in the layers of the network, those added since it was opened included."""
+        parents: dict[int, list[nn.Module]] = {}
+        new: list[nn.Module] = []
+        for name, module in self.net.named_modules():
+            for child in module.children():
+                parents.setdefault(id(child), []).append(module)
+            if isinstance(module, self.kind) and id(module) not in self.layers:
+                check_causal(module, name)
+                new.append(module)
+        for layer in new:
+            self.layers[id(layer)] = layer
+        while new:
+            for container in parents.get(id(new.pop()), []):
+                if id(container) not in self.containers:
+                    self.containers[id(container)] = container
+                    _watch(container)
+                    new.append(container)
+
+    @property
+    def calling(self) -> bool:
+        """Whether a call of the network, or of a part of it, is in progress."""
+        return bool(self._path)
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the `with` block stands in a generator or coroutine that is not running."""
+        return self.owner is not None and self.owner.f_back is None
+
+    def enter(self, module: nn.Module) -> None:
+        """Notes that a part of the network is called."""
+        if not self._path:
+            self._begin()
+            if torch.compiler.is_compiling():
+                _check_not_exported(module)  # torch would not report that the call raised
+            else:
+                self._handled = sys.exc_info()[1]
+        self._path = (*self._path, id(module))
+
+    def leave(self, module: nn.Module, *, returned: bool) -> None:
+        """Notes that the call ended, and keeps the new states if the whole call went well."""
+        if self._path and self._path[-1] == id(module):
+            self._path = self._path[:-1]
+            if not self._path and returned:
+                self._commit()
+            elif not self._path:
+                self._pending = {}
+
+    def raised(self) -> bool:
+        """Whether an exception is being handled that was not when the call began."""
+        return sys.exc_info()[1] is not self._handled
+
+    def use(self, layer: nn.Module) -> Use:
+        """Which use of a layer its call is."""
+        if not self._path:
+            self._begin()
+        path = (*self._path, id(layer))
+        place = self._places.get(path)
+        if place is None:
+            place = self._place(path, layer)
+        before = self._used.get(place, 0)
+        if before >= self._uses.get(place, before + 1):
+            self._refuse_uses(place, "more")
+        self._used[place] = before + 1
+        return place, before
+
+    def state(self, use: Use) -> Any:
+        """The state to start from at this use; None is rest."""
+        return self.states.get(use)
+
+    def keep(self, use: Use, state: Any) -> None:
+        """Notes the state after this use of a layer; it counts once the whole call went well."""
+        if not torch.compiler.is_compiling() and not (usual() and self._usual):
+            check_situation(self._situation)
+        self._pending[use] = state
+        if not self._path:
+            self._commit()
+
+    def states_of(self, layer: nn.Module) -> dict[Use, Any]:
+        """The states of a layer at all its uses, as the call in progress has left them."""
+        both = self.states | self._pending
+        return {use: state for use, state in both.items() if use[0][-1] == id(layer)}
+
+    def put(self, layer: nn.Module, state: Any) -> None:
+        """Replaces the state of a layer that has one use."""
+        uses = list(self.states_of(layer)) or [((id(layer),), 0)]
+        place = uses[0][0]
+        self._places.setdefault(place, place)
+        self.states[uses[0]] = state
+        self._pending.pop(uses[0], None)
+
+    def detach(self, layers: set[int]) -> None:
+        """Cuts the graph behind the states of these layers, by id."""
+        for states in (self.states, self._pending):
+            for use, state in states.items():
+                if use[0][-1] in layers:
+                    states[use] = detached(state)
+
+    def name_of(self, layer: nn.Module) -> str:
+        """How an error names a layer."""
+        names = [name for name, module in self.net.named_modules() if module is layer]
+        return f"{type(layer).__name__} at {names[0] if names and names[0] else 'the top'!r}"
+
+    def _begin(self) -> None:
+        self._used = {}
+        self._pending = {}
+
+    def _commit(self) -> None:
+        for place, used in self._used.items():
+            if self._uses.setdefault(place, used) != used:
+                self._refuse_uses(place, str(used))
+        self.states.update(self._pending)
+        self._pending = {}
+
+    def _place(self, path: Path, layer: nn.Module) -> Path:
+        """The place a path leads to: one that was reached from further out or in is the same."""
+        same = {
+            place
+            for known, place in self._places.items()
+            if known[-len(path) :] == path or path[-len(known) :] == known
+        }
+        if len(same) > 1:
+            raise ValueError(
+                f"{self.name_of(layer)} is used at {len(same)} places of the network and carries a "
+                "state at each: inside stream() call the network itself, not the part that several "
+                "of these places share"
+            )
+        place = same.pop() if same else path
+        self._places[path] = place
+        return place
+
+    def _refuse_uses(self, place: Path, used: str) -> None:
+        raise ValueError(
+            f"{self.name_of(self.layers[place[-1]])} was used {self._uses[place]} times in an "
+            f"earlier call and {used} in this one; which state belongs to which use is not known: "
+            "inside stream() use a layer equally often in every call, and call the network the "
+            "same way each time, or give each use a layer of its own"
+        )
+
+
+def stream_of(layer: nn.Module, *, stateful: bool = True) -> Stream | None:
+    """The innermost stream of this thread that the layer belongs to.
+
+    Args:
+        layer: A layer that may carry state.
+        stateful: Whether it has a state to carry; one that has none needs only to be called from
+            the network.
+
+    Raises:
+        ValueError: The stream stands in a generator or coroutine that is suspended, or it is not
+            known whether the layer should carry its state.
+    """
+    streams = here.streams
+    if len(streams) == 1 and id(layer) in streams[0].layers and streams[0].owner is None:
+        if torch.compiler.is_compiling():
+            _check_not_exported(layer)
+        return streams[0]
+    suspended = None
+    for stream in reversed(streams):
+        if id(layer) not in stream.layers and not _joins(layer, stream, stateful):
+            continue
+        if torch.compiler.is_compiling():
+            _check_compiled(layer, stream)
+        elif stream.suspended:
+            suspended = stream
+            continue
+        if len(streams) > 1:
+            _check_nesting(layer, stream)
+        return stream
+    if suspended is not None and suspended.owner is not None:
+        name = suspended.owner.f_code.co_qualname
+        raise ValueError(
+            f"{suspended.name_of(layer)} is streamed by {name}(), which is suspended: "
+            "whether this call continues that stream is not known; finish or close() it first, "
+            "call a copy.deepcopy of the network, or make it a contextlib.contextmanager if the "
+            "stream is meant for its caller"
+        )
+    return None
+
+
+def _joins(layer: nn.Module, stream: Stream, stateful: bool) -> bool:
+    """Whether a layer that the stream does not know yet belongs to it."""
+    if not stateful or torch.compiler.is_compiling():
+        return stream.calling
+    if not stream.calling and layer in stream.strangers:
+        return False
+    stream.admit()
+    if id(layer) in stream.layers:
+        return True
+    if stream.calling:
+        raise ValueError(
+            f"{type(layer).__name__} is called by {type(stream.net).__name__} inside stream() but "
+            "is not one of its submodules; whether it should carry its state is not known: make "
+            "it an attribute of the module that calls it, or keep several in an nn.ModuleList"
+        )
+    stream.strangers.add(layer)
+    return False
+
+
+def _check_compiled(layer: nn.Module, stream: Stream) -> None:
+    """Raises ValueError where a graph of this call could not be right for the next."""
+    _check_not_exported(layer)
+    if stream.owner is not None:
+        raise ValueError(
+            "a compiled network cannot tell whether the generator or coroutine that streams it is "
+            "suspended: open stream() in an ordinary function, or call the network uncompiled"
+        )
+
+
+def _check_not_exported(module: nn.Module) -> None:
+    if torch.compiler.is_exporting():
+        raise ValueError(
+            f"{type(module).__name__} is exported inside stream(), which would freeze the state of "
+            "this moment: export outside, or export a module that calls layer.run(x, state)"
+        )
+
+
+def _check_nesting(layer: nn.Module, stream: Stream) -> None:
+    """Raises ValueError where the call began in a stream that passes sequences otherwise."""
+    for outer in here.streams:
+        if outer is stream:
+            return
+        began = outer._path and outer._path[0] not in stream.containers
+        if began and outer.single_step != stream.single_step:
+            raise ValueError(
+                f"{stream.name_of(layer)} is called by a network that is streamed with "
+                f"single_step={outer.single_step}, inside its own "
+                f"stream(single_step={stream.single_step}): open both alike, or call the layer "
+                "by itself"
+            )
+
+
+def check_causal(layer: Any, name: str = "") -> None:
+    """Raises ValueError unless the layer can be streamed."""
+    if not layer.causal:
+        raise ValueError(
+            f"{type(layer).__name__} at {name or 'the top'!r} reads later inputs and cannot "
+            "be streamed: use a MaskedPSN with lam = 1 or a SlidingPSN there"
+        )
+
+
+def detached(state: Any) -> Any:
+    """The state without the graph that led to it."""
+    return _mapped(state, lambda v: v.detach())
+
+
+def usable(state: Any) -> Any:
+    """The state as training can use it, also where it was made in inference mode."""
+    if not state[0].is_inference() or torch.is_inference_mode_enabled():
+        return state
+    return _mapped(state, lambda v: v.clone() if v.is_inference() else v)
+
+
+def _mapped(state: Any, change: Any) -> Any:
+    if not isinstance(state, tuple):
+        return state
+    values: Iterator[Any] = (change(v) if isinstance(v, Tensor) else v for v in state)
+    return type(state)(*values)
+
+
+_watched: "weakref.WeakKeyDictionary[nn.Module, int]" = weakref.WeakKeyDictionary()
+"""How many streams, of any thread, follow the calls of a module."""
+_lock = threading.Lock()
+_KEY: Any = "engram.stream"
+"""Names our hooks in a module. A handle of torch's has another number each time, for which a
+compiled network would be compiled again at each stream."""
+
+
+def _watch(container: nn.Module) -> None:
+    """Has the calls of a module reported to the streams that contain it."""
+    with _lock:
+        _watched[container] = _watched.get(container, 0) + 1
+        container._forward_pre_hooks[_KEY] = _enter
+        container._forward_hooks[_KEY] = _leave
+        container._forward_hooks_always_called[_KEY] = True
+
+
+def _unwatch(container: nn.Module) -> None:
+    with _lock:
+        _watched[container] -= 1
+        if not _watched[container]:
+            del _watched[container]
+            _drop_hooks(container)
+
+
+def _drop_hooks(module: nn.Module) -> None:
+    for hooks in (
+        module._forward_pre_hooks,
+        module._forward_hooks,
+        module._forward_hooks_always_called,
+    ):
+        hooks.pop(_KEY, None)
+
+
+def _enter(module: nn.Module, inputs: Any) -> None:
+    contained = False
+    for stream in here.streams:
+        if id(module) in stream.containers:
+            stream.enter(module)
+            contained = True
+    if not contained and not torch.compiler.is_compiling() and module not in _watched:
+        _drop_hooks(module)  # of a copy of a module that was streamed when it was copied
+
+
+def _leave(module: nn.Module, inputs: Any, output: Any) -> None:
+    for stream in here.streams:
+        if id(module) in stream.containers:
+            # torch calls this hook with None for the output of a call that raised
+            failed = output is None and not torch.compiler.is_compiling() and stream.raised()
+            stream.leave(module, returned=not failed)

@@ -1,0 +1,131 @@
+"""What neurons refuse before they compute: shapes that do not fit, numbers without a meaning.
+
+The reference and the kernels make the same checks. None of them reads the values of a tensor.
+"""
+
+import ctypes
+import math
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+STATE_DTYPES = {
+    torch.float16: torch.float32,
+    torch.bfloat16: torch.float32,
+    torch.float32: torch.float32,
+    torch.float64: torch.float64,
+}
+"""The dtype a neuron integrates in, by that of its input."""
+
+
+def check_sequence(x: Tensor) -> None:
+    """Raises ValueError unless x is a dense floating-point sequence of at least one step."""
+    if x.dtype not in STATE_DTYPES:
+        raise ValueError(
+            f"the input has dtype {x.dtype}: neurons take float16, bfloat16, float32 and float64, "
+            "such as x.float()"
+        )
+    if x.layout is not torch.strided:
+        raise ValueError(f"the input has the layout {x.layout}: give x.to_dense()")
+    if x.ndim < 1 or x.shape[0] < 1:
+        raise ValueError(
+            f"the input has shape {tuple(x.shape)}: the first axis is time and needs at least one "
+            "step"
+        )
+
+
+def check_membrane(x: Tensor, voltage: Tensor) -> None:
+    """Raises ValueError unless a membrane belongs to the neurons that x drives."""
+    if voltage.shape != x.shape[1:]:
+        raise ValueError(
+            f"the membrane has shape {tuple(voltage.shape)}, but one step of the input "
+            f"{tuple(x.shape)} has shape {tuple(x.shape[1:])}: a carried state belongs to the "
+            "samples it came from; start other samples from rest, in a new stream() or with "
+            "state=None, or give one membrane a neuron, as by voltage.expand(...)"
+        )
+    check_companion("membrane", voltage, x)
+
+
+def check_companion(name: str, tensor: Tensor, x: Tensor) -> None:
+    """Raises ValueError unless a tensor is dense floating point on the device of x."""
+    if tensor.device != x.device:
+        raise ValueError(
+            f"the {name} is on {tensor.device} and the input on {x.device}: move one of them, as "
+            "by neuron.to(x.device)"
+        )
+    if tensor.dtype not in STATE_DTYPES or tensor.layout is not torch.strided:
+        raise ValueError(
+            f"the {name} has dtype {tensor.dtype} and layout {tensor.layout}: it must be a dense "
+            "floating-point tensor, such as tensor.float()"
+        )
+
+
+def check_leak(x: Tensor, leak: Tensor) -> None:
+    """Raises ValueError unless a learned leak is one number."""
+    if leak.numel() != 1:
+        raise ValueError(
+            f"the leak 1/tau has shape {tuple(leak.shape)}: the kernels take one number for all "
+            "neurons; a leak for each runs inside reference()"
+        )
+    check_companion("leak", leak, x)
+
+
+def check_gradient(name: str, gradient: Tensor, like: Tensor, shape: torch.Size) -> None:
+    """Raises ValueError unless a gradient has the shape of what it is the gradient of."""
+    if gradient.shape != shape:
+        raise ValueError(
+            f"the gradient of the {name} has shape {tuple(gradient.shape)}: it must be "
+            f"{tuple(shape)}, the shape of the {name}"
+        )
+    check_companion(f"gradient of the {name}", gradient, like)
+
+
+@lru_cache(256)
+def check_firing(dtype: torch.dtype, threshold: float, reset: float | None) -> None:
+    """Raises ValueError unless a membrane of this dtype can lie below threshold and fire.
+
+    Args:
+        dtype: What the neuron integrates in.
+        threshold: V_th.
+        reset: V_reset; None for the soft reset.
+    """
+    firing, resting = rounded(threshold, dtype), rounded(reset or 0.0, dtype)
+    if not (math.isfinite(firing) and math.isfinite(resting)):
+        raise ValueError(
+            f"threshold={threshold!r} and reset={reset!r} are {firing} and {resting} in {dtype}, "
+            "in which the membrane is integrated: both must be finite numbers there; choose "
+            "smaller ones, or float64, as by neuron.double()"
+        )
+    if not resting < firing:
+        raise ValueError(
+            f"threshold={threshold!r} and reset={reset!r} are {firing} and {resting} in {dtype}, "
+            "in which the membrane is integrated: the reset potential (0 for the soft reset) must "
+            "lie below the threshold there; choose numbers further apart, or float64, as by "
+            "neuron.double()"
+        )
+
+
+def check_finite(name: str, **numbers: float | None) -> None:
+    """Raises ValueError unless the numbers that a neuron is built with are finite.
+
+    Args:
+        name: The neuron.
+        numbers: Its arguments by name; None counts as not given.
+    """
+    for argument, value in numbers.items():
+        if value is not None and not math.isfinite(value):
+            raise ValueError(
+                f"{name}({argument}={value!r}): give a finite number"
+                + (
+                    "; to read a membrane that never fires, set a threshold it does not reach and "
+                    "take the state from run()"
+                    if argument == "threshold"
+                    else ""
+                )
+            )
+
+
+def rounded(value: float, dtype: torch.dtype) -> float:
+    """A number as the dtype holds it; infinite where it is too large."""
+    return ctypes.c_float(value).value if dtype is torch.float32 else value

@@ -1,0 +1,144 @@
+"""A view: which documents of a segment count, and under which names, in a SQLite file beside it.
+
+Segments are written once. What is only known when the whole record has been read, which documents
+are older versions or doubles and who their speakers are, stands in a view: it names its segment,
+replaces columns of it, and changes fields of documents.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.policy.document import Document
+
+SUFFIX = ".view"
+"""The ending by which a view is told from a segment."""
+
+LIVE = "live"
+"""The column that holds 1 for documents that count and 0 for others."""
+
+_SCHEMA = """
+CREATE TABLE base (name TEXT NOT NULL);
+CREATE TABLE columns (name TEXT PRIMARY KEY, data BLOB NOT NULL, labels TEXT);
+CREATE TABLE changes (number INTEGER, field TEXT, value TEXT, PRIMARY KEY (number, field))
+    WITHOUT ROWID;
+"""
+
+Changes = Mapping[tuple[int, str], str | int | None]
+"""New values of fields, by the document's number in the segment and the field."""
+
+
+class _Connection(Protocol):
+    def execute(self, statement: str, bindings: Any = ...) -> Any: ...
+
+
+def write_view(
+    path: Path,
+    base: str,
+    live: NDArray[np.bool_] | None,
+    names: Mapping[str, Sequence[str | None]],
+    changes: Changes,
+) -> None:
+    """Write a view.
+
+    Args:
+        path: The file; it must not exist.
+        base: The name of the segment's file, which lies beside the view.
+        live: Which documents count, (documents); None for all.
+        names: By field, the value of each document, for the fields that are filtered and grouped.
+        changes: What documents say otherwise than in the segment.
+    """
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute("BEGIN")
+        for statement in filter(str.strip, _SCHEMA.split(";\n")):
+            connection.execute(statement)
+        connection.execute("INSERT INTO base VALUES (?)", (base,))
+        columns = {} if live is None else {LIVE: (live.astype(np.int32), None)}
+        columns |= {name: _coded(values) for name, values in names.items()}
+        rows = [(name, data.tobytes(), labels) for name, (data, labels) in columns.items()]
+        connection.executemany("INSERT INTO columns VALUES (?, ?, ?)", rows)
+        connection.executemany(
+            "INSERT INTO changes VALUES (?, ?, ?)",
+            [(*place, json.dumps(value)) for place, value in sorted(changes.items())],
+        )
+        connection.execute("COMMIT")
+    finally:
+        connection.close()
+
+
+def base_of(path: Path) -> Path:
+    """The segment of a view; a segment itself as it is.
+
+    Args:
+        path: A view or a segment.
+
+    Raises:
+        ValueError: If the view cannot be read.
+    """
+    if path.suffix != SUFFIX:
+        return path
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        try:
+            return path.with_name(connection.execute("SELECT name FROM base").fetchone()[0])
+        finally:
+            connection.close()
+    except (sqlite3.Error, TypeError) as error:
+        raise ValueError(
+            f"{path} is no view of a segment ({error}); run engram policy verify --repair"
+        ) from error
+
+
+def attach(connection: _Connection, path: Path) -> None:
+    """Let a connection to a segment see its columns through a view, as the table `shown`.
+
+    Args:
+        connection: The connection.
+        path: The view, or the segment itself.
+    """
+    if path.suffix != SUFFIX:
+        connection.execute("CREATE TEMP VIEW shown AS SELECT * FROM main.columns")
+        return
+    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    connection.execute("ATTACH ? AS above", (uri,))
+    connection.execute(
+        "CREATE TEMP VIEW shown AS SELECT * FROM above.columns UNION ALL "
+        "SELECT * FROM main.columns WHERE name NOT IN (SELECT name FROM above.columns)"
+    )
+
+
+def amended(
+    connection: _Connection, path: Path, documents: Sequence[tuple[int, Document]]
+) -> list[Document]:
+    """Documents as the view has them.
+
+    Args:
+        connection: A connection to which the view is attached.
+        path: The view, or the segment itself.
+        documents: The documents of the segment, with their numbers.
+    """
+    if path.suffix != SUFFIX or not documents:
+        return [document for _, document in documents]
+    rows = connection.execute(
+        "SELECT number, field, value FROM above.changes "
+        "WHERE number IN (SELECT value FROM json_each(?))",
+        (json.dumps([number for number, _ in documents]),),
+    ).fetchall()
+    changes: dict[int, dict[str, Any]] = {}
+    for number, field, value in rows:
+        changes.setdefault(number, {})[field] = json.loads(value)
+    return [replace(document, **changes.get(number, {})) for number, document in documents]
+
+
+def _coded(values: Iterable[str | None]) -> tuple[NDArray[np.int32], str]:
+    codes: dict[str | None, int] = {}
+    data = [codes.setdefault(value, len(codes)) for value in values]
+    return np.array(data, dtype=np.int32), json.dumps(list(codes))

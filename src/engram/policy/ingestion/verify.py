@@ -1,0 +1,217 @@
+"""Verify: whether a store holds what its manifest says; repair: read damaged partitions again."""
+
+import hashlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from engram.policy.ingestion.build import build
+from engram.policy.ingestion.ingest import Progress, absolute, own_writer
+from engram.policy.ingestion.inputs import InputError, open_inputs
+from engram.policy.ingestion.partition import Plan
+from engram.policy.ingestion.reconcile import reconcile
+from engram.policy.loader import TableFormat
+from engram.policy.store import SegmentEntry, SourceEntry, Store, explained
+
+Told = Callable[[int, int], None]
+"""Called with the partitions that are checked, and those there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that is not as the manifest says.
+
+    Args:
+        file: the file in the store.
+        problem: what is wrong.
+        key: the partition that has to be read again; empty if there is none.
+        sources: the inputs that hold the partition.
+        documents: how many of its documents count.
+    """
+
+    file: str
+    problem: str
+    key: str = ""
+    sources: tuple[str, ...] = ()
+    documents: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What a repair did.
+
+    Args:
+        mended: the faults that are gone.
+        left: those that are not, for their source is not there any more or has changed.
+    """
+
+    mended: tuple[Fault, ...]
+    left: tuple[Fault, ...]
+
+
+def verify(store: Store, told: Told | None = None) -> list[Fault]:
+    """Compare every file of a store with its manifest, to the last byte.
+
+    Hashes are computed, SQLite checks the structure of each segment, and documents and terms are
+    counted. An ingestion that has not finished is a fault, too.
+
+    Args:
+        store: the store.
+        told: told how far it is.
+
+    Returns:
+        What is wrong; empty if all is well.
+    """
+    manifest, faults = store.manifest, []
+    for done, key in enumerate(manifest.partitions, 1):
+        sources = tuple(one.location for one in manifest.sources if key in one.partitions)
+        counted = manifest.counted.get(key)
+        for file, problem in _problems(store, key):
+            documents = counted.documents if counted else 0
+            faults.append(Fault(file, problem, key, sources, documents))
+        if told:
+            told(done, len(manifest.partitions))
+    for name, ending in ((manifest.doubles.listed, "jsonl"), (manifest.doubles.compared, "pairs")):
+        if name:
+            file = f"doubles/{name}.{ending}"
+            faults += [Fault(file, problem) for problem in _differs(store, file, name, None)]
+    faults += [
+        Fault("manifest.json", f"the ingestion of {location} has not finished", "", (location,))
+        for location in manifest.unfinished
+    ]
+    return faults
+
+
+def repair(store: Store, faults: list[Fault], progress: Progress | None = None) -> Repair:
+    """Read what is damaged again from its sources, where these are still as they were.
+
+    Nothing is given up: a damaged partition that its source does not give again stays in the
+    manifest, and queries go on to refuse it, until the source or a copy of the file is put back.
+
+    Args:
+        store: the store.
+        faults: what `verify` found.
+        progress: told how far the reading is.
+
+    Returns:
+        What was mended and what was not.
+    """
+    damaged = {fault.key for fault in faults if fault.key}
+    told = progress or (lambda name, done, total: None)
+    with store.lock(), explained(store.location):
+        for entry in list(store.manifest.sources):
+            if damaged & {*entry.partitions}:
+                _read_again(store, entry, damaged, told)
+        waiting = {fault.key for fault in verify(store) if fault.file.startswith("ids/")}
+        if not waiting & store.manifest.counted.keys():
+            reconcile(store, list(store.manifest.counted), frozenset())
+        store.save()
+        store.sweep()
+    left = tuple(verify(store))
+    still = {(fault.file, fault.key) for fault in left}
+    files = {fault.key for fault in left if fault.key}
+    mended = (
+        fault
+        for fault in faults
+        if (fault.file, fault.key) not in still and not (fault.key and fault.key in files)
+    )
+    return Repair(tuple(mended), left)
+
+
+def _read_again(store: Store, entry: SourceEntry, damaged: set[str], told: Progress) -> None:
+    """Build the damaged partitions of a source again, if it is still there."""
+    settings, manifest = entry.settings, store.manifest
+    table = settings.get("table")
+    plan = Plan(
+        settings["partition_size"],
+        settings["limit"],
+        tuple(settings["loaders"]),
+        TableFormat.from_bytes(table.encode()) if table else None,
+    )
+    sound = frozenset(manifest.partitions.keys() - damaged)
+    try:
+        inputs = open_inputs(entry.path, plan.beside)
+    except InputError:
+        return  # the source is gone: its partitions are told as not mended
+    for source in inputs:
+        with closing(source):
+            if absolute(source.location) != entry.path:
+                continue
+            total, done = plan.size(source), 0
+            for partition in plan.partitions(source):
+                built = build(partition, store.shelf, own_writer(), plan.limit, sound)
+                if built.entry and built.key in damaged:
+                    old = manifest.partitions[built.key]
+                    segment = None if old.emptied else built.entry.segment
+                    manifest.partitions[built.key] = replace(
+                        built.entry, run=old.run, segment=segment
+                    )
+                done += partition.size
+                told(entry.location, done, total)
+
+
+def _problems(store: Store, key: str) -> Iterator[tuple[str, str]]:
+    """What is wrong with the files of a partition."""
+    manifest = store.manifest
+    entry, counted = manifest.partitions[key], manifest.counted.get(key)
+    segment = entry.segment
+    if segment:
+        name = f"segments/{segment.sha256}.sqlite"
+        found = list(_differs(store, name, segment.sha256, segment.size))
+        found = found or list(_inside(store, name, segment))
+        yield from ((name, problem) for problem in found)
+    if counted and counted.view:
+        name = f"segments/{counted.view}.view"
+        problems = _differs(store, name, counted.view, counted.view_size)
+        yield from ((name, problem) for problem in problems)
+    name = f"ids/{key}.ids"
+    yield from ((name, problem) for problem in _differs(store, name, entry.records, None))
+    name = f"quarantine/{key}.jsonl"
+    if entry.rejected:
+        try:
+            lines = len(store.shelf.read(name).splitlines())
+            if lines != sum(entry.rejected.values()):
+                yield name, f"it has {lines} of {sum(entry.rejected.values())} rejected records"
+        except FileNotFoundError:
+            yield name, "it is missing"
+
+
+def _differs(store: Store, name: str, sha256: str, size: int | None) -> Iterator[str]:
+    """Whether a file is not what it was when it was written."""
+    digest, length = hashlib.sha256(), 0
+    try:
+        for block in store.shelf.blocks(name):
+            digest.update(block)
+            length += len(block)
+    except FileNotFoundError:
+        yield "it is missing"
+        return
+    except OSError as error:
+        yield f"it cannot be read: {error}"
+        return
+    if size is not None and length != size:
+        yield f"it has {length:,} bytes, not {size:,}"
+    elif digest.hexdigest() != sha256:
+        yield "its content has changed: the sha256 differs"
+
+
+def _inside(store: Store, name: str, segment: SegmentEntry) -> Iterator[str]:
+    """Whether SQLite finds a segment sound, and as many documents and terms as were counted."""
+    path = store.file(name, segment.sha256)
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as opened:
+            [(said,), *_] = opened.execute("PRAGMA integrity_check(1)").fetchall()
+            if said != "ok":
+                yield f"SQLite finds: {said}"
+            documents, tokens = opened.execute(
+                "SELECT count(*), coalesce(sum(tokens), 0) FROM documents"
+            ).fetchone()
+    except sqlite3.Error as error:
+        yield f"SQLite cannot read it: {error}"
+        return
+    if (documents, tokens) != (segment.documents, segment.tokens):
+        yield (
+            f"it has {documents} documents of {tokens} terms, not {segment.documents} of "
+            f"{segment.tokens}"
+        )

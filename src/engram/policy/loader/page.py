@@ -1,0 +1,200 @@
+"""Pages: the text of a page of the Record, parted into turns of speech and what nobody speaks."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from engram.policy.loader.heading import HEAD, Paragraph, opening
+
+BULLET = re.compile(r"<bullet>|\[bullet\]|&bull;|[•●]", re.IGNORECASE)
+"""Marks a statement that nobody spoke on the floor; a mark of the printer, not a word."""
+
+_BULLETS = ("ullet", "BULLET", "•", "●", "&bull")
+_SPACES = tuple(f"\n{' ' * width}\n" for width in range(1, 5))
+_MARKED = "\x1e"  # stands for a bullet while a page is parted
+# Page breaks, clock times, and the codes that the typesetting left.
+_BREAK = re.compile(r"\n*\[\[Page [^\]]*\]\]\n*")
+_CLOCK = re.compile(r"^ *\{time\} *\d{4}[ ]*$", re.MULTILINE)
+_RULE = re.compile(r"^ *[_-]{6,} *$", re.MULTILINE)
+_BLANK = re.compile(r"\n +(?=\n)")
+# These begin with a newline, which the search can leap to. Paragraphs are indented by two spaces,
+# or stand below a blank line; what is indented further is printed matter within a turn.
+_PARAGRAPH = re.compile(
+    rf"\n(?:(?= )|(?={_MARKED})|(?<=\n\n)) {{0,4}}(?:{_MARKED}\s*)?(?=[^\W\d_]|[(\[])"
+)
+_ENDS = re.compile(
+    r"\n(?=[ ]{6}|[_=-]{4})(?:"
+    r"[ ]*(?:[_-]{4,}|={6,})[ ]*(?=\n|\Z)"
+    r"|(?<=\n\n)[ ]{8,}[^a-z\s][^a-z\n]*[A-Z]{3}[^a-z\n]*(?=\n|\Z)"
+    r"|(?<=\n\n\n)[ ]{8,}\S[^\n]*(?=\n|\Z)"
+    r"|[ ]{6}By\s(?:Mr|Mrs|Ms|Miss)\.\s"
+    r"|[ ]{10,}(?:S|H\.R|S\.\sRes|H\.\sRes|S\.J|H\.J)\.\s\d+(?=\n|\Z))"
+)
+_REPORTER = re.compile(
+    r"""There\s(?:was|being)\sno\sobjection
+      | The\s(?:[a-z\ -]*\s)?(?:amendments?|motion|bill|resolution|concurrent\sresolution|
+            preamble|vote|question|result|nominations?|yeas\sand\snays)\b(?:[^.]|\bNos?\.){0,120}\s(?:was|were)\s
+            (?:agreed|rejected|taken|ordered|passed|announced|withdrawn|laid|confirmed|read)
+      | The\s(?:Clerk|Chief\sClerk|legislative\sclerk|assistant\slegislative\sclerk|senior\s
+            assistant\slegislative\sclerk|bill\sclerk|reading\sclerk|senior\sassistant\sbill\sclerk|
+            assistant\sbill\sclerk|journal\sclerk|Sergeant\sat\sArms)\s
+            (?:read|reported|proceeded|called|designated|resumed|continued|will\sreport\sas|made)
+      | The\s(?:text|amendments?|material|bill|resolution|letter|article|roll)\b[^.]{0,120}\s
+            (?:is|are|was)\sas\sfollows
+      | A\srecorded\svote\swas | Thereupon,\s | So\s\(two-thirds
+      | Accordingly,?\s(?:\(?at|the\s(?:House|Senate|Committee))\b
+    """,
+    re.VERBOSE,
+)
+_ASKS = re.compile(r"\n {0,4}(?:Q|QUESTION|Question)\s?[.:]\s")
+_CLOSING = re.compile(r"[)\]]\.?[ ]*(?:\n|\Z)")
+_QUESTION = re.compile(r"(?:Q|QUESTION|Question)\s?[.:](?=\s)")
+_ANSWER = re.compile(r"(?:A|ANSWER|Answer)\s?[.:](?=\s)")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one speaker says without interruption.
+
+    Args:
+        speaker: as the Record prints it, "Mr. DeFAZIO"; empty where a heading cannot be resolved.
+        text: with the speaker's name in front, as printed.
+        bioguide: the member's number in the Biographical Directory, where known.
+    """
+
+    speaker: str
+    text: str
+    bioguide: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A run of a page's text, with what its source says about who speaks there.
+
+    Args:
+        text: the text.
+        speaker: who speaks where the text opens without a heading; "" for nobody, None to go on
+            with whoever spoke before.
+    """
+
+    text: str
+    speaker: str | None = None
+
+
+@dataclass(slots=True)
+class Page:
+    """A page, parted.
+
+    Args:
+        turns: what was said, in order.
+        rest: what nobody says.
+        unresolved: the openings that look like headings and name nobody.
+    """
+
+    turns: list[Turn] = field(default_factory=list)
+    rest: str = ""
+    unresolved: list[str] = field(default_factory=list)
+
+
+def part(runs: Iterable[Part]) -> Page:
+    """Part a page into turns of speech and what nobody speaks.
+
+    Each word of the page is in one turn or in the rest. A turn ends where a heading, a sentence of
+    the reporter, a title in capitals or a rule follows; what follows those without a heading of
+    its own is nobody's.
+
+    Args:
+        runs: the text, without the headers of the page.
+    """
+    page, rest, said = Page(), [], []
+    speaker: str | None = None
+
+    def close() -> None:
+        text = "".join(said)
+        if text.strip() and speaker is not None:
+            page.turns.append(Turn(speaker, text.strip()))
+        else:
+            rest.append(text)
+        said.clear()
+
+    for run in runs:
+        if run.speaker is not None:
+            close()
+            speaker = run.speaker or None
+        text = _plain(run.text)
+        start = 0
+        for mark in _marks(text):
+            said.append(_unmarked(text[start : mark.start]))
+            start = mark.start
+            if mark.kind is Paragraph.TEXT:  # a remark in brackets: the speaker goes on after it
+                close()
+                rest.append(_unmarked(text[start : mark.end]))
+                start = mark.end
+                continue
+            close()
+            speaker = mark.speaker
+            if mark.kind is Paragraph.UNRESOLVED:
+                page.unresolved.append(" ".join(text[start : start + 120].split()))
+        said.append(_unmarked(text[start:]) + "\n")
+    close()
+    page.rest = "".join(rest).strip()
+    return page
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """Where it changes who speaks: to somebody, to nobody (None), or to somebody unknown ("")."""
+
+    start: int
+    end: int
+    kind: Paragraph
+    speaker: str | None = None
+
+
+def _marks(text: str) -> Iterator[_Mark]:
+    found = [
+        *_openings(text, asks=bool(_ASKS.search(text))),
+        *(_Mark(end.start(), end.end(), Paragraph.REPORTER) for end in _ENDS.finditer(text)),
+    ]
+    return iter(sorted(found, key=lambda mark: mark.start))
+
+
+def _openings(text: str, asks: bool) -> Iterator[_Mark]:
+    for found in _PARAGRAPH.finditer(text):
+        start, begin = found.span()
+        head = text[begin : begin + HEAD]
+        if asks and (_QUESTION.match(head) or _ANSWER.match(head)):
+            yield _Mark(start, start, Paragraph.UNRESOLVED, "")
+            continue
+        if _REPORTER.match(head):
+            yield _Mark(start, start, Paragraph.REPORTER)
+            continue
+        opened = opening(head.partition("\n\n")[0])
+        if opened.kind is Paragraph.HEADING:
+            yield _Mark(start, start, Paragraph.HEADING, opened.speaker)
+        elif opened.kind is Paragraph.UNRESOLVED:
+            yield _Mark(start, start, Paragraph.UNRESOLVED, "")
+        elif opened.kind is Paragraph.REPORTER:
+            closing = _CLOSING.search(text, begin, begin + HEAD)
+            if text[begin] in "([" and closing:
+                yield _Mark(start, closing.end(), Paragraph.TEXT)
+            else:
+                yield _Mark(start, start, Paragraph.REPORTER)
+
+
+def _plain(text: str) -> str:
+    """The text below a blank line, without layout, and with bullets as marks."""
+    text = f"\n\n{text.replace(chr(0xA0), ' ').expandtabs(8)}"
+    if "[[Page" in text:
+        text = _BREAK.sub("\n", text)
+    if "{time}" in text:
+        text = _CLOCK.sub("", text)
+    if any(sign in text for sign in _BULLETS):
+        text = BULLET.sub(_MARKED, text)
+    return _BLANK.sub("\n", text) if any(space in text for space in _SPACES) else text
+
+
+def _unmarked(text: str) -> str:
+    """The text without bullets and rules."""
+    text = text.replace(_MARKED, "")
+    return _RULE.sub("", text) if "______" in text or "------" in text else text

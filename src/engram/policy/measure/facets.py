@@ -1,0 +1,74 @@
+"""Facets: a query broken down by fields, and the groups that have it most."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from engram.policy.engine import Engine
+from engram.policy.measure.frequency import Frequency, frequency
+
+
+def facets(
+    engine: Engine,
+    query: str,
+    fields: Sequence[str] = ("type", "chamber", "party"),
+    measure: str = "per-million",
+    limit: int = 10,
+) -> dict[str, Frequency]:
+    """Break a query down by fields, the groups with the most occurrences first.
+
+    Args:
+        engine: What counts.
+        query: The query.
+        fields: Some of `GROUPS`.
+        measure: A key of `UNITS`.
+        limit: At most so many groups a field.
+
+    Returns:
+        A frequency for each field, without groups in which the query does not match.
+
+    Raises:
+        ValueError: If a setting is not known, or the query does not parse.
+    """
+    if limit < 1:
+        raise ValueError(f"limit is {limit}; give at least 1 group a field")
+    found = {field: frequency(engine, query, field, measure) for field in fields}
+    return {field: _foremost(one, limit) for field, one in found.items()}
+
+
+def foremost(answer: Frequency, limit: int | None) -> Frequency:
+    """Keep the groups with the most occurrences, in the order in which they stand.
+
+    Args:
+        answer: What was measured.
+        limit: At most so many groups; None keeps all.
+
+    Returns:
+        The answer, with a note that says how many groups are left out.
+
+    Raises:
+        ValueError: If the limit is below 1.
+    """
+    if limit is None:
+        return answer
+    if limit < 1:
+        raise ValueError(f"limit is {limit}; give at least 1 group")
+    totals: dict[int | str, int] = {}
+    for row in answer.rows:
+        totals[row.group] = totals.get(row.group, 0) + row.occurrences
+    if len(totals) <= limit:
+        return answer
+    kept = set(sorted(totals, key=lambda group: -totals[group])[:limit])
+    note = f"{limit} of {len(totals)} groups, those with the most occurrences."
+    rows = tuple(row for row in answer.rows if row.group in kept)
+    return replace(answer, rows=rows, notes=(*answer.notes, note))
+
+
+def _foremost(one: Frequency, limit: int) -> Frequency:
+    rows = sorted(
+        (row for row in one.rows if row.documents),
+        key=lambda row: (-row.occurrences, -row.documents),
+    )
+    notes = one.notes
+    if len(rows) > limit:
+        notes += (f"{len(rows) - limit} more groups have it.",)
+    return replace(one, rows=tuple(rows[:limit]), notes=notes)

@@ -1,0 +1,216 @@
+"""Shelf: the files of a store, on disk or in a bucket, written whole; and errors of the system."""
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+from platformdirs import user_cache_path
+
+STAMPS = "stamps.json"
+"""The file in which a store keeps when its files were last hashed."""
+
+
+class StoreError(ValueError):
+    """A store that cannot be opened, read or written; the message says what to do."""
+
+
+class Shelf:
+    """A folder or bucket in which files are put whole; what a worker is given of a store.
+
+    Args:
+        location: a path or URL.
+    """
+
+    def __init__(self, location: str) -> None:
+        self.location = location
+        self._fs, self._root = url_to_fs(location, use_listings_cache=False)
+        self.local = isinstance(self._fs, LocalFileSystem)
+
+    def __reduce__(self) -> tuple[type["Shelf"], tuple[str]]:
+        return Shelf, (self.location,)
+
+    def path(self, name: str) -> str:
+        """Where a file stands in its file system."""
+        return f"{self._root.rstrip('/')}/{name}"
+
+    @contextmanager
+    def draft(self) -> Iterator[Path]:
+        """A local path for a file that is being written; gone afterwards, unless moved."""
+        if self.local:
+            folder = Path(self.path("drafts"))
+            folder.mkdir(parents=True, exist_ok=True)
+        else:
+            folder = Path(tempfile.gettempdir())
+        draft = folder / f"{uuid4().hex}.sqlite"
+        try:
+            yield draft
+        finally:
+            for left in folder.glob(f"{draft.name}*"):  # SQLite may leave a journal beside it
+                left.unlink(missing_ok=True)
+
+    def put(self, draft: Path, name: str) -> None:
+        """Give a finished draft its name, on disk or in the bucket."""
+        if not self.local:
+            self._fs.put_file(str(draft), self.path(name))
+            return
+        target = Path(self.path(name))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        draft.replace(target)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file so that it is there whole or not at all."""
+        if not self.local:
+            self._fs.pipe_file(self.path(name), content)
+            return
+        with self.draft() as draft:
+            draft.write_bytes(content)
+            self.put(draft, name)
+
+    def read(self, name: str) -> bytes:
+        """The content of a file."""
+        return self._fs.cat_file(self.path(name))
+
+    def blocks(self, name: str) -> Iterator[bytes]:
+        """The content of a file, block by block."""
+        with self._fs.open(self.path(name), "rb") as file:
+            while block := file.read(1 << 20):
+                yield block
+
+    def fetch(self, name: str, target: Path) -> None:
+        """Copy a file to a local path."""
+        self._fs.get_file(self.path(name), str(target))
+
+    def names(self, folder: str = "") -> list[str]:
+        """The names in a folder, sorted; none if it is not there."""
+        try:
+            infos = self._fs.ls(self.path(folder).rstrip("/"), detail=False)
+        except FileNotFoundError:
+            return []
+        return sorted(path.rstrip("/").rpartition("/")[2] for path in infos)
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        if self._fs.exists(self.path(name)):
+            self._fs.rm_file(self.path(name))
+
+
+class Stamps:
+    """Sizes and times of files when they were last hashed, so that opening a store is quick.
+
+    They are kept in the store, or if it cannot be written, in the user's cache. What changes a file
+    changes its time, so that it is hashed again; damage of the disk itself does not, and is for
+    `verify` to find.
+
+    Args:
+        shelf: the store's files.
+    """
+
+    def __init__(self, shelf: Shelf) -> None:
+        own = Path(shelf.path(STAMPS))
+        cached = hashlib.sha256(str(own.absolute()).encode()).hexdigest()
+        cache = user_cache_path("engram", appauthor=False) / "policy" / "stamps"
+        self._places = [own, cache / f"{cached}.json"] if shelf.local else []
+        self._known: dict[str, list[int]] = {}
+        self._changed = False
+
+    def __enter__(self) -> "Stamps":
+        for place in reversed(self._places):
+            try:
+                self._known |= json.loads(place.read_bytes())
+            except (OSError, ValueError):
+                continue  # without stamps, files are hashed
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        if not self._changed:
+            return
+        for place in self._places:
+            part = place.with_suffix(f".{uuid4().hex}")
+            try:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                part.write_text(json.dumps(self._known))
+                part.replace(place)
+                return
+            except OSError:
+                continue  # a store that may only be read: the next place
+
+    def sound(self, path: Path, sha256: str, size: int) -> bool:
+        """Whether a file is what it was, as far as its size, time and, if needed, hash tell.
+
+        Args:
+            path: the file.
+            sha256: its hash.
+            size: its length in bytes.
+        """
+        try:
+            state = path.stat()
+        except FileNotFoundError:
+            return False
+        if state.st_size != size:
+            return False
+        stamp = [state.st_size, state.st_mtime_ns]
+        if self._known.get(path.name) != stamp:
+            if sha256_of(path) != sha256:
+                return False
+            self._known[path.name] = stamp
+            self._changed = True
+        return True
+
+
+@contextmanager
+def explained(location: str) -> Iterator[None]:
+    """Turn what the system says when it cannot write into an error with a remedy.
+
+    Args:
+        location: the store.
+
+    Raises:
+        StoreError: if the disk is full, a file may not grow, or the store may not be written.
+    """
+    try:
+        yield
+    except StoreError:
+        raise  # it has its remedy
+    except Exception as error:
+        remedy = _remedy(error)
+        if remedy is None:
+            raise
+        raise StoreError(
+            f"{location} cannot be written ({error}): {remedy}. What had been finished is kept; "
+            "the same command goes on from there"
+        ) from error
+
+
+def _remedy(error: Exception) -> str | None:
+    """What helps against an error of the system; None if it is of another kind."""
+    text = f"{type(error).__name__} {error}".lower()
+    code = error.errno if isinstance(error, OSError) else None
+    if code in (errno.ENOSPC, errno.EDQUOT) or "fullerror" in text or "disk is full" in text:
+        return "the disk, or the temporary folder, is full; make room, or move the store"
+    if code == errno.EFBIG:
+        return "files may not grow so large; raise the limit (ulimit -f)"
+    if code in (errno.EROFS, errno.EACCES, errno.EPERM) or "readonly" in text:
+        return "it may only be read; give yourself the right to write, or name another store"
+    if "ioerror" in text or "disk i/o error" in text or "cantopen" in text:
+        return "the disk is full, a limit of size is reached (ulimit -f), or the disk fails"
+    return None
+
+
+def sha256_of(path: Path) -> str:
+    """The hash of a local file.
+
+    Args:
+        path: the file.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

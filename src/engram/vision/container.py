@@ -1,0 +1,180 @@
+"""What a weights file holds: which state dicts, under which keys and prefixes of their names."""
+
+import argparse
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+State = dict[str, Tensor]
+
+WRAPPERS = frozenset(
+    {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_fpw_module"}
+)
+"""What DataParallel, torch.compile, FSDP, activation checkpointing and AveragedModel add to names,
+in front or inside."""
+COUNTERS = ("n_averaged",)
+"""Tensors that a wrapper keeps beside the weights."""
+AVERAGES = ("ema", "averag", "avg", "swa", "shadow")
+"""How words begin that name averaged weights."""
+DEPTH = 4
+"""How deep state dicts may lie in a file, and how many parts a common prefix may have."""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that does not fit the model, or that is none."""
+
+
+class Candidate(NamedTuple):
+    """A state dict that a file holds.
+
+    Attributes:
+        where: The keys that lead to it and the prefix of its names, joined by dots.
+        state: Its tensors by plain name: no prefix, no wrapper.
+        beside: Tensors of the same mapping without the prefix.
+    """
+
+    where: str
+    state: State
+    beside: tuple[str, ...]
+
+    @property
+    def averaged(self) -> bool:
+        """Whether it is called an average of weights, or counts what it averages."""
+        words = re.split("[^a-z]+", self.where.lower())
+        return any(word.startswith(AVERAGES) for word in words) or any(
+            key.split(".")[-1] in COUNTERS for key in (*self.state, *self.beside)
+        )
+
+
+def read(path: Path) -> Mapping[str, Any]:
+    """What a file holds; nothing in it is executed.
+
+    Raises:
+        CheckpointError: There is no such file, it cannot be read, is empty or damaged, or holds
+            more than tensors and plain values.
+    """
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a directory: name a checkpoint in it")
+    if not path.is_file():
+        raise CheckpointError(f"{path} is no file: name a checkpoint")
+    try:
+        if not path.stat().st_size:
+            raise CheckpointError(
+                f"{path} is empty, as after an interrupted download: fetch it again"
+            )
+        if path.suffix == ".safetensors":
+            return safetensors.torch.load_file(path)
+        with torch.serialization.safe_globals([argparse.Namespace]):  # what timm keeps beside
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except CheckpointError:
+        raise
+    except PermissionError as error:
+        raise CheckpointError(f"{path} may not be read: change its permissions") from error
+    except Exception as error:  # a damaged pickle may raise whatever its bytes stand for
+        first = str(error).strip().partition("\n")[0].partition(". ")[0]
+        reason = first or type(error).__name__
+        raise CheckpointError(
+            f"{path} holds no weights that can be read without executing what is in it: save its "
+            f"state dict alone ({reason})"
+        ) from error
+
+
+def plain_name(key: str) -> str:
+    """A name without the parts that wrappers add."""
+    return ".".join(part for part in key.split(".") if part not in WRAPPERS)
+
+
+def plain_state(tensors: Mapping[str, Tensor]) -> State:
+    """Tensors by plain name.
+
+    Raises:
+        CheckpointError: Two names differ by wrappers only.
+    """
+    state: State = {}
+    origin: dict[str, str] = {}
+    for key, value in tensors.items():
+        name = plain_name(key) or key
+        if name in state:
+            raise CheckpointError(
+                f"the checkpoint holds both {origin[name]!r} and {key!r}: remove one of them"
+            )
+        state[name], origin[name] = value, key
+    return state
+
+
+def containers(content: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, State]]:
+    """The mappings of a file that hold tensors by name, with the keys that lead to them."""
+    if not isinstance(content, Mapping) or depth > DEPTH:
+        return
+    named = {key: value for key, value in content.items() if isinstance(key, str)}
+    tensors = {key: value for key, value in named.items() if isinstance(value, Tensor)}
+    if tensors:
+        yield path, tensors
+    for key, value in named.items():
+        yield from containers(value, f"{path}.{key}" if path else key, depth + 1)
+
+
+def candidates(content: Any, required: int) -> list[Candidate]:
+    """The state dicts that a file holds.
+
+    Args:
+        content: What the file holds.
+        required: How many tensors the model needs; names with a common prefix are a state dict of
+            their own where there are as many.
+
+    Raises:
+        CheckpointError: The file holds no tensors by name.
+    """
+    found = []
+    for path, tensors in containers(content):
+        found.append(Candidate(path, plain_state(tensors), ()))
+        for prefix in common_prefixes(tensors, required):
+            own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            beside = tuple(key for key in tensors if not key.startswith(prefix))
+            where = ".".join(filter(None, (path, plain_name(prefix.removesuffix(".")))))
+            found.append(Candidate(where, plain_state(own), beside))
+    if not found:
+        raise CheckpointError(
+            "the checkpoint holds no tensors by name, neither at the top nor under a key such as "
+            "state_dict or model: give it a state dict"
+        )
+    return found
+
+
+def common_prefixes(state: Mapping[str, Tensor], required: int) -> list[str]:
+    """Prefixes, up to a dot, that at least so many names have."""
+    counted: Counter[str] = Counter()
+    for key in state:
+        parts = key.split(".")[:-1]
+        counted.update(".".join(parts[: n + 1]) + "." for n in range(min(DEPTH, len(parts))))
+    return [prefix for prefix, number in counted.items() if number >= required > 0]
+
+
+def unread(content: Any, taken: Candidate) -> tuple[str, ...]:
+    """What a file holds beside the state dict that was taken: state dicts, and single tensors.
+
+    Names that share their first part are told by it.
+    """
+    left: list[str] = []
+    for path, tensors in containers(content):
+        if _holds(tensors, taken):
+            left += taken.beside
+        elif path and not taken.where.startswith(path + "."):
+            left.append(path)
+        else:
+            left += tensors
+    parts = Counter(key.split(".")[0] for key in left)
+    shared = {key: key.split(".")[0] for key in left if parts[key.split(".")[0]] > 1}
+    return tuple(dict.fromkeys(f"{shared[key]}.*" if key in shared else key for key in left))
+
+
+def _holds(tensors: Mapping[str, Tensor], taken: Candidate) -> bool:
+    """Whether these are the tensors from which a state dict was taken."""
+    some = next(iter(taken.state.values()))
+    return any(value is some for value in tensors.values())
