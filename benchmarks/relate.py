@@ -99,14 +99,19 @@ def looks_related(x: Floats, y: Floats, rng: np.random.Generator, bootstrap: boo
         "changes, HAC interval": not of_changes.low <= 0 <= of_changes.high,
         "pre-whitened, lag 0 alone": flips.alone[0, 0, LAGS] <= ALPHA,
         "pre-whitened, best of 11 lags uncorrected": flips.alone.min() <= ALPHA,
-        "Granger, changes": causality.granger_p <= ALPHA,
-        "Toda–Yamamoto, levels": causality.toda_yamamoto_p <= ALPHA,
+        "Granger, changes": significant(causality.granger_p),
+        "Toda–Yamamoto, levels": significant(causality.toda_yamamoto_p),
         "verdict, 11 lags": flips.family.min() <= ALPHA,
     }
     if bootstrap:
         interval = bootstrap_intervals(dx, dy[None], rng)[0]
         found["changes, bootstrap interval"] = not interval.low <= 0 <= interval.high
     return {name: bool(value) for name, value in found.items()}
+
+
+def significant(p: float | None) -> bool:
+    """Return whether a p-value is significant; a test that cannot be made is not."""
+    return p is not None and p <= ALPHA
 
 
 def null_batch(world: str, years: int, size: int, seed: Sequence[int]) -> list[dict]:

@@ -1,5 +1,5 @@
 import warnings
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -148,6 +148,7 @@ class Sequences(nn.Module):
         torch.manual_seed(0)
         self.layers = nn.Sequential(nn.Linear(6, 8), LIF(), nn.Linear(8, 4), LIF())
         with torch.no_grad():
+            layer: Any
             for layer in (self.layers[0], self.layers[2]):
                 layer.weight.mul_(4)
                 layer.bias.fill_(0.6)
@@ -192,7 +193,7 @@ def test_samples_lie_where_the_layout_says(model, shape, layout, samples):
 
 def test_a_layout_is_one_of_four_and_agrees_with_the_axis():
     with pytest.raises(ValueError, match="choose one of time-first, batch-first, static, single"):
-        count(nn.Linear(5, 1), [normal(4, 5)], layout="channels-last")
+        count(nn.Linear(5, 1), [normal(4, 5)], layout=cast("Any", "channels-last"))
     with pytest.raises(ValueError, match=r"samples at axis 0, and batch_axis=1"):
         count(nn.Linear(5, 1), [normal(4, 5)], layout="static", batch_axis=1)
     with pytest.raises(ValueError, match="no axis 1"):

@@ -380,7 +380,7 @@ def test_products_in_place_and_into_a_buffer_are_seen(spelling):
 
 def test_a_compiled_network_is_seen():
     net = nn.Sequential(nn.Linear(5, 3), nn.ReLU())
-    compiled = torch.compile(net, backend="aot_eager")
+    compiled: Any = torch.compile(net, backend="aot_eager")
     compiled(normal(4, 5))
     assert count(compiled, [normal(4, 5)]).dense == count(net, [normal(4, 5)]).dense == 15
 

@@ -380,6 +380,7 @@ def test_a_leak_shows_in_whatever_output(finish):
 
 def test_sequences_state_their_layout():
     x = binary(5, 4, 6)
+    options: dict[str, Any]
     for options in ({"layout": "time-first"}, {"batch_axis": 1}):
         verdict = verify(over_features(), [x], **options)
         assert verdict, str(verdict)

@@ -1,8 +1,5 @@
 """Networks do what the equations of NIR say, solved by forward Euler."""
 
-# pyright: reportArgumentType=false
-# (nir's annotations ask for dicts where its documentation and its code take arrays)
-
 from typing import Any
 
 import nir

@@ -1,8 +1,5 @@
 """What cannot be exchanged is refused, by name and with a remedy."""
 
-# pyright: reportArgumentType=false
-# (nir's annotations ask for dicts where its documentation and its code take arrays)
-
 import subprocess
 import sys
 from itertools import pairwise

@@ -144,6 +144,7 @@ def test_a_member_is_one_speaker_however_the_heading_is_printed(printed):
 def test_a_member_whom_another_page_of_the_day_names_is_known():
     page = HTML.replace(b"PgH6111", b"PgH9999")
     name = "CREC-2005-07-20/x/CREC-2005-07-20-pt1-PgH9999.htm"
+    member: Any
     member, *_ = LOADERS["congressional-record-html"].read(
         Material(name, name, page, 0, {"mods": MODS})
     )
