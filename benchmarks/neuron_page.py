@@ -1,6 +1,5 @@
 """The page and the picture of `benchmarks/neuron.py`, from the JSON that it wrote."""
 
-import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,7 +7,8 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
-DOCS = Path(__file__).parents[1] / "docs"
+from benchmarks import harness
+
 LABELS = {"lif": "LIF", "psn": "PSN", "masked": "masked PSN", "sliding": "sliding PSN"}
 INK = "#7a7a7a"
 """Readable on white and on black."""
@@ -18,7 +18,7 @@ Key = tuple[int, str, str, int, int]
 Cells = dict[Key, dict[str, dict[str, float]]]
 
 
-def read_cells(found: dict[str, Any]) -> Cells:
+def read_cells(found: harness.Result) -> Cells:
     """Statistics by cell (threads, neuron, direction, T, N) and contender."""
     cells: Cells = {}
     for entry in found["benchmarks"]:
@@ -37,20 +37,6 @@ def geometric_mean(values: Iterable[float]) -> float:
     """The mean of ratios."""
     logs = [math.log(value) for value in values]
     return math.exp(sum(logs) / len(logs))
-
-
-def write_page(files: list[Path]) -> None:
-    """Write docs/neuron-speed.md, and docs/neuron-speed.svg of the first file."""
-    if not files:
-        raise SystemExit("no docs/results/neuron-*.json: run python -m benchmarks.neuron first")
-    parts = [HEAD]
-    for file in files:
-        found = json.loads(file.read_text())
-        cells = read_cells(found)
-        if file == files[0]:
-            draw(cells, DOCS / "neuron-speed.svg")
-        parts += [describe(file, found), bars(cells, found), *tables(cells)]
-    (DOCS / "neuron-speed.md").write_text("\n".join(parts))
 
 
 HEAD = """# How fast the neurons are
@@ -84,24 +70,27 @@ the same rate; what is left to gain is in the passes between them.
 """
 
 
-def describe(file: Path, found: dict[str, Any]) -> str:
-    """Hardware, versions and peak memory of a file."""
-    machine, packages = found["machine_info"], found["packages"]
-    versions = ", ".join(f"{name} {version}" for name, version in packages.items())
+def write_page(results: dict[Path, harness.Result]) -> None:
+    """Write docs/neuron-speed.md, and docs/neuron-speed.svg of the latest result."""
+    latest = next(iter(results.values()))
+    draw(read_cells(latest), harness.DOCS / "neuron-speed.svg")
+    page = harness.page(HEAD, results, section)
+    (harness.DOCS / "neuron-speed.md").write_text(page, encoding="utf-8")
+
+
+def section(found: harness.Result) -> list[str]:
+    """Peak memory, the aims and the tables of a result."""
+    cells = read_cells(found)
     peaks = found["peak_memory_mib"]
     memory = ", ".join(f"{name} {peak:.0f} MiB" for name, peak in peaks.items())
-    return (
-        f"\n## {machine['processor']}, {machine['cores']} cores\n\n"
-        f"[{file.name}](results/{file.name}), {found['datetime'][:10]}; {versions}.\n\n"
-        f"Peak memory that forward + backward of a LIF adds (T = 16, N = 2^20): {memory}.\n"
-    )
+    added = f"Peak memory that forward + backward of a LIF adds (T = 16, N = 2^20): {memory}.\n"
+    return [added, bars(cells, found), *tables(cells)]
 
 
-def bars(cells: Cells, found: dict[str, Any]) -> str:
+def bars(cells: Cells, found: harness.Result) -> str:
     """The aims, and what was measured."""
     threads = sorted({key[0] for key in cells})
-    head = "| aim | " + " | ".join(f"{count} thread{'s' * (count > 1)}" for count in threads)
-    rows = [head + " |", "|---" * (len(threads) + 1) + "|"]
+    rows = harness.thread_columns("aim", threads)
     for aim, measured in AIMS:
         cells_of = [{key: cell for key, cell in cells.items() if key[0] == n} for n in threads]
         rows.append(f"| {aim} | " + " | ".join(measured(of) for of in cells_of) + " |")
@@ -220,7 +209,8 @@ def draw(cells: Cells, path: Path) -> None:
         axes.axhline(1, color=INK, linewidth=1, linestyle=":")
         axes.set_title(direction, color=INK, fontsize=11)
         axes.set_xlabel("steps T", color=INK)
-        axes.set_xticks(sorted(points), [str(T) for T in sorted(points)])
+        steps = sorted({key[3] for key in cells})
+        axes.set_xticks(steps, [str(T) for T in steps])
         axes.set_yticks([1, 2, 5, 10, 20, 50], ["1×", "2×", "5×", "10×", "20×", "50×"])
         axes.minorticks_off()
         axes.tick_params(colors=INK)

@@ -7,36 +7,27 @@ replica is 100 copies of their segments, each a file of its own, in a temporary 
 Times are of one process on one core; memory is the peak of a process of its own (Linux).
 """
 
-import argparse
-import gc
-import json
 import os
-import platform
-import re
 import shutil
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from engram import __version__
+from benchmarks import harness
 from engram.policy import analyzer
 from engram.policy.document import Document
 from engram.policy.embedded import EmbeddedEngine, segment
 from engram.policy.ingestion.ingest import ingest
 from engram.policy.store import Store
-from engram.report.provenance import hardware
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results"
 ARCHIVES = ("presidential-speeches.tar.xz", "state-of-the-union.tar.xz")
 TIMES = 100
 """How many times larger the replica is."""
+
+BACKENDS: tuple[segment.Backend, ...] = ("apsw", "sqlite3")
 
 QUERIES = {
     "phrase": '"tax cut"',
@@ -47,27 +38,6 @@ QUERIES = {
     ),
     "common phrase": '"of the"',
 }
-
-PEAK = """
-import re, sys
-from pathlib import Path
-from benchmarks import policy
-getattr(policy, sys.argv[1])(*sys.argv[2:])
-print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
-"""
-
-
-def timed(call: Callable[[], Any], rounds: int) -> list[float]:
-    """Seconds of each of some calls, after one that does not count."""
-    call()
-    times = []
-    gc.disable()
-    for _ in range(rounds):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    gc.enable()
-    return times
 
 
 def repeated(documents: list[Document], times: int) -> Iterator[Document]:
@@ -100,25 +70,23 @@ def measure_writing(paths: list[Path], scratch: Path) -> dict[str, list[float]]:
         shutil.rmtree(scratch / "again", ignore_errors=True)
         ingest([data() / name for name in ARCHIVES], scratch / "again", workers=1)
 
-    return {
-        "analyse": timed(analyse, 3),
-        "write": timed(write, 3),
-        "ingest": timed(take_in, 3),
-    }
+    calls = {"analyse": analyse, "write": write, "ingest": take_in}
+    return harness.interleave(calls, 3, warm=False)
 
 
-def measure_queries(paths: list[Path], backend: segment.Backend, rounds: int) -> dict[str, Any]:
-    """Seconds of yearly series, of a page of context and of hits; the first of each not counted."""
-    engine = EmbeddedEngine(paths, backend)
-    calls: dict[str, Callable[[], Any]] = {
-        f"yearly series, {name}": lambda query=query: engine.tally(query)
-        for name, query in QUERIES.items()
-    }
-    calls["context page"] = lambda: engine.context(QUERIES["phrase"], limit=20, offset=100)
-    calls["search page"] = lambda: engine.search(QUERIES["phrase"])
-    found = {name: timed(call, rounds) for name, call in calls.items()}
-    engine.close()
-    return found
+def measure_queries(engines: dict[str, EmbeddedEngine], rounds: int) -> list[harness.Result]:
+    """Time yearly series, a page of context and a page of hits; the engines take turns."""
+    calls: dict[tuple[str, str], Callable[[], Any]] = {}
+    for group, engine in engines.items():
+        for name, query in QUERIES.items():
+            calls[group, f"yearly series, {name}"] = partial(engine.tally, query)
+        phrase = QUERIES["phrase"]
+        calls[group, "context page"] = partial(engine.context, phrase, limit=20, offset=100)
+        calls[group, "search page"] = partial(engine.search, phrase)
+    times = harness.interleave(calls, rounds, warm=False)
+    for engine in engines.values():
+        engine.close()
+    return [entry(group, name, seen) for (group, name), seen in times.items()]
 
 
 def sizes(paths: list[Path]) -> dict[str, int]:
@@ -140,31 +108,21 @@ def sizes(paths: list[Path]) -> dict[str, int]:
     )
 
 
-def peak_writing(folder: str, times: str) -> None:
-    """Write the corpus so many times over into one segment, for its peak of memory."""
+def peak_writing(folder: str, times: str) -> float:
+    """Return the peak of memory of writing the corpus a number of times into one segment."""
     paths = sorted(Path(folder).glob("segments/*.sqlite"))
     target = Path(folder) / f"peak-{times}.sqlite"
     segment.write(target, repeated(documents_of(paths), int(times)))
     target.unlink()
+    return harness.peak_memory()
 
 
-def peak_series(folder: str, times: str) -> None:
-    """Ask for the yearly series over so many copies, for its peak of memory."""
-    engine = EmbeddedEngine(sorted(Path(folder).glob("copies/*.sqlite"))[: int(times)])
+def peak_series(folder: str, copies: str) -> float:
+    """Return the peak of memory of the yearly series over a number of copies."""
+    engine = EmbeddedEngine(sorted(Path(folder).glob("copies/*.sqlite"))[: int(copies)])
     for query in QUERIES.values():
         engine.tally(query)
-
-
-def peak(name: str, folder: Path, times: int) -> float:
-    """The peak of memory of one of the above in a process of its own, in MiB."""
-    done = subprocess.run(
-        [sys.executable, "-c", PEAK, name, str(folder), str(times)],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=Path(__file__).parents[1],
-    )
-    return int(done.stdout.split()[-1]) / 1024
+    return harness.peak_memory()
 
 
 def data() -> Path:
@@ -175,28 +133,11 @@ def data() -> Path:
     return Path(folder) / "policy"
 
 
-def entry(group: str, name: str, times: list[float], **info: Any) -> dict[str, Any]:
-    """One measurement, as pytest-benchmark writes it."""
-    stats = {
-        "min": min(times),
-        "max": max(times),
-        "mean": statistics.mean(times),
-        "stddev": statistics.stdev(times),
-        "median": statistics.median(times),
-        "rounds": len(times),
-        "iterations": 1,
-    }
-    stats = {key: float(f"{value:.5g}") for key, value in stats.items()}
-    print(f"{group:16} {name:28} {stats['median'] * 1e3:10.2f} ms", info or "", flush=True)
-    return {
-        "group": group,
-        "name": f"{group}: {name}",
-        "fullname": f"benchmarks/policy.py::{group}: {name}",
-        "params": None,
-        "extra_info": info,
-        "options": {"timer": "perf_counter", "warmup": True, "disable_gc": True},
-        "stats": stats,
-    }
+def entry(group: str, name: str, times: list[float], **info: Any) -> harness.Result:
+    """One measurement."""
+    found = harness.entry("policy", group, f"{group}: {name}", times, **info)
+    print(f"{group:16} {name:28} {found['stats']['median'] * 1e3:10.2f} ms", info or "", flush=True)
+    return found
 
 
 def measure(scratch: Path) -> dict[str, Any]:
@@ -216,17 +157,17 @@ def measure(scratch: Path) -> dict[str, Any]:
         for j, path in enumerate(paths):
             shutil.copyfile(path, copies / f"{i:03}-{j:03}.sqlite")
     replica = sorted(copies.iterdir())
-    for backend in ("apsw", "sqlite3"):
-        times = measure_queries(paths, backend, rounds=20)
-        entries += [entry(f"1x {backend}", name, seen) for name, seen in times.items()]
-    times = measure_queries(replica, "apsw", rounds=3)
-    entries += [entry(f"{TIMES}x apsw", name, seen) for name, seen in times.items()]
-    few, many = len(paths), len(replica)
+    engines = {f"1x {name}": EmbeddedEngine(paths, name) for name in BACKENDS}
+    entries += measure_queries(engines, rounds=20)
+    entries += measure_queries({f"{TIMES}x apsw": EmbeddedEngine(replica)}, rounds=3)
     peaks = {
-        "write 1x": peak("peak_writing", store, 1),
-        "write 4x": peak("peak_writing", store, 4),
-        "series 1x": peak("peak_series", store, few),
-        f"series {TIMES}x": peak("peak_series", store, many),
+        name: harness.in_own_process("benchmarks.policy", function, store, count)
+        for name, function, count in (
+            ("write 1x", "peak_writing", 1),
+            ("write 4x", "peak_writing", 4),
+            ("series 1x", "peak_series", len(paths)),
+            (f"series {TIMES}x", "peak_series", len(replica)),
+        )
     }
     print(peaks, flush=True)
     return {"benchmarks": entries, "sizes": found, "peak_memory_mib": peaks}
@@ -234,37 +175,23 @@ def measure(scratch: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path)
+    parser = harness.arguments(__doc__)
     parser.add_argument("--scratch", type=Path, help="where the temporary folder is made")
     settings = parser.parse_args()
-    machine = hardware()
+    facts = harness.machine()
     with tempfile.TemporaryDirectory(dir=settings.scratch) as scratch:
         found = measure(Path(scratch))
-    name = re.sub(r"\W+", "-", machine["processor"]).strip("-").lower()
-    out = settings.out or RESULTS / f"policy-{name}-{machine['cores']}-cores.json"
-    result = {
-        "machine_info": machine | {"python_version": platform.python_version()},
-        "commit_info": {"id": __version__, "dirty": False, "time": ""},
-        "datetime": datetime.now(UTC).isoformat(timespec="seconds"),
-        "version": "5.0.0",
-        "packages": packages(),
-        **found,
-    }
-    out.write_text(
-        json.dumps(result, separators=(",", ":")).replace('{"group"', '\n{"group"') + "\n"
-    )
+    out = settings.out or harness.RESULTS / harness.file_name("policy", facts)
+    harness.write(out, harness.result(facts, packages(), found.pop("benchmarks"), **found))
     print(out)
 
 
 def packages() -> dict[str, str]:
     """Versions of the packages that the times depend on."""
-    from importlib.metadata import version
-
     import apsw
 
     names = ("apsw", "numpy", "regex")
-    return {name: version(name) for name in names} | {"sqlite": apsw.sqlite_lib_version()}
+    return harness.package_versions(names) | {"sqlite": apsw.sqlite_lib_version()}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How often `relate` is right: false alarms on unrelated series, and planted relations found.
 
-    python -m benchmarks.relate                 writes docs/results/relate-calibration.json
+    python -m benchmarks.relate                 writes docs/results/relate-….json
     python -m benchmarks.relate --pairs 200     a quicker, coarser look
     python -m benchmarks.relate --only null     a part; the file keeps the others
 
@@ -8,28 +8,23 @@ A pair is two series that know nothing of each other. Every test has its level a
 that is its false alarms. The verdict is what a reader of the report is told.
 """
 
-import argparse
-import json
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
 
-from engram import __version__
+from benchmarks import harness
 from engram.policy.relate.causality import assess_causality
 from engram.policy.relate.control import ALPHA
 from engram.policy.relate.interval import bootstrap_intervals, hac_interval
 from engram.policy.relate.lag import LAGS, naive_p
 from engram.policy.relate.relation import sift
 from engram.policy.relate.yearly import Floats, Yearly
-from engram.report.provenance import hardware, versions
+from engram.report.provenance import versions
 from engram.stats import wilson
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results" / "relate-calibration.json"
 YEARS = (100, 230)
 STEPS = tuple(range(-LAGS, LAGS + 1))
 DRAWS = 999
@@ -104,14 +99,19 @@ def looks_related(x: Floats, y: Floats, rng: np.random.Generator, bootstrap: boo
         "changes, HAC interval": not of_changes.low <= 0 <= of_changes.high,
         "pre-whitened, lag 0 alone": flips.alone[0, 0, LAGS] <= ALPHA,
         "pre-whitened, best of 11 lags uncorrected": flips.alone.min() <= ALPHA,
-        "Granger, changes": causality.granger_p <= ALPHA,
-        "Toda–Yamamoto, levels": causality.toda_yamamoto_p <= ALPHA,
+        "Granger, changes": significant(causality.granger_p),
+        "Toda–Yamamoto, levels": significant(causality.toda_yamamoto_p),
         "verdict, 11 lags": flips.family.min() <= ALPHA,
     }
     if bootstrap:
         interval = bootstrap_intervals(dx, dy[None], rng)[0]
         found["changes, bootstrap interval"] = not interval.low <= 0 <= interval.high
     return {name: bool(value) for name, value in found.items()}
+
+
+def significant(p: float | None) -> bool:
+    """Return whether a p-value is significant; a test that cannot be made is not."""
+    return p is not None and p <= ALPHA
 
 
 def null_batch(world: str, years: int, size: int, seed: Sequence[int]) -> list[dict]:
@@ -171,7 +171,8 @@ def shares(batch: Callable[..., list[dict]], case: Any, years: int, pairs: int, 
     """Run batches in parallel, each with its own seed, and return the share of each outcome."""
     sizes = [min(BATCH, pairs - start) for start in range(0, pairs, BATCH)]
     jobs = (delayed(batch)(case, years, size, [seed, i]) for i, size in enumerate(sizes))
-    outcomes = [one for found in Parallel(n_jobs=-1)(jobs) for one in found]
+    found: Any = Parallel(n_jobs=-1)(jobs)
+    outcomes = [one for several in found for one in several]
     names = dict.fromkeys(name for one in outcomes for name in one)
     result = {}
     for name in names:
@@ -212,31 +213,29 @@ def power_part(pairs: int, seed: int) -> list[dict]:
     ]
 
 
+ABOUT = "shares in percent with 95% Wilson intervals; every test has its level at 5%"
 PARTS = {"null": (null_part, 100), "family": (family_part, 200), "power": (power_part, 300)}
 """Each part, and where its seeds begin."""
 
 
 def main() -> None:
     """Measure, and write the results."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = harness.arguments(__doc__)
     parser.add_argument("--pairs", type=int, default=2000)
     parser.add_argument("--only", choices=PARTS, action="append")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    args = parser.parse_args()
-    found = json.loads(args.out.read_text(encoding="utf-8")) if args.out.exists() else {}
-    found |= {
-        "about": "shares in percent with 95% Wilson intervals; every test has its level at 5%",
-        "command": "python -m benchmarks.relate",
-        "engram": __version__,
-        "versions": versions() | {name: version(name) for name in ("statsmodels", "arch")},
-        "hardware": hardware(),
-    }
-    for name in args.only or PARTS:
-        part, seed = PARTS[name]
-        found[name] = part(args.pairs, seed)
-        print(f"{name}: done")
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    settings = parser.parse_args()
+    facts = harness.machine()
+    out = settings.out or harness.RESULTS / harness.file_name("relate", facts)
+    before = harness.read(out) if out.exists() else {}
+    found: dict[str, Any] = {"about": ABOUT}
+    for name, (part, seed) in PARTS.items():
+        if name in (settings.only or PARTS):
+            found[name] = part(settings.pairs, seed)
+            print(f"{name}: done")
+        elif name in before:
+            found[name] = before[name]
+    packages = versions() | harness.package_versions(("statsmodels", "arch"))
+    harness.write(out, harness.result(facts, packages, [], **found))
 
 
 if __name__ == "__main__":

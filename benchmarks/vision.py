@@ -8,31 +8,24 @@ take turns, round by round; a turn is a call that warms the caches and a call th
 training step is forward, loss, backward and AdamW. The allocator keeps freed memory, for both.
 """
 
-import argparse
-import json
-import re
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.neuron import RESULTS, interleave, keep_freed_memory, rivals
-from engram.report.provenance import hardware, versions
+from benchmarks import harness
+from engram.report.provenance import versions
 from engram.vision import fold, fold_to_fixed_point, load_checkpoint, spikingformer_cifar_4_256
 
 STEPS, BATCH, SIZE, CLASSES = 4, 16, 32, 10
 CONTENDERS = ("engram", "spikingjelly")
 
 
-def build(contender: str) -> nn.Module:
+def build(contender: str) -> Any:
     """A contender, in training."""
     from benchmarks.vision_rival import Spikingformer
 
@@ -97,25 +90,29 @@ def directions() -> dict[str, dict[str, Callable[[], None]]]:
 
 
 def measure(threads: int, seconds: float) -> list[dict[str, Any]]:
-    """Both directions with so many threads."""
+    """Time both directions with a number of threads."""
     torch.set_num_threads(threads)
-    cells = []
+    entries = []
     for direction, calls in directions().items():
-        for name, times in interleave(calls, seconds).items():
-            low, median, high = statistics.quantiles(times, n=4)
-            cell = {
-                "contender": name,
-                "direction": direction,
-                "threads": threads,
-                "median_s": median,
-                "iqr_s": high - low,
-                "rounds": len(times),
-                "images_per_s": BATCH / median,
-                "convolution_share": convolution_share(calls[name]),
-            }
-            cells.append({k: float(f"{v:.4g}") if type(v) is float else v for k, v in cell.items()})
-            print(cells[-1], flush=True)
-    return cells
+        group = f"{direction} threads={threads}"
+        times = harness.interleave(calls, harness.rounds_within(calls, seconds))
+        for name, seen in times.items():
+            params = {"threads": threads, "direction": direction, "contender": name}
+            speed = BATCH / statistics.median(seen)
+            share = convolution_share(calls[name])
+            entries.append(
+                harness.entry(
+                    "vision",
+                    group,
+                    f"{name} {group}",
+                    seen,
+                    params,
+                    images_per_s=speed,
+                    convolution_share=share,
+                )
+            )
+            print(group.ljust(20), name.ljust(20), f"{speed:.1f} images/s", flush=True)
+    return entries
 
 
 def convolution_share(call: Callable[[], None]) -> float:
@@ -144,67 +141,45 @@ def agreement() -> dict[str, float]:
     return dict(zip(("logits", "gradient"), errors, strict=True))
 
 
-PEAK = """
-import re, sys, torch
-from pathlib import Path
-from benchmarks.vision import build, training
-
-def peak():
-    return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
-
-torch.set_num_threads(1)
-model = build(sys.argv[1])
-model(torch.randn(1, 3, 32, 32)).sum().backward()
-step = training(model)
-before = peak()
-step()
-print(peak() - before)
-"""
+def memory_added(contender: str) -> float:
+    """Return what a first training step adds to the peak of the process, in MiB."""
+    torch.set_num_threads(1)
+    model = build(contender)
+    model(torch.randn(1, 3, SIZE, SIZE)).sum().backward()
+    step = training(model)
+    before = harness.peak_memory()
+    step()
+    return harness.peak_memory() - before
 
 
 def peak_memory() -> dict[str, float]:
-    """What a first training step adds to the peak of the process, in MiB, by contender."""
-    peaks = {}
-    for name in CONTENDERS:
-        done = subprocess.run(
-            [sys.executable, "-c", PEAK, name],
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=Path(__file__).parents[1],
-        )
-        peaks[name] = round(int(done.stdout.split()[-1]) / 1024, 1)
-        print(f"peak memory of {name}: {peaks[name]:.0f} MiB", flush=True)
-    return peaks
+    """Return what each contender adds to the peak of a process of its own, in MiB."""
+    peaks = {
+        name: harness.in_own_process("benchmarks.vision", "memory_added", name)
+        for name in CONTENDERS
+    }
+    return {name: round(peak, 1) for name, peak in peaks.items()}
 
 
 def main() -> None:
     """Measure and write, or write the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
-    parser.add_argument("--seconds", type=float, default=40.0, help="time a direction, about")
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--page", action="store_true")
+    parser = harness.timing_arguments(__doc__, seconds=40.0, what="direction")
     settings = parser.parse_args()
     if settings.page:
         from benchmarks.vision_page import write_page
 
-        write_page(sorted(RESULTS.glob("vision-*.json")))
+        write_page(harness.committed("vision"))
         return
-    keep_freed_memory()
-    machine = hardware()
-    name = re.sub(r"\W+", "-", machine["processor"]).strip("-").lower()
-    out = settings.out or RESULTS / f"vision-{name}-{machine['cores']}-cores.json"
-    found = {
-        "machine": machine,
-        "packages": versions() | rivals(),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "differences": agreement(),
-        "cells": [cell for count in settings.threads for cell in measure(count, settings.seconds)],
-        "peak_memory_mib": peak_memory(),
-    }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(found, indent=1) + "\n")
+    harness.keep_freed_memory()
+    facts = harness.machine()
+    differences = agreement()
+    entries = [one for count in settings.threads for one in measure(count, settings.seconds)]
+    packages = versions() | harness.package_versions(harness.RIVALS)
+    found = harness.result(
+        facts, packages, entries, differences=differences, peak_memory_mib=peak_memory()
+    )
+    out = settings.out or harness.RESULTS / harness.file_name("vision", facts)
+    harness.write(out, found)
     print(out)
 
 

@@ -1,10 +1,8 @@
 """The page of `benchmarks/vision.py`, from the JSON that it wrote."""
 
-import json
 from pathlib import Path
-from typing import Any
 
-DOCS = Path(__file__).parents[1] / "docs"
+from benchmarks import harness
 
 HEAD = """# How fast the vision models are
 
@@ -26,41 +24,37 @@ less than float32 does. *bf16* is `torch.autocast`, which rounds weights to 8 bi
 """
 
 
-def write_page(files: list[Path]) -> None:
+def write_page(results: dict[Path, harness.Result]) -> None:
     """Write docs/vision-speed.md."""
-    if not files:
-        raise SystemExit("no docs/results/vision-*.json: run python -m benchmarks.vision first")
-    parts = [HEAD]
-    for file in files:
-        found = json.loads(file.read_text())
-        parts += [describe(file, found), aims(found), table(found)]
-    (DOCS / "vision-speed.md").write_text("\n".join(parts))
+    page = harness.page(HEAD, results, section)
+    (harness.DOCS / "vision-speed.md").write_text(page, encoding="utf-8")
 
 
-def describe(file: Path, found: dict[str, Any]) -> str:
-    """Hardware, versions, and how far the contenders agree."""
-    machine = found["machine"]
-    packages = ", ".join(f"{name} {version}" for name, version in found["packages"].items())
+def section(found: harness.Result) -> list[str]:
+    """How far the contenders agree, the aims, and every cell."""
     differences = found["differences"]
-    return (
-        f"\n## {machine['processor']}, {machine['cores']} cores\n\n"
-        f"[{file.name}](results/{file.name}), {found['date'][:10]}; {packages}.\n\n"
+    agreement = (
         "In float64, logits and the first convolution's gradient of both contenders differ by "
         f"{differences['logits']:.0e} and {differences['gradient']:.0e} of their largest value.\n"
     )
+    return [agreement, aims(found), table(found)]
 
 
-def aims(found: dict[str, Any]) -> str:
-    """The aims, and what was measured."""
-    threads = sorted({cell["threads"] for cell in found["cells"]})
-    seconds = {
-        (cell["threads"], cell["direction"], cell["contender"]): cell["median_s"]
-        for cell in found["cells"]
+def medians(found: harness.Result) -> dict[tuple[int, str, str], float]:
+    """Seconds by threads, direction and contender."""
+    return {
+        tuple(one["params"][name] for name in ("threads", "direction", "contender")): one["stats"][
+            "median"
+        ]
+        for one in found["benchmarks"]
     }
-    rows = [
-        "| aim, in float32 | " + " | ".join(f"{n} thread{'s' * (n > 1)}" for n in threads) + " |",
-        "|---" * (len(threads) + 1) + "|",
-    ]
+
+
+def aims(found: harness.Result) -> str:
+    """The aims, and what was measured."""
+    seconds = medians(found)
+    threads = sorted({count for count, _, _ in seconds})
+    rows = harness.thread_columns("aim, in float32", threads)
     for direction, least in (("inference", 2.0), ("training", 1.5)):
         ratios = (
             seconds[n, direction, "spikingjelly"] / seconds[n, direction, "engram"] for n in threads
@@ -75,29 +69,28 @@ def aims(found: dict[str, Any]) -> str:
     )
 
 
-def table(found: dict[str, Any]) -> str:
+def table(found: harness.Result) -> str:
     """Every cell."""
     head = ("threads", "direction", "contender", "images/s", "ms", "IQR", "× SpikingJelly")
     rows = [
         "| " + " | ".join([*head, "convolutions"]) + " |",
         "|---:|---|---|" + "---:|" * 5,
     ]
-    rival = {
-        (cell["threads"], cell["direction"]): cell["median_s"]
-        for cell in found["cells"]
-        if cell["contender"] == "spikingjelly"
-    }
-    for cell in found["cells"]:
-        ratio = rival[cell["threads"], cell["direction"]] / cell["median_s"]
+    seconds = medians(found)
+    for one in found["benchmarks"]:
+        threads, direction, contender = (
+            one["params"][name] for name in ("threads", "direction", "contender")
+        )
+        stats, extra = one["stats"], one["extra_info"]
         row = [
-            str(cell["threads"]),
-            cell["direction"],
-            cell["contender"],
-            f"{cell['images_per_s']:.1f}",
-            f"{cell['median_s'] * 1e3:.0f}",
-            f"{cell['iqr_s'] * 1e3:.0f}",
-            f"{ratio:.2f}",
-            f"{cell['convolution_share']:.0%}",
+            str(threads),
+            direction,
+            contender,
+            f"{extra['images_per_s']:.1f}",
+            f"{stats['median'] * 1e3:.0f}",
+            f"{stats['iqr'] * 1e3:.0f}",
+            f"{seconds[threads, direction, 'spikingjelly'] / stats['median']:.2f}",
+            f"{extra['convolution_share']:.0%}",
         ]
         rows.append("| " + " | ".join(row) + " |")
     return "\n".join(rows) + "\n"

@@ -1,13 +1,18 @@
 """Checks the array shapes that the signatures promise; grants the time that compiling takes."""
 
+import jaxtyping
+import pytest
 from hypothesis import settings
-from jaxtyping import install_import_hook
 
-MODULES = ["delay", "dilated", "fixed_point", "functional", "pmsn", "recurrence", "resonate"]
+from tests.shapes import annotated_modules
 
-HOOKED = [*(f"engram.neuron.{name}" for name in MODULES), "engram.energy.functional"]
-
-install_import_hook(HOOKED, "beartype.beartype")
+jaxtyping.install_import_hook(annotated_modules(), "tests.shapes.check")
 
 settings.register_profile("engram", deadline=None)  # the first call of a kernel compiles it
 settings.load_profile("engram")
+
+
+@pytest.fixture
+def without_shape_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what a function itself says of a wrong shape, and for torch.compile."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)

@@ -1,3 +1,5 @@
+from typing import Any, cast
+
 import numpy as np
 import pytest
 import torch
@@ -170,7 +172,7 @@ def test_a_layout_that_is_wrong_or_none_is_refused(stimuli):
     with pytest.raises(ValueError, match=r"the layout stated.*state layout='time-first'"):
         record(Running(), [stimuli], Running, layout="batch-first")
     with pytest.raises(ValueError, match="choose one of time-first"):
-        record(Running(), [stimuli], Running, layout="sideways")
+        record(Running(), [stimuli], Running, layout=cast("Any", "sideways"))
 
 
 def test_a_layer_inside_over_time_has_no_time_of_its_own(stimuli):
@@ -186,30 +188,32 @@ def test_a_layer_that_puts_out_several_tensors_is_named():
 
 
 def test_the_check_leaves_the_state_that_the_batch_left(stimuli):
-    net = nn.Sequential(sj_neuron.IFNode(step_mode="m"))
+    neuron: Any = sj_neuron.IFNode(step_mode="m")
+    net = nn.Sequential(neuron)
     record(net, [stimuli], ["0"])
-    left = net[0].v.clone()
-    net[0].reset()
+    left = neuron.v.clone()
+    neuron.reset()
     net(stimuli)
-    assert torch.equal(left, net[0].v)
+    assert torch.equal(left, neuron.v)
 
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_evaluating_gives_each_module_its_own_mode_back(fails):
-    net = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.BatchNorm1d(2), nn.Dropout())).train()
-    net[1][0].eval()
+    inner = nn.Sequential(nn.BatchNorm1d(2), nn.Dropout())
+    net = nn.Sequential(nn.Linear(2, 2), inner).train()
+    inner[0].eval()
     frozen = nn.Sequential(nn.Dropout()).eval()
     try:
         with evaluating(net):
             assert not any(module.training for module in net.modules())
-            net[1].append(nn.Dropout())
+            inner.append(nn.Dropout())
             net.append(frozen)
             if fails:
                 raise RuntimeError("broken")
     except RuntimeError:
         assert fails
     assert net.training
-    assert [module.training for module in net[1]] == [False, True, True]
+    assert [module.training for module in inner] == [False, True, True]
 
 
 def test_evaluating_lets_modules_undo_what_they_do_in_evaluation():

@@ -2,6 +2,7 @@
 
 import tarfile
 import zipfile
+from typing import Any, cast
 
 import pytest
 
@@ -29,7 +30,7 @@ def keep(request, tmp_path):
         holder = tmp_path / "archives"
         holder.mkdir()
         archive = holder / f"set.tar{suffix}"
-        with tarfile.open(archive, f"w:{compression}") as opened:
+        with tarfile.open(archive, cast("Any", f"w:{compression}")) as opened:
             opened.add(root / "set", "set")
         return holder if request.param == "folder of archives" else archive
 

@@ -64,7 +64,9 @@ def test_batches_that_python_2_wrote(tmp_path):
     for number, name in enumerate(NAMES):
         (tmp_path / name).write_bytes(python_2_batch(number))
     reading = read_cifar10(tmp_path)
-    assert reading.train.inputs[::4, 5, 9].tolist() == [[number] * 3 for number in range(5)]
+    assert np.asarray(reading.train.inputs)[::4, 5, 9].tolist() == [
+        [number] * 3 for number in range(5)
+    ]
     assert reading.test.labels.tolist() == [0, 1, 2, 3]
 
 
@@ -134,7 +136,9 @@ def test_parquet_of_lossless_pictures(tmp_path):
     write_parquet(tmp_path, "train", [4, 2, 9])
     write_parquet(tmp_path, "test", [1])
     dataset = load("cifar10", folder=tmp_path)
-    assert dataset.train.inputs[:, 3, 4].tolist() == [[row, 50, 200] for row in range(3)]
+    assert np.asarray(dataset.train.inputs)[:, 3, 4].tolist() == [
+        [row, 50, 200] for row in range(3)
+    ]
     assert dataset.train.labels.tolist() == [4, 2, 9]
     assert not any("lossy" in note for note in dataset.notes)
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -7,7 +9,7 @@ from engram.data.digits import read_digits
 
 
 def test_they_are_scikit_learns_digits():
-    published = load_digits()
+    published: Any = load_digits()
     digits = load("digits")
     images = np.concatenate([digits.train.inputs, digits.test.inputs])
     labels = np.concatenate([digits.train.labels, digits.test.labels])
@@ -17,9 +19,10 @@ def test_they_are_scikit_learns_digits():
 
 def test_the_last_360_test():
     digits = load("digits")
-    assert digits.test.inputs.shape == (360, 8, 8)
-    assert digits.train.inputs.dtype == np.uint8
-    assert digits.train.inputs.max() == digits.full_scale == 16
+    inputs = np.asarray(digits.train.inputs)
+    assert np.shape(digits.test.inputs) == (360, 8, 8)
+    assert inputs.dtype == np.uint8
+    assert inputs.max() == digits.full_scale == 16
     assert list(digits.sha256) == ["digits.csv.gz"]
 
 

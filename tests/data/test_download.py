@@ -18,7 +18,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 class Handler(BaseHTTPRequestHandler):
     """Serves CONTENT; the server's settings say how badly, and its log what was asked for."""
 
-    server: "Server"
+    server: "Server"  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def do_GET(self):
         wanted = self.headers.get("Range")

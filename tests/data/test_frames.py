@@ -6,6 +6,7 @@ from tonic import functional
 
 from engram.data import DataError, event_frames
 from engram.data.aedat import EVENT
+from engram.data.frames import SplitBy
 
 SENSOR = (5, 7)
 
@@ -31,7 +32,7 @@ def by_hand(events, spans, T):
 def test_frames_are_what_counting_by_hand_gives(seed, n, T):
     events = recording(seed, n)
     t = [int(one) - int(events["t"][0]) for one in events["t"]]
-    expected = {
+    expected: dict[SplitBy, np.ndarray] = {
         "time": by_hand(events, [one * T // (t[-1] + 1) for one in t], T),
         "count": by_hand(events, [min(i // max(n // T, 1), T - 1) for i in range(n)], T),
     }

@@ -68,7 +68,7 @@ def test_a_header_cut_short_is_refused(tmp_path):
 
 def test_four_files_make_two_splits(tmp_path):
     reading = read_mnist(write_mnist(tmp_path))
-    assert reading.train.inputs.shape == (6, 3, 2)
+    assert np.shape(reading.train.inputs) == (6, 3, 2)
     assert reading.test.labels.tolist() == list(range(6))
     assert len(reading.files) == 4
 

@@ -63,6 +63,7 @@ def test_a_file_that_is_no_picture_is_named(content):
 
 def test_a_cut_picture_is_named_when_it_is_decoded():
     whole = jpeg(90)
+    assert isinstance(whole.content, bytes)
     images = Images([Encoded(whole.content[:-200], "a.jpg")], "RGB", None)
     with pytest.raises(DataError, match=r"a\.jpg is not a readable picture"):
         images[0]

@@ -1,3 +1,5 @@
+from typing import Any, cast
+
 import numpy as np
 import pytest
 from scipy import signal
@@ -8,11 +10,11 @@ from engram.data import sound
 def test_spectra_are_those_of_scipy():
     wave = np.random.default_rng(1).normal(size=1000)
     _, _, theirs = signal.spectrogram(
-        wave, window="hann", nperseg=256, noverlap=156, detrend=False, scaling="density", fs=1.0,
-        mode="complex",
+        wave, window="hann", nperseg=256, noverlap=156, detrend=cast("Any", False),
+        scaling="density", fs=1.0, mode="complex",
     )  # fmt: skip
     hann = signal.get_window("hann", 256)
-    scaled = np.abs(theirs) ** 2  # of the density, so its windows are normalised alike
+    scaled = np.abs(np.asarray(theirs)) ** 2  # of the density, so its windows are normalised alike
     np.testing.assert_allclose(sound.power_spectra(wave, 256, 100), scaled.T, rtol=1e-9)
     direct = np.abs(np.exp(-2j * np.pi * 7 * np.arange(256) / 256) @ (hann * wave[:256])) ** 2
     assert sound.power_spectra(wave, 256, 100)[0, 7] == pytest.approx(direct / (hann**2).sum())

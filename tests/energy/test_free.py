@@ -158,7 +158,7 @@ CASES = {
     "embedding bag with weights": lambda x, w: nn.functional.embedding_bag(
         torch.arange(4).expand(4, 4), w, per_sample_weights=x, mode="sum"
     ),
-    "foreach": lambda x, w: torch._foreach_mul([x], [w])[0],
+    "foreach": lambda x, w: torch._foreach_mul([x], [w])[0],  # pyright: ignore[reportPrivateImportUsage]
     "solve": lambda x, w: torch.linalg.solve(w + 4 * torch.eye(4), x),
     "variance": lambda x, w: x.var(-1),
     "remainder of tensors": lambda x, w: x % (w.abs() + 1),

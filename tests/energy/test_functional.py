@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -69,7 +70,7 @@ def test_a_convolution_of_ones_counts_the_same(
 
 def test_each_side_of_a_window_counts_by_itself():
     x, weight = sparse(1, 2, 6, 9, seed=0), sparse(3, 2, 3, 2, seed=1)
-    options = {"stride": (2, 1), "padding": (1, 0), "dilation": (1, 3)}
+    options: dict[str, Any] = {"stride": (2, 1), "padding": (1, 0), "dilation": (1, 3)}
     out = torch.nn.functional.conv2d(x, weight, **options)
     products = convolution_products(x, weight, out.shape[2:], Window(**options))
     assert products.effective == torch.nn.functional.conv2d(ones(x), ones(weight), **options).sum()

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -148,7 +149,7 @@ def test_the_quantised_network_skips_what_never_fired():
 
 
 def test_the_head_runs_once_for_both():
-    net = Calls(lambda net, x: net.layer(x.mean(0)), layer=nn.Linear(10, 4))
+    net: Any = Calls(lambda net, x: net.layer(x.mean(0)), layer=nn.Linear(10, 4))
     net.steps = 4
     beside = equal_information(count(net, [spikes(4, 5, 10)], batch_axis=1))
     assert beside.quantised_j == beside.spiking_j

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -176,7 +178,7 @@ def test_an_error_inside_leaves_no_trace():
             raise RuntimeError("broken")
         return net.layer(x)
 
-    net = Calls(forward, layer=nn.Linear(4, 4))
+    net: Any = Calls(forward, layer=nn.Linear(4, 4))
     with pytest.raises(RuntimeError, match="broken"):
         count(net, [torch.ones(2, 4)])
     assert not net.layer._forward_hooks
@@ -266,9 +268,9 @@ def test_what_an_operator_from_elsewhere_writes_is_no_weight():
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_an_operand_that_is_not_finite_is_named(bad):
-    net = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    net = nn.Sequential(first := nn.Linear(4, 4), nn.Linear(4, 4))
     with torch.no_grad():
-        net[0].bias[0] = bad
+        first.bias[0] = bad
     with pytest.raises(ValueError, match=r"1/matmul cannot be judged: it reads NaN or infinity"):
         count(net, [normal(2, 4)])
 
@@ -378,7 +380,7 @@ def test_products_in_place_and_into_a_buffer_are_seen(spelling):
 
 def test_a_compiled_network_is_seen():
     net = nn.Sequential(nn.Linear(5, 3), nn.ReLU())
-    compiled = torch.compile(net, backend="aot_eager")
+    compiled: Any = torch.compile(net, backend="aot_eager")
     compiled(normal(4, 5))
     assert count(compiled, [normal(4, 5)]).dense == count(net, [normal(4, 5)]).dense == 15
 

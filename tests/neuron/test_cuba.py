@@ -1,6 +1,7 @@
 """The current-based LIF and the leaky integrator."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -54,7 +55,7 @@ def test_neurons_of_their_own_are_neurons_alone(decay_input: bool, reset: float 
         torch.tensor(values) for values in ([1.0, 2.5, 7.0], [1.0, 1.5, 4.0], [0.5, 0.9, 1.3])
     )
     weight, resting = torch.tensor([1.0, -2.0, 0.5]), torch.tensor([0.0, 0.3, -0.1])
-    settings = {"decay_input": decay_input}
+    settings: dict[str, Any] = {"decay_input": decay_input}
     layer = CubaLIF(
         synapses, taus, thresholds, reset, input_weight=weight, resting=resting, **settings
     )

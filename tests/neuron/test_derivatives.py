@@ -32,7 +32,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Attempted to insert a get_attr Node:UserWarning"),
 ]
 
-NEURONS: dict[str, Callable[[], nn.Module]] = MEMBERS | {
+NEURONS: dict[str, Callable[[], nn.Module]] = {
+    **MEMBERS,
     "delay": lambda: Delay(3, delay=1.3),
     "lif-sigmoid": lambda: LIF(1.7, 0.9, -0.3, surrogate=Sigmoid()),
 }
@@ -177,7 +178,7 @@ def test_forward_and_reverse_mode_are_transposes(make: Callable) -> None:
     torch.manual_seed(0)
     case = Case(make().double())
     inputs = (case.x, case.parameters)
-    _, change = torch.func.jvp(case.spikes, inputs, (case.direction, case.changes))
+    _, change, *_ = torch.func.jvp(case.spikes, inputs, (case.direction, case.changes))
     back, of_parameters = torch.func.vjp(case.spikes, *inputs)[1](case.weight)
     total = (back * case.direction).sum() + sum(g.sum() for g in of_parameters.values())
     torch.testing.assert_close((case.weight * change).sum(), total, rtol=1e-10, atol=1e-10)
@@ -191,6 +192,7 @@ def penalised(spiking: nn.Module) -> Tensor:
     h = linear(x)
     (g,) = torch.autograd.grad((spiking(h) * h).sum(), x, create_graph=True)
     g.square().sum().backward()
+    assert linear.weight.grad is not None
     return linear.weight.grad
 
 

@@ -168,6 +168,7 @@ def test_the_mean_of_many_half_precision_spikes_is_exact() -> None:
     assert mean_over_time(x, torch.tensor([999])).item() == 1.0
 
 
+@pytest.mark.usefixtures("without_shape_checks")
 def test_masks_and_readouts_compile() -> None:
     def read(x: Tensor, lengths: Tensor) -> Tensor:
         return mean_over_time(mask_steps(x, lengths), lengths) + last_step(x, lengths)
@@ -177,6 +178,7 @@ def test_masks_and_readouts_compile() -> None:
     assert torch.equal(compiled(x, LENGTHS), read(x, LENGTHS))
 
 
+@pytest.mark.usefixtures("without_shape_checks")
 @pytest.mark.parametrize("act", [mask_steps, mean_over_time, last_step, pack_steps])
 def test_refuses_lengths_that_do_not_fit(act: Readout) -> None:
     x = torch.ones(T, 3, 2)

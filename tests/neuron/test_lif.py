@@ -117,7 +117,7 @@ def test_parametric_lif_learns_its_time_constant() -> None:
     neuron = ParametricLIF(tau=5.0)
     assert neuron.tau == pytest.approx(5.0)
     with torch.no_grad():
-        neuron.w += 1.0
+        neuron.w.add_(1.0)
     assert 1.0 < neuron.tau < 5.0
 
 

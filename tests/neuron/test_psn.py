@@ -125,7 +125,7 @@ def test_masked_at_lambda_one_ignores_the_weights_outside_the_band() -> None:
     neuron, x = MaskedPSN(K, T, lam=1.0), dyadic(T, 40)
     before = neuron(x)
     with torch.no_grad():
-        neuron.weight += (1 - neuron.band) * 100
+        neuron.weight.add_((1 - neuron.band) * 100)
     assert torch.equal(neuron(x), before)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+from typing import Any
 
 WORDS = ("tax", "duty", "tariff", "increase", "reduce", "people", "war", "peace", "law", "money")
 
@@ -34,5 +35,5 @@ def files(seed: int = 0, speeches: int = 40) -> dict[str, bytes]:
 EXPECTED_DOCUMENTS = {"speech": 240, "vote": 28}
 EXPECTED_REJECTED = {"bad-date": 1, "malformed-bytes": 1, "too-large": 2}
 EXPECTED_REPEATED = 4
-SETTINGS = {"partition_size": 4_000, "limit": 100_000}
+SETTINGS: dict[str, Any] = {"partition_size": 4_000, "limit": 100_000}
 """So small that the record has some twenty partitions, and its gigantic records are too large."""

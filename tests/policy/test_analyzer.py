@@ -109,7 +109,7 @@ PLAIN = st.sampled_from("abcXYZ019_'’.,:;-\"— \tésΣ")
 def uax29(text: str) -> list[tuple[int, int]]:
     """Words by apsw, except for what Lucene adds: nothing, as long as there is no picture."""
     found = apsw.unicode.word_iter_with_offsets(text)
-    return [(start, end) for start, end, _ in found]
+    return [(int(start), int(end)) for start, end, _ in found]
 
 
 @given(st.text(PLAIN, max_size=60))

@@ -3,6 +3,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -62,7 +63,7 @@ def test_the_page_follows_from_the_json_alone(tmp_path: Path) -> None:
 def test_the_fingerprint_is_the_sha256_of_what_is_not_volatile() -> None:
     report = full()
     kinds = ("name", "title", "question", "scalars", "tables", "series", "figures", "notes")
-    stored = {"format": 1} | {kind: report.to_dict()[kind] for kind in kinds}
+    stored: dict[str, Any] = {"format": 1} | {kind: report.to_dict()[kind] for kind in kinds}
     stored["scalars"].pop(1)
     stored["series"].pop(1)
     kept = {"settings": {"n": [1, 2]}, "seed": 3, "data": {"digits": "00ff"}}

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -90,6 +91,7 @@ def test_a_setting_out_of_range_is_named():
 
 def test_settling_leaves_the_momentum_and_uses_all_pictures():
     torch.manual_seed(0)
+    model: Any
     model, x = tiny(10, 1), 2 + 3 * torch.randn(6, 1, 8, 8)
     norm = model.stem[0].bn
     before = norm.momentum

@@ -167,10 +167,9 @@ def test_rows_are_steps_and_the_training_part_is_standardised():
     assert images.train.inputs.mean().item() == pytest.approx(0, abs=1e-4)
     assert images.train.inputs.std().item() == pytest.approx(1, abs=1e-3)
     source = data.load("digits").test
-    scale = np.polyfit(source.inputs.ravel(), images.test.inputs.numpy().ravel(), 1)
-    np.testing.assert_allclose(
-        np.polyval(scale, source.inputs.astype(float)), images.test.inputs.numpy(), atol=1e-4
-    )
+    pixels = np.asarray(source.inputs, dtype=float)
+    scale = np.polyfit(pixels.ravel(), images.test.inputs.numpy().ravel(), 1)
+    np.testing.assert_allclose(np.polyval(scale, pixels), images.test.inputs.numpy(), atol=1e-4)
     assert images.test.labels.tolist() == source.labels.tolist()
 
 

@@ -2,7 +2,7 @@ import os
 from collections import Counter
 from dataclasses import replace
 from functools import partial
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -79,7 +79,7 @@ def read(name: str, options: reading.Options = reading.Options()) -> reading.Seq
     return task.read_task(task.TASKS[name], limit=None, validation=0.2, seed=0, options=options)
 
 
-def network(name: str, neuron: str, sequences: reading.Sequences):
+def network(name: str, neuron: str, sequences: reading.Sequences) -> Any:
     torch.manual_seed(0)
     return study.build(task.TASKS[name].body(sequences.shape, 4), 10, neuron, sequences.T, 3).eval()
 
@@ -210,7 +210,7 @@ def test_a_permutation_keeps_every_pixel_and_moves_all_images_alike():
 
 
 def test_pixels_are_means_of_four_or_all_of_them():
-    images = synthetic("mnist").test.inputs
+    images = np.asarray(synthetic("mnist").test.inputs)
     full = read("smnist", reading.Options(full=True))
     assert (full.T, read("smnist").T) == (784, 196)
     scale = np.polyfit(images.ravel(), full.test.inputs.ravel(), 1)
@@ -222,7 +222,7 @@ def test_pixels_are_means_of_four_or_all_of_them():
 
 
 def test_columns_come_from_the_left_and_each_colour_is_standardised():
-    images = synthetic("cifar10").test.inputs
+    images = np.asarray(synthetic("cifar10").test.inputs)
     columns = read("scifar")
     test = columns.test.inputs
     assert test.shape == (20, 32, 3, 32)
@@ -247,6 +247,8 @@ def test_the_full_network_of_sequential_cifar_is_the_papers():
 def test_the_full_recipe_takes_sgd_where_the_paper_did():
     full = replace(TINY, epochs=None, limit=None, full=True).recipe(task.TASKS["scifar"])
     assert (full.epochs, full.batch, full.limit) == (256, 128, None)
+    sgd: Any
+    adam: Any
     (sgd, lr), (adam, small) = full.descent("psn"), full.descent("sliding")
     assert (sgd.func, sgd.keywords, lr) == (torch.optim.SGD, {"momentum": 0.9}, 0.1)
     assert (adam.func, small) == (torch.optim.AdamW, 1e-3)

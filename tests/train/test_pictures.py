@@ -12,10 +12,9 @@ def test_pictures_have_channels_and_the_training_part_is_standardised():
     assert pictures.train.inputs.mean().item() == pytest.approx(0, abs=1e-4)
     assert pictures.train.inputs.std().item() == pytest.approx(1, abs=1e-3)
     source = data.load("digits").test
-    scale = np.polyfit(source.inputs.ravel(), pictures.test.inputs.numpy().ravel(), 1)
-    np.testing.assert_allclose(
-        np.polyval(scale, source.inputs.astype(float)), pictures.test.inputs[:, 0], atol=1e-4
-    )
+    pixels = np.asarray(source.inputs, dtype=float)
+    scale = np.polyfit(pixels.ravel(), pictures.test.inputs.numpy().ravel(), 1)
+    np.testing.assert_allclose(np.polyval(scale, pixels), pictures.test.inputs[:, 0], atol=1e-4)
     assert pictures.test.labels.tolist() == source.labels.tolist()
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import nn
@@ -20,6 +20,7 @@ from engram.vision import (
     sew_resnet18,
 )
 
+Model = TypeVar("Model", bound=nn.Module)
 T = 4
 CLASSES = 10
 
@@ -71,7 +72,7 @@ NEURONS: dict[str, Callable[..., nn.Module]] = {
 }
 
 
-def enliven(model: nn.Module, x: torch.Tensor) -> nn.Module:
+def enliven(model: Model, x: torch.Tensor) -> Model:
     """Norms and statistics under which every layer fires on x, for evaluation."""
     generator = torch.Generator().manual_seed(0)
     model.train()

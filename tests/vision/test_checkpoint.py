@@ -28,7 +28,7 @@ from engram.vision.container import read
 from tests.vision import published
 
 
-def small(**settings: object) -> Spikingformer:
+def small(**settings: Any) -> Any:
     torch.manual_seed(0)
     return Spikingformer(1, 16, 2, num_classes=10, **settings)
 
@@ -165,7 +165,7 @@ def averaged() -> Spikingformer:
 
 
 def half_compiled(model: Spikingformer) -> nn.Module:
-    model.blocks[0] = torch.compile(model.blocks[0], backend="eager")
+    model.blocks[0] = compiled(model.blocks[0])
     return model
 
 
@@ -180,7 +180,7 @@ def sharded(model: Spikingformer) -> nn.Module:
 
 
 # inductor is not needed for names, and to import it takes seconds
-compiled = partial(torch.compile, backend="eager")
+compiled: Any = partial(torch.compile, backend="eager")
 
 WRAPPERS: dict[str, Callable[[Spikingformer], nn.Module]] = {
     "compiled": compiled,

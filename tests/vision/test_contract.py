@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from engram.vision import (
     PRESETS,
     ConvBN,
     MaxPool,
+    VisionModel,
     fold,
     load_checkpoint,
     save_checkpoint,
@@ -60,7 +62,7 @@ def test_intermediates_are_the_features_on_the_way(member: Member) -> None:
     assert torch.equal(last, model.forward_features(x))
     assert torch.equal(last, every_one[-1])
     for kept in ([0, -1], 2, [1]):
-        some = model.forward_intermediates(x, kept, intermediates_only=True)
+        some: Any = model.forward_intermediates(x, kept, intermediates_only=True)
         numbers = range(count)[-kept:] if isinstance(kept, int) else [i % count for i in kept]
         assert all(torch.equal(a, every_one[i]) for a, i in zip(some, numbers, strict=True))
     early, (first,) = model.forward_intermediates(x, [0], stop_early=True)
@@ -215,7 +217,7 @@ def test_refuses_what_is_no_image(member: Member) -> None:
 
 
 @pytest.mark.parametrize("build", PRESETS.values(), ids=PRESETS.keys())
-def test_every_preset_builds(build: Callable[..., nn.Module]) -> None:
+def test_every_preset_builds(build: Callable[..., VisionModel]) -> None:
     with torch.device("meta"):
         model = build(num_classes=3)
         x = torch.empty(2, model.in_channels, 64, 64)

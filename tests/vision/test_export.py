@@ -55,7 +55,9 @@ def check(model: VisionModel, batches: list[torch.Tensor], path: Path) -> None:
         (got,) = session.run(["logits"], {"images": batch.numpy()})
         with torch.no_grad():
             expected = model(batch).numpy()
-        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+        np.testing.assert_allclose(
+            np.asarray(got), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max()
+        )
 
 
 @pytest.mark.parametrize(
@@ -111,7 +113,7 @@ def test_a_network_of_ones_own_exports_with_its_kernels(
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(6, 6), neuron(), nn.Linear(6, 3)).eval()
     with torch.no_grad():
-        net[0].weight.mul_(4)
+        next(net.parameters()).mul_(4)
     torch.onnx.export(
         net,
         (torch.randn(T, 5, 6),),
@@ -126,7 +128,7 @@ def test_a_network_of_ones_own_exports_with_its_kernels(
     (got,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
     with torch.no_grad():
         assert 0.001 < net[:2](x).mean() < 0.999
-        np.testing.assert_allclose(got, net(x).numpy(), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(np.asarray(got), net(x).numpy(), rtol=1e-4, atol=1e-5)
 
 
 def test_powers_of_two_are_exact_in_onnx_too(monkeypatch: pytest.MonkeyPatch) -> None:

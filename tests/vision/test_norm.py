@@ -29,8 +29,8 @@ def test_it_is_torchs(shape: tuple[int, ...], dtype: torch.dtype, tolerance: flo
     got, expected = [], []
     for norm, found in ((ours, got), (theirs, expected)):
         leaf = x.clone(memory_format=torch.preserve_format).requires_grad_()
-        for _ in range(2):
-            y = norm(leaf)
+        norm(leaf)
+        y = norm(leaf)
         inputs = (leaf, norm.weight, norm.bias)
         found += [y, *torch.autograd.grad((y * weight).sum(), inputs), *norm.buffers()]
     assert ours.serves(x)

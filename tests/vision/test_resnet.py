@@ -172,7 +172,7 @@ def test_ms_resnet104_runs_on_odd_sizes() -> None:
 @pytest.mark.parametrize("connection", sew_resnet.CONNECTIONS)
 @pytest.mark.parametrize("neuron", [IF, partial(LIF, 2.0), partial(IF, surrogate=ATan(4.0))])
 def test_sew_blocks_start_as_the_identity(connection: Any, neuron: Any) -> None:
-    model = sew_resnet.sew_resnet(18, 3, 4, connection=connection, neuron=neuron, width=8)
+    model: Any = sew_resnet.sew_resnet(18, 3, 4, connection=connection, neuron=neuron, width=8)
     block = model.layers[0][0]
     spikes = (torch.rand(4, 2, 8, 6, 6) < 0.3).float()
     assert torch.equal(block(spikes), spikes)

@@ -63,12 +63,14 @@ def test_weights_read_counts_of_spikes() -> None:
     torch.manual_seed(0)
     model, x = Spikformer(2, 32, 4, num_classes=10), torch.randn(2, 3, 32, 32)
     enliven(model, x)
-    largest = {}
+    largest: dict[str, float] = {}
     for name, conv in model.named_modules():
         if isinstance(conv, nn.Conv2d):
-            conv.register_forward_pre_hook(
-                lambda _, inputs, name=name: largest.update({name: inputs[0].max().item()})
-            )
+
+            def note(_, inputs, name=name) -> None:
+                largest[name] = inputs[0].max().item()
+
+            conv.register_forward_pre_hook(note)
     features = model.forward_features(x)
     assert torch.equal(features, features.round())
     assert 0 <= features.min() <= features.max() <= 2 * 2 + 2

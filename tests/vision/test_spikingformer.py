@@ -1,5 +1,6 @@
 import math
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -46,8 +47,8 @@ def test_counts_the_published_parameters(name: str, cml: bool) -> None:
 def test_computes_what_the_published_layout_computes(variant: str) -> None:
     settings, layout = VARIANTS[variant]
     torch.manual_seed(0)
-    theirs = published.spikingformer(2, 32, 4, **layout).double()
-    ours = Spikingformer(2, 32, 4, num_classes=10, **settings).double()
+    theirs: Any = published.spikingformer(2, 32, 4, **layout).double()
+    ours: Any = Spikingformer(2, 32, 4, num_classes=10, **settings).double()
     shape = (5, 3, 2, 32, 32) if variant == "dvs" else (3, 3, 32, 32)
     x = torch.randn(shape, dtype=torch.float64)
     enliven(theirs, x)
@@ -89,8 +90,8 @@ def test_thresholds_are_the_papers() -> None:
     half = {name for name, m in model.named_modules() if getattr(m, "threshold", None) == 0.5}
     assert half == {"blocks.0.attention.attention_neuron"}
     assert {m.tau for m in model.modules() if isinstance(m, Neuron)} == {2.0}
-    learned = make_neuron(partial(PSN, 4), threshold=0.5).threshold
-    assert torch.equal(learned.detach(), torch.full((4,), 0.5))
+    learned: Any = make_neuron(partial(PSN, 4), threshold=0.5)
+    assert torch.equal(learned.threshold.detach(), torch.full((4,), 0.5))
 
 
 @pytest.mark.parametrize(("cml", "tau"), [(False, 1.5), (True, 1.75)])
@@ -118,14 +119,14 @@ def test_every_convolution_but_the_first_reads_spikes() -> None:
     torch.manual_seed(0)
     model, x = Spikingformer(2, 32, 4, num_classes=10), torch.randn(2, 3, 32, 32)
     enliven(model, x)
-    binary = {}
+    binary: dict[str, bool] = {}
     for name, conv in model.named_modules():
         if isinstance(conv, nn.Conv2d):
-            conv.register_forward_pre_hook(
-                lambda _, inputs, name=name: binary.update(
-                    {name: bool(((inputs[0] == 0) | (inputs[0] == 1)).all())}
-                )
-            )
+
+            def note(_, inputs, name=name) -> None:
+                binary[name] = bool(((inputs[0] == 0) | (inputs[0] == 1)).all())
+
+            conv.register_forward_pre_hook(note)
     model(x)
     assert [name for name, spikes in binary.items() if not spikes] == ["stem.0.conv"]
     assert len(binary) == 5 + 2 * 6

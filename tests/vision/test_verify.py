@@ -38,7 +38,9 @@ class Plain(nn.Module):
 
     steps = 4
 
-    def __init__(self, between: nn.Module | None = None, neuron=LIF) -> None:
+    def __init__(
+        self, between: nn.Module | None = None, neuron: Callable[[], nn.Module] = LIF
+    ) -> None:
         super().__init__()
         self.stem = nn.Conv2d(2, 4, 3, padding=1)
         self.norm1, self.norm2 = nn.BatchNorm2d(4), nn.BatchNorm2d(4)
@@ -144,7 +146,7 @@ def test_spikes_in_most_batches_only_are_caught():
             return x + x if x.mean() > 0.6 else x
 
     torch.manual_seed(0)
-    model = awake(Plain(Doubles()))
+    model: Any = awake(Plain(Doubles()))
     batches = [pictures(seed=seed) for seed in range(3)]
     assert verify(model, batches, allow=CUSTOMARY)
     bright = 5 + 0 * batches[0]
@@ -378,6 +380,7 @@ def test_a_leak_shows_in_whatever_output(finish):
 
 def test_sequences_state_their_layout():
     x = binary(5, 4, 6)
+    options: dict[str, Any]
     for options in ({"layout": "time-first"}, {"batch_axis": 1}):
         verdict = verify(over_features(), [x], **options)
         assert verdict, str(verdict)

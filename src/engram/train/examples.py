@@ -61,7 +61,7 @@ class Padded(NamedTuple):
         return Padded(self.x.to(device), self.lengths)
 
 
-def pad(inputs: Sequence[Float[Tensor, "time *features"]], rows: Int64[Tensor, " batch"]) -> Padded:
+def pad(inputs: Sequence[Float[Tensor, "_T *features"]], rows: Int64[Tensor, " batch"]) -> Padded:
     """Pick sequences of different lengths, padded to the longest of them."""
     picked = [inputs[row] for row in rows.tolist()]
     return Padded(pad_sequence(picked), torch.tensor([len(x) for x in picked]))

@@ -1,5 +1,7 @@
 """Networks that fire, and NIR nodes, for the tests of the exchange."""
 
+from typing import Any
+
 import nir
 import numpy as np
 import torch
@@ -92,6 +94,7 @@ def excite(net: nn.Module) -> None:
     for module in net.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             for tensor in (module.running_mean, module.running_var, module.weight, module.bias):
+                assert tensor is not None
                 nn.init.uniform_(tensor, 0.5, 1.5)
         elif isinstance(weight := getattr(module, "weight", None), Tensor):
             nn.init.uniform_(weight, -1, 2).data.mul_(3 / weight[0].numel())
@@ -115,11 +118,15 @@ def assert_fires(spikes: Tensor) -> None:
     assert 0.02 < spikes.float().mean() < 0.98
 
 
+def broadcast(values: dict[str, float], n: int) -> dict[str, Any]:
+    return {name: np.broadcast_to(value, n) for name, value in values.items()}
+
+
 def lif_node(n: int = 5, **fields) -> nir.LIF:
     values = {"tau": 5e-4, "r": 1.0, "v_leak": 0.0, "v_threshold": 1.0, "v_reset": 0.0} | fields
-    return nir.LIF(**{name: np.broadcast_to(value, n) for name, value in values.items()})
+    return nir.LIF(**broadcast(values, n))
 
 
 def if_node(n: int = 5, **fields) -> nir.IF:
     values = {"r": 1 / DT, "v_threshold": 1.0, "v_reset": 0.0} | fields
-    return nir.IF(**{name: np.broadcast_to(value, n) for name, value in values.items()})
+    return nir.IF(**broadcast(values, n))

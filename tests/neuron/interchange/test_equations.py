@@ -1,5 +1,7 @@
 """Networks do what the equations of NIR say, solved by forward Euler."""
 
+from typing import Any
+
 import nir
 import numpy as np
 import pytest
@@ -8,7 +10,16 @@ import torch
 from engram.neuron import IF
 from engram.neuron.interchange import from_nir, to_nir
 from tests.neuron.interchange.interpreter import Interpreter
-from tests.neuron.interchange.networks import BATCH, DT, T, assert_fires, build, if_node, lif_node
+from tests.neuron.interchange.networks import (
+    BATCH,
+    DT,
+    T,
+    assert_fires,
+    broadcast,
+    build,
+    if_node,
+    lif_node,
+)
 
 OWN = np.array([1.0, 1.5, 2.5, 3.0, 5.0])
 """Values of the neurons' own."""
@@ -17,7 +28,7 @@ OWN = np.array([1.0, 1.5, 2.5, 3.0, 5.0])
 def cuba_node(**fields) -> nir.CubaLIF:
     values = {"tau_syn": 3e-4, "tau_mem": 5e-4, "r": 2.0, "w_in": 1.0}
     values |= {"v_leak": 0.0, "v_threshold": 0.8, "v_reset": 0.0} | fields
-    return nir.CubaLIF(**{name: np.broadcast_to(value, 5) for name, value in values.items()})
+    return nir.CubaLIF(**broadcast(values, 5))
 
 
 @pytest.mark.parametrize("name", ["lif", "undecayed", "sliding", "dense"])
@@ -141,7 +152,7 @@ def test_inputs_of_a_delay_line_add_up():
     edges = [("in", "a"), ("in", "b"), ("a", "late"), ("late", "half"), ("half", "output")]
     edges += [("b", "late_b"), ("late_b", "half_b"), ("half_b", "output")]
     edges += [("a", "output"), ("b", "output"), ("output", "out")]
-    net = from_nir(nir.NIRGraph(nodes, edges), dt=DT)
+    net: Any = from_nir(nir.NIRGraph(nodes, edges), dt=DT)
     assert net["output_"].weight.tolist() == [0.5, 0, 1]
     x = torch.randn(T, BATCH, 4, generator=torch.Generator().manual_seed(0))
     mixed = net["a"](x) + net["b"](x)

@@ -14,7 +14,7 @@ from engram.neuron import LIF, from_nir, to_nir
 from tests.neuron.interchange.networks import if_node, lif_node
 
 N = 5
-Damage = Callable[[Path], None]
+Damage = Callable[[Path], object]
 
 
 def good(path: Path) -> None:

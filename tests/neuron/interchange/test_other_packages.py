@@ -1,5 +1,7 @@
 """SpikingJelly and snnTorch read what is written, and what they write is read."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -88,7 +90,8 @@ def test_what_snntorch_writes_is_read():
 
     theirs = nn.Sequential(nn.Linear(6, 8), leaky(8, 0.9), nn.Linear(8, 5), leaky(5, 0.75))
     excite(theirs)
-    ours = from_nir(export_to_nir(theirs, torch.rand(1, 6), ignore_dims=[0]), dt=1e-4)
+    graph: Any = export_to_nir(theirs, torch.rand(1, 6), ignore_dims=[0])
+    ours = from_nir(graph, dt=1e-4)
     utils.reset(theirs)
     x = torch.rand(T, BATCH, 6)
     spikes = torch.stack([theirs(x_t) for x_t in x])

@@ -1,5 +1,7 @@
 """What is written to NIR reads back as the same network."""
 
+from typing import Any
+
 import nir
 import numpy as np
 import pytest
@@ -124,15 +126,17 @@ def test_batch_norm_that_nothing_but_the_norm_reads_leaves_one_node():
 
 
 def test_graph_and_networks_share_no_memory():
+    net: Any
     net, x, _ = build("dense")
     graph = to_nir(net, x.shape[2:])
+    nodes: dict[str, Any] = graph.nodes
     back = from_nir(graph)
     before = back(x)
     with torch.no_grad():
         net[0].weight.zero_()
-    graph.nodes["2"].weight[:] = 0
+    nodes["2"].weight[:] = 0
     torch.testing.assert_close(back(x), before)
-    assert graph.nodes["0"].weight.any()
+    assert nodes["0"].weight.any()
 
 
 def test_an_imported_network_learns():

@@ -1,5 +1,8 @@
 """The loops written in LLVM's IR, against NumPy, for wide and for narrow registers."""
 
+# pyright: reportCallIssue=false
+# (Numba passes the first parameter of an intrinsic)
+
 import numpy as np
 import pytest
 from numba import njit

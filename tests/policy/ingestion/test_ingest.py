@@ -4,6 +4,7 @@ import tarfile
 import zipfile
 from collections import Counter
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -218,7 +219,12 @@ def test_a_dask_cluster_makes_the_same_store(record, tmp_path, form):
         Client(cluster) as client,
     ):
         ingest([source], tmp_path / "client", workers=client, **SETTINGS)
-        ingest([source], tmp_path / "address", workers=cluster.scheduler_address, **SETTINGS)
+        ingest(
+            [source],
+            tmp_path / "address",
+            workers=cast("Any", cluster).scheduler_address,
+            **SETTINGS,
+        )
     assert tree(tmp_path / "one") == tree(tmp_path / "client") == tree(tmp_path / "address")
     assert timeless(tmp_path / "one") == timeless(tmp_path / "client")
 
@@ -229,7 +235,7 @@ def packed(record, path):
             for file in sorted(record.rglob("*")):
                 archive.write(file, file.relative_to(record.parent))
     else:
-        with tarfile.open(path, f"w:{path.suffix[1:]}") as archive:
+        with tarfile.open(path, cast("Any", f"w:{path.suffix[1:]}")) as archive:
             archive.add(record, record.name)
     return path
 

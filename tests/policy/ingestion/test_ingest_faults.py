@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from engram.policy.store import Store, StoreError
 from tests.policy.corpus import EXPECTED_DOCUMENTS, EXPECTED_REJECTED, SETTINGS, files
 from tests.policy.ingestion.test_ingest import holding, lay, timeless, tree
 
-FINE = SETTINGS | {"partition_size": 1_500}
+FINE: dict[str, Any] = SETTINGS | {"partition_size": 1_500}
 
 # It prints a line at the beginning and one a partition. Some partitions hold duplicates of earlier
 # ones, and so are written twice.
@@ -134,7 +135,7 @@ def test_a_process_that_dies_on_its_own_says_what_to_do(tmp_path):
         ingest([record], tmp_path / "store", workers=2, write=_die)
 
 
-def _die(path, documents):
+def _die(path, documents) -> Any:
     os.kill(os.getpid(), signal.SIGKILL)
 
 

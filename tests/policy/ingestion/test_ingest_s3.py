@@ -1,5 +1,7 @@
 """Inputs and stores under s3:// URLs, over HTTP against a server in this process."""
 
+from typing import Any
+
 import fsspec
 import pytest
 
@@ -46,7 +48,7 @@ def bucket(server, monkeypatch, tmp_path):
 def test_a_remote_folder_into_a_remote_store(bucket, tmp_path):
     record = lay(tmp_path / "record", files(speeches=8))
     bucket.put(f"{record}/", "record/input/", recursive=True)
-    settings = SETTINGS | {"partition_size": 50_000}
+    settings: dict[str, Any] = SETTINGS | {"partition_size": 50_000}
     found = ingest(["s3://record/input"], "s3://record/store", workers=1, **settings)
     local = ingest([record], tmp_path / "local", workers=1, **settings)
     assert (found.documents, found.rejected) == (local.documents, local.rejected)

@@ -4,6 +4,7 @@ import socket
 import stat
 import tarfile
 import zipfile
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -134,6 +135,7 @@ def test_archives_in_a_folder_are_inputs_of_their_own(tmp_path):
     with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
         archive.writestr("z.txt", "z")
     folder, archive = open_inputs(str(tmp_path), nothing)
+    assert isinstance(archive, Archive)
     assert [file.name for file in folder.files()] == ["a.txt"]
     assert [file.name for file in archive.survey()] == ["z.txt"]
     archive.close()
@@ -148,7 +150,7 @@ def test_archives_give_what_was_put_in_and_keep_what_stands_beside(tmp_path, suf
                 archive.writestr(name, data)
     else:
         mode = {"tar": "w", "tgz": "w:gz"}.get(suffix, f"w:{suffix[4:]}")
-        with tarfile.open(path, mode) as archive:
+        with tarfile.open(path, cast("Any", mode)) as archive:
             for name, data in CONTENT.items():
                 info = tarfile.TarInfo(f"./{name}")
                 info.size = len(data)
@@ -174,7 +176,7 @@ def test_a_damaged_archive_says_so_and_does_not_raise(tmp_path, suffix):
         with zipfile.ZipFile(data, "w") as archive:
             archive.writestr("a.txt", "a" * 1000)
     else:
-        with tarfile.open(fileobj=data, mode=f"w:{suffix[4:]}") as archive:
+        with tarfile.open(fileobj=data, mode=cast("Any", f"w:{suffix[4:]}")) as archive:
             for number in range(50):
                 info = tarfile.TarInfo(f"{number}.txt")
                 info.size = 100

@@ -1,4 +1,5 @@
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ OLDER = b"""<billStatus xmlns="http://schemas.congress.gov/billstatus"><bill>
 </summaries></bill></billStatus>"""
 
 
-def read(data):
+def read(data) -> Any:
     [item] = LOADERS["billstatus"].read(Material("a.xml", "BILLSTATUS-117hr1.xml", data))
     return item
 

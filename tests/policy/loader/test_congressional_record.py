@@ -4,6 +4,7 @@ import tarfile
 from collections import Counter
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,7 +67,7 @@ JSON = {
 }
 
 
-def read(loader, data, suffix, mods=MODS):
+def read(loader, data, suffix, mods=MODS) -> list[Any]:
     name = f"CREC-2005-07-20/x/{GRANULE}.{suffix}"
     data = data.encode() if isinstance(data, str) else data
     return list(LOADERS[loader].read(Material(name, name, data, 0, {"mods": mods})))
@@ -143,6 +144,7 @@ def test_a_member_is_one_speaker_however_the_heading_is_printed(printed):
 def test_a_member_whom_another_page_of_the_day_names_is_known():
     page = HTML.replace(b"PgH6111", b"PgH9999")
     name = "CREC-2005-07-20/x/CREC-2005-07-20-pt1-PgH9999.htm"
+    member: Any
     member, *_ = LOADERS["congressional-record-html"].read(
         Material(name, name, page, 0, {"mods": MODS})
     )

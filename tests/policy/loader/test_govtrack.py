@@ -1,5 +1,6 @@
 import json
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -72,7 +73,7 @@ VOTE = {
 }
 
 
-def read(record):
+def read(record) -> Any:
     data = record if isinstance(record, bytes) else json.dumps(record).encode()
     [item] = LOADERS["govtrack"].read(Material("data.json", "data.json", data))
     return item

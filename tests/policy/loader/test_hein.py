@@ -1,4 +1,5 @@
 from datetime import date
+from typing import Any
 
 from engram.policy.document import Document
 from engram.policy.loader import LOADERS, Material
@@ -31,7 +32,7 @@ SPEAKERS = (
 )
 
 
-def read(data=SPEECHES, start=0, name="hein-bound/speeches_043.txt"):
+def read(data=SPEECHES, start=0, name="hein-bound/speeches_043.txt") -> list[Any]:
     companions = {"descr": DESCR, "speakers": SPEAKERS}
     return list(LOADERS["hein"].read(Material(name, name, data, start, companions)))
 
@@ -85,11 +86,12 @@ def test_an_id_depends_on_the_record_and_not_on_the_folder():
 
 def test_the_two_editions_of_one_congress_do_not_share_ids():
     other = DESCR.replace(b"|1|2|12011873.txt", b"|700|709|12011873.txt")
+    hein: Any = LOADERS["hein"]
     materials = (
         Material("a", "speeches_111.txt", SPEECHES, 0, {"descr": descr, "speakers": SPEAKERS})
         for descr in (DESCR, other)
     )
-    bound, daily = (next(LOADERS["hein"].read(material)).id for material in materials)
+    bound, daily = (next(hein.read(material)).id for material in materials)
     assert bound != daily
 
 

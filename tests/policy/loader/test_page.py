@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -170,6 +171,7 @@ def test_a_page_gives_the_words_that_a_scan_of_its_lines_gives(path):
             speaker = ""
         said[speaker] += len(line.split())
     loaded = Counter()
+    item: Any
     for item in LOADERS["congressional-record-html"].read(
         Material(path.name, path.name, path.read_bytes())
     ):

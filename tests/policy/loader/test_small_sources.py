@@ -1,4 +1,5 @@
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,7 @@ METADATA = (
 )
 
 
-def read(loader, data, name, companions=None):
+def read(loader, data, name, companions=None) -> list[Any]:
     return list(LOADERS[loader].read(Material(name, name, data, 0, companions or {})))
 
 

@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ COLUMNS = {"date": "Day", "speaker": "Member", "text": "Speech", "party": "Party
 WORDS = TableFormat(COLUMNS, date_format="%d %B %Y")
 
 
-def read(data, form, name="hansard/2013.csv"):
+def read(data, form, name="hansard/2013.csv") -> list[Any]:
     data = data.encode() if isinstance(data, str) else data
     loader = LOADERS["table-lines" if name.endswith("l") else "table"]
     return list(loader.read(Material(name, name, data, 0, {"format": form.to_bytes()})))

@@ -37,7 +37,9 @@ def test_a_drawing_goes_through_the_rows_of_the_csv(embedded, tmp_path: Path, by
         np.testing.assert_array_equal(drawn, [number(row["value"]) for row in mine])
         if by != "month":
             assert np.asarray(line.get_xdata()).tolist() == [float(row["group"]) for row in mine]
-    heights = {y for band in axes.collections for p in band.get_paths() for _, y in p.vertices}
+    heights = {
+        y for band in axes.collections for p in band.get_paths() for _, y in np.asarray(p.vertices)
+    }
     assert {number(row["high"]) for row in rows if row["high"]} <= heights
     assert axes.get_ylabel() == "per million tokens"
 
@@ -54,6 +56,7 @@ def test_names_are_drawn_as_points_with_whiskers(embedded: Engine, tmp_path: Pat
 def test_a_composition_is_drawn_from_its_rows(embedded: Engine, tmp_path: Path) -> None:
     answer = coverage(embedded, by="year")
     rows = rows_of(write(answer, tmp_path / "c.csv"))
+    mine: list[float] = []
     for line in draw(answer).lines:
         mine = [number(row["share_tokens"]) for row in rows if row["type"] == line.get_label()]
         np.testing.assert_array_equal(np.asarray(line.get_ydata(), dtype=float), mine)

@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import binom
 
 from benchmarks import relate as bench
+from benchmarks.harness import RESULTS, read
 
 WALKS = ("random walk", "drifting random walk", "AR(1), φ = 0.9", "AR(1), φ = 0.5")
 
@@ -40,7 +41,7 @@ def test_a_planted_relation_is_found():
 
 
 def test_the_committed_calibration_keeps_the_bars():
-    measured = json.loads(bench.RESULTS.read_text(encoding="utf-8"))
+    measured = read(RESULTS / "relate-calibration.json")
     walks = [row for row in measured["null"] if row["series"] in WALKS]
     assert len(walks) == len(WALKS) * len(bench.YEARS)
     assert all(row["verdict, 11 lags"]["percent"] <= 6 for row in walks)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -44,6 +46,8 @@ def test_what_foretells_is_found_in_its_direction():
         for name, values in zip("xy", caused(3), strict=True)
     )
     rng = np.random.default_rng(0)
+    forward: Any
+    backward: Any
     forward, backward = assess_causality(x, y, rng), assess_causality(y, x, rng)
     assert max(forward.granger_p, forward.toda_yamamoto_p) < 0.01
     assert min(backward.granger_p, backward.toda_yamamoto_p) > 0.05

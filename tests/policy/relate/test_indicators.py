@@ -91,4 +91,4 @@ def test_the_real_indicators_have_known_values():
     assert value["federal debt"][1946] == pytest.approx(119, abs=4)
     assert value["consumer prices"][1980] == pytest.approx(13.5, abs=0.3)
     assert value["long interest rate"][1981] == pytest.approx(13.9, abs=0.3)
-    assert all(np.isfinite(one.values).all() for one in series)
+    assert all(np.isfinite(np.asarray(one.values)).all() for one in series)

@@ -23,8 +23,8 @@ def pair(seed: int, n: int = 150, r: float = 0.5) -> tuple[np.ndarray, np.ndarra
 
 def test_correlations_are_scipys():
     x, y = pair(0)
-    assert correlation(x, y) == pytest.approx(pearsonr(x, y).statistic)
-    assert rank_correlation(x, y) == pytest.approx(spearmanr(x, y).statistic)
+    assert correlation(x, y) == pytest.approx(pearsonr(x, y)[0])
+    assert rank_correlation(x, y) == pytest.approx(spearmanr(x, y)[0])
     assert correlation(x, np.zeros_like(x)) == 0
 
 

@@ -1,5 +1,7 @@
 """Tables of one's own: what is read is what the rule says, what is refused is named by its cell."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -33,7 +35,7 @@ def test_months_are_averaged_over_whole_years(tmp_path, shape):
         for day, value in zip(days, values, strict=True)
     ]
     found = read(tmp_path, "\n".join(["when,u", *rows]))
-    theirs = pd.Series(values, days).groupby(days.year).mean()
+    theirs: Any = pd.Series(values, days).groupby(days.year).mean()
     (series,) = found.series
     assert series.index == (1950, 1951, 1952)
     assert series.values == pytest.approx(theirs[:3].to_numpy())
@@ -62,7 +64,8 @@ def test_days_are_averaged_by_month_first(tmp_path):
     values = np.arange(len(days), dtype=float)
     rows = [f"{day.date()},{value}" for day, value in zip(days, values, strict=True)]
     (series,) = read(tmp_path, "\n".join(["day,u", *rows])).series
-    theirs = pd.Series(values, days).groupby(days.month).mean().mean()
+    monthly: Any = pd.Series(values, days).groupby(days.month).mean()
+    theirs = monthly.mean()
     assert series.values == pytest.approx([theirs])
 
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -65,7 +67,7 @@ def test_the_same_seed_gives_the_same_findings_and_gaps_are_allowed():
     years = [year for year in YEARS if year not in (1900, 1901, 1950)]
     term = by_year("term", rng.standard_normal(len(years)), years)
     indicator = by_year("walk", np.cumsum(rng.standard_normal(len(YEARS))))
-    settings = {"seed": 4, "lags": 1, "draws": 99, "replicates": 99, "nonsense": 5}
+    settings: dict[str, Any] = {"seed": 4, "lags": 1, "draws": 99, "replicates": 99, "nonsense": 5}
     one, two = (relate([term], [indicator], **settings) for _ in range(2))
     reports = [Report("x"), Report("x")]
     for report, findings in zip(reports, (one, two), strict=True):
@@ -74,7 +76,10 @@ def test_the_same_seed_gives_the_same_findings_and_gaps_are_allowed():
     beside = one.relations[0].beside
     assert beside.years == len(years)
     assert beside.levels == pytest.approx(
-        np.corrcoef(term.values, [indicator.values[YEARS.index(year)] for year in years])[0, 1]
+        np.corrcoef(
+            np.asarray(term.values),
+            np.asarray(indicator.values)[[YEARS.index(year) for year in years]],
+        )[0, 1]
     )
     assert one.surviving == []
     assert "No relation survives 3 looks" in conclude(one).may[0]

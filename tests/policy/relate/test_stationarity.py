@@ -25,6 +25,7 @@ def test_p_values_are_those_of_statsmodels(seed):
         theirs = adfuller(values, regression="c", autolag="AIC")[1]
         bounded = kpss(values, regression="c", nlags="auto")[1]
     assert found.adf_p == pytest.approx(theirs, rel=1e-6)
+    assert found.kpss_p is not None
     assert np.clip(found.kpss_p, 0.01, 0.1) == pytest.approx(bounded, abs=0.01)
 
 

@@ -1,5 +1,7 @@
 """Series that a test cannot be put to are named with the reason; the others are related."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ from engram.series import Series
 
 YEARS = list(range(1900, 2001))
 T = np.arange(len(YEARS), dtype=float)
-QUICK = {"draws": 99, "replicates": 99, "nonsense": 3, "lags": 1}
+QUICK: dict[str, Any] = {"draws": 99, "replicates": 99, "nonsense": 3, "lags": 1}
 
 
 def by_year(name, values):

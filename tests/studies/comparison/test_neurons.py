@@ -41,4 +41,4 @@ def test_accuracies_and_differences_come_from_what_was_wrong():
     (note,) = report.notes
     assert note.startswith("a task: ")
     course = next(series for series in report.series if series.axis == "epoch")
-    np.testing.assert_allclose(course.values, [50, 75])
+    np.testing.assert_allclose(np.asarray(course.values), [50, 75])
