@@ -29,11 +29,11 @@ from engram.neuron import (
 from engram.neuron import functional as F
 from engram.neuron.kernel.lif import lif as compiled_lif
 from engram.neuron.kernel.lif import lif_backward, lif_operator
-from engram.neuron.kernel.norm import batch_norm
-from engram.neuron.kernel.norm_lif import norm_lif
 from engram.neuron.kernel.psn import psn_backward, psn_operator
 from engram.neuron.kernel.shape import shape_of
-from engram.neuron.kernel.whole import add_digits, to_bytes
+from engram.vision.kernel.norm import batch_norm
+from engram.vision.kernel.norm_lif import norm_lif
+from engram.vision.kernel.whole import add_digits, to_bytes
 from engram.vision.layer import kernel_settings
 
 SURROGATES = (ATan, Sigmoid, Triangle, Rectangle, Erf, FastSigmoid)
