@@ -33,7 +33,7 @@ VARIABLES = (
     "NUMBA_CPU_NAME",
     "NUMBA_CPU_FEATURES",
 )
-CHECKED = ("tests/vision", "tests/neuron/kernel", "tests/neuron/test_contract.py")
+CHECKED = ("tests/vision", "tests/kernel", "tests/neuron/kernel", "tests/neuron/test_contract.py")
 """What `make test-isa` runs: whatever convolves, and whatever runs a kernel."""
 
 

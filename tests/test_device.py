@@ -1,7 +1,8 @@
 import pytest
 import torch
+from torch import nn
 
-from engram.device import choose_device, threads
+from engram.device import choose_device, evaluating, threads
 
 
 def test_a_device_that_is_not_here_is_named():
@@ -19,3 +20,44 @@ def test_the_number_of_threads_is_left_as_it_was():
     with threads(before + 1):
         assert torch.get_num_threads() == before + 1
     assert torch.get_num_threads() == before
+
+
+def test_evaluating_yields_the_device_of_the_weights():
+    with evaluating(nn.Linear(1, 1)) as device:
+        assert device == torch.device("cpu")
+        assert not torch.is_grad_enabled()
+    assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_evaluating_gives_each_module_its_own_mode_back(fails):
+    net = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.BatchNorm1d(2), nn.Dropout())).train()
+    net[1][0].eval()
+    frozen = nn.Sequential(nn.Dropout()).eval()
+    try:
+        with evaluating(net):
+            assert not any(module.training for module in net.modules())
+            net[1].append(nn.Dropout())
+            net.append(frozen)
+            if fails:
+                raise RuntimeError("broken")
+    except RuntimeError:
+        assert fails
+    assert net.training
+    assert [module.training for module in net[1]] == [False, True, True]
+
+
+def test_evaluating_lets_modules_undo_what_they_do_in_evaluation():
+    class Merging(nn.Module):
+        """Merges weights in evaluation mode and parts them in training, as adapters do."""
+
+        merged = False
+
+        def train(self, mode: bool = True):
+            self.merged = not mode
+            return super().train(mode)
+
+    net = nn.Sequential(Merging()).train()
+    with evaluating(net):
+        assert net[0].merged
+    assert not net[0].merged

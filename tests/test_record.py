@@ -7,7 +7,7 @@ from spikingjelly.activation_based import neuron as sj_neuron
 from torch import nn
 
 from engram.neuron import OverTime
-from engram.record import evaluating, record
+from engram.record import record
 
 
 class Half(nn.Module):
@@ -122,13 +122,6 @@ def test_no_batches_are_refused():
         record(Half(), [], Half)
 
 
-def test_evaluating_yields_the_device_of_the_weights():
-    with evaluating(nn.Linear(1, 1)) as device:
-        assert device == torch.device("cpu")
-        assert not torch.is_grad_enabled()
-    assert torch.is_grad_enabled()
-
-
 @pytest.fixture
 def network() -> nn.Module:
     torch.manual_seed(0)
@@ -195,38 +188,3 @@ def test_the_check_leaves_the_state_that_the_batch_left(stimuli):
     neuron.reset()
     net(stimuli)
     assert torch.equal(left, neuron.v)
-
-
-@pytest.mark.parametrize("fails", [False, True])
-def test_evaluating_gives_each_module_its_own_mode_back(fails):
-    inner = nn.Sequential(nn.BatchNorm1d(2), nn.Dropout())
-    net = nn.Sequential(nn.Linear(2, 2), inner).train()
-    inner[0].eval()
-    frozen = nn.Sequential(nn.Dropout()).eval()
-    try:
-        with evaluating(net):
-            assert not any(module.training for module in net.modules())
-            inner.append(nn.Dropout())
-            net.append(frozen)
-            if fails:
-                raise RuntimeError("broken")
-    except RuntimeError:
-        assert fails
-    assert net.training
-    assert [module.training for module in inner] == [False, True, True]
-
-
-def test_evaluating_lets_modules_undo_what_they_do_in_evaluation():
-    class Merging(nn.Module):
-        """Merges weights in evaluation mode and parts them in training, as adapters do."""
-
-        merged = False
-
-        def train(self, mode: bool = True):
-            self.merged = not mode
-            return super().train(mode)
-
-    net = nn.Sequential(Merging()).train()
-    with evaluating(net):
-        assert net[0].merged
-    assert not net[0].merged

@@ -1,9 +1,10 @@
-"""The device and the threads that torch computes with."""
+"""The device and the threads that torch computes with, and a model in evaluation mode."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
+from torch import nn
 
 
 def choose_device(device: str | None = None) -> torch.device:
@@ -29,3 +30,27 @@ def threads(number: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[torch.device]:
+    """Inside, the model is in evaluation mode and builds no graph; yields where its weights are.
+
+    Args:
+        model: The model; a model without parameters counts as being on the CPU.
+    """
+    before = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield next((weight.device for weight in model.parameters()), torch.device("cpu"))
+    finally:
+        model.train(before[model])  # what a module does beside setting its flag
+        _give_back(model, before, before[model])
+
+
+def _give_back(module: nn.Module, before: Mapping[nn.Module, bool], around: bool) -> None:
+    """Set each module's own flag; one that was added meanwhile has that of the module around it."""
+    module.training = before.get(module, around)
+    for child in module.children():
+        _give_back(child, before, module.training)

@@ -1,7 +1,7 @@
 """Recording: a model and its stimuli become Traces, reduced on the device before they leave it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from engram.carried import Memory, repeatable
+from engram.device import evaluating
 from engram.layout import (
     BATCH_AXES,
     TOLERANCE,
@@ -81,30 +82,6 @@ def record(
         name: Trace(_joined(recorder.pieces, reduce is not None), dt_s, source=name)
         for name, recorder in recorders.items()
     }
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[torch.device]:
-    """Inside, the model is in evaluation mode and builds no graph; yields where its weights are.
-
-    Args:
-        model: The model; a model without parameters counts as being on the CPU.
-    """
-    before = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield next((weight.device for weight in model.parameters()), torch.device("cpu"))
-    finally:
-        model.train(before[model])  # what a module does beside setting its flag
-        _give_back(model, before, before[model])
-
-
-def _give_back(module: nn.Module, before: Mapping[nn.Module, bool], around: bool) -> None:
-    """Set each module's own flag; one that was added meanwhile has that of the module around it."""
-    module.training = before.get(module, around)
-    for child in module.children():
-        _give_back(child, before, module.training)
 
 
 class _Piece(NamedTuple):

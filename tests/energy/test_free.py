@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from engram.energy import Tracer
 from engram.energy.free import FREE, base_name, is_free
 from engram.energy.rule import RULES
-from engram.energy.trace import FUSED, HIDDEN
+from engram.energy.tracer import FUSED, HIDDEN
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -22,7 +22,7 @@ print(backend(), sum("pip install numba" in str(warning.message) for warning in 
 COMPILES = """
 import torch
 from engram.neuron import LIF, SlidingPSN
-from engram.neuron.kernel import native
+from engram.kernel import native
 for neuron in (LIF(), SlidingPSN(3)):
     neuron(torch.randn(4, 8, requires_grad=True)).sum().backward()
 print(len(native._compiled), sum(kernel.cache_hits for kernel in native._compiled))

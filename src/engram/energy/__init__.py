@@ -1,4 +1,4 @@
-"""Energy: what a network computed, counted as it ran, and what that takes in joules."""
+"""Energy: what a network computed, counted as it ran; its joules; whether it is spike-driven."""
 
 from engram.energy.count import Count, count
 from engram.energy.joules import (
@@ -17,9 +17,11 @@ from engram.energy.joules import (
     paper_j,
 )
 from engram.energy.operation import Activation, Kind, Operand, Operation
-from engram.energy.trace import Tracer
+from engram.energy.tracer import Tracer
+from engram.energy.verdict import CUSTOMARY, Finding, Verdict, verify
 
 __all__ = [
+    "CUSTOMARY",
     "FP16",
     "FP32",
     "INT8",
@@ -27,12 +29,14 @@ __all__ = [
     "Arithmetic",
     "Count",
     "EqualInformation",
+    "Finding",
     "Kind",
     "Memory",
     "Operand",
     "Operation",
     "Quantised",
     "Tracer",
+    "Verdict",
     "compute_j",
     "count",
     "equal_information",
@@ -40,4 +44,5 @@ __all__ = [
     "neurons_j",
     "operation_j",
     "paper_j",
+    "verify",
 ]

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from engram.carried import Memory, repeatable, reset_memories
+from engram.device import evaluating
 from engram.energy.operation import Activation, Operation
-from engram.energy.trace import Tracer
+from engram.energy.tracer import Tracer
 from engram.layout import (
     Layout,
     check_axis,
@@ -20,7 +21,6 @@ from engram.layout import (
     stated_axis,
     tensors_in,
 )
-from engram.record import evaluating
 
 
 @final

@@ -14,6 +14,7 @@ from engram.energy.functional import (
     convolution_products,
     matmul_products,
 )
+from engram.neuron.kernel import psn
 
 
 class Part(NamedTuple):
@@ -167,6 +168,6 @@ RULES: dict[str, Rule] = {
     "aten::addcdiv": _elementwise(1),
     "aten::pow": _power,
     "aten::_prelu_kernel": _elementwise(0),
-    "engram::psn": _neurons,
+    psn.OPERATOR: _neurons,
 }
 """The operators that sum products, and how to count each."""

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Inexact
 from torch import Tensor
 
-from engram.neuron.transform import transformed
+from engram.kernel.transform import transformed
 
 
 class _Doubling(torch.autograd.Function):

@@ -8,7 +8,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from engram.neuron.transform import transformed
+from engram.kernel.transform import transformed
 
 LEAST, GREATEST = 1e-37, 1e37
 """The range of a steepness: a factor of π or 2 of it is still a normal number in float32."""

@@ -84,7 +84,7 @@ class ModelEnergy:
         if self.checkpoint is not None and not self.checkpoint.is_file():
             raise ValueError(f"checkpoint {self.checkpoint} is not a file: name a file of weights")
         from engram.device import choose_device  # noqa: PLC0415
-        from engram.studies import appraisal  # noqa: PLC0415  torch is slow to import
+        from engram.energy import appraisal  # noqa: PLC0415  torch is slow to import
         from engram.train.pictures import read_pictures  # noqa: PLC0415
 
         choose_device(self.device)
@@ -113,7 +113,7 @@ class ModelEnergy:
     def _appraise(self, pictures: "Pictures") -> dict[str, Any]:
         from engram import energy  # noqa: PLC0415
         from engram.device import choose_device  # noqa: PLC0415
-        from engram.studies import appraisal  # noqa: PLC0415
+        from engram.energy import appraisal  # noqa: PLC0415
         from engram.train import batches  # noqa: PLC0415
         from engram.train.pictures import as_batch  # noqa: PLC0415
         from engram.vision import CUSTOMARY  # noqa: PLC0415

@@ -15,8 +15,7 @@ from torch.nn import functional as F
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from engram.device import choose_device
-from engram.record import evaluating
+from engram.device import choose_device, evaluating
 from engram.series import Series
 from engram.train.examples import Augment, Collate, Examples, batches, time_first
 

@@ -1,8 +1,9 @@
 """Vision models that spike, and those they are compared with."""
 
+from engram.energy import CUSTOMARY, Finding, Verdict, verify
 from engram.vision.checkpoint import CheckpointError, Loaded, load_checkpoint, save_checkpoint
 from engram.vision.export import export_onnx
-from engram.vision.fixed_point import fold_to_fixed_point
+from engram.vision.integer import fold_to_fixed_point
 from engram.vision.layer import ConvBN, MaxPool, fold, paper_lif
 from engram.vision.mobilenet import MobileNetV1, mobilenet_v1
 from engram.vision.ms_resnet import ms_resnet18, ms_resnet34, ms_resnet104
@@ -36,7 +37,6 @@ from engram.vision.spikingformer import (
     spikingformer_imagenet_8_512,
     spikingformer_imagenet_8_768,
 )
-from engram.vision.verify import CUSTOMARY, Finding, Verdict, verify
 
 __all__ = [
     "CUSTOMARY",

@@ -5,11 +5,11 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from engram.kernel.eager import unwatched
 from engram.neuron.backend import backend
-from engram.neuron.kernel import norm
-from engram.neuron.kernel.eager import unwatched
 from engram.neuron.kernel.lif import Settings
-from engram.neuron.kernel.norm_lif import norm_lif
+from engram.vision.kernel import norm
+from engram.vision.kernel.norm_lif import norm_lif
 
 
 @final

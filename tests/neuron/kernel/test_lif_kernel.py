@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from engram.device import threads
+from engram.kernel import team
 from engram.neuron import (
     IF,
     LIF,
@@ -26,7 +27,6 @@ from engram.neuron import (
     reference,
 )
 from engram.neuron import functional as F
-from engram.neuron.kernel import team
 from engram.neuron.kernel.lif import lif as compiled_lif
 from engram.neuron.kernel.lif import lif_operator
 from engram.neuron.kernel.shape import shape_of

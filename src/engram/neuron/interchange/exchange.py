@@ -9,7 +9,7 @@ from torch import nn
 
 from engram.neuron.interchange.graph import SpikingGraph
 from engram.neuron.interchange.recurrent import RecurrentGraph
-from engram.neuron.interchange.trace import simplify, trace
+from engram.neuron.interchange.wiring import simplify, trace
 
 if TYPE_CHECKING:
     import nir

@@ -6,15 +6,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engram.neuron import functional
-from engram.neuron.functional import LIFState, state_dtype
-from engram.neuron.kernel.eager import (
+from engram.kernel.eager import (
     differentiate,
     differentiates_again,
     refuse_tangents,
     transformed,
     unwatched,
 )
+from engram.kernel.memory import time_major
+from engram.neuron import functional
+from engram.neuron.functional import LIFState, state_dtype
 from engram.neuron.kernel.lif_launch import (
     Settings,
     backward,
@@ -24,9 +25,11 @@ from engram.neuron.kernel.lif_launch import (
     forward,
     reference,
 )
-from engram.neuron.kernel.memory import time_major
 from engram.neuron.kernel.shape import shape_of
 from engram.neuron.surrogate import Surrogate
+
+OPERATOR = "engram::lif"
+"""Its name at the dispatcher."""
 
 
 def lif(
@@ -83,7 +86,7 @@ class _Eager(torch.autograd.Function):
         return (*_differentiate(backward, ctx, *grads), None)
 
 
-@torch.library.custom_op("engram::lif", mutates_args=(), device_types="cpu")
+@torch.library.custom_op(OPERATOR, mutates_args=(), device_types="cpu")
 def lif_operator(
     x: Tensor,
     voltage: Tensor | None,
@@ -112,7 +115,7 @@ def lif_operator(
         scale: Its scale.
         width: Its width.
     """
-    refuse_tangents("engram::lif")
+    refuse_tangents(OPERATOR)
     settings = Settings(tau, threshold, reset, decay_input, detach_reset, shape, scale, width)
     return forward(x, voltage, leak, settings)
 
@@ -121,7 +124,7 @@ def lif_operator(
 def _(*args: Any) -> tuple[Tensor, Tensor]:
     from engram.neuron.kernel import lif_gpu
 
-    refuse_tangents("engram::lif")
+    refuse_tangents(OPERATOR)
     check(*args[:3])
     check_settings(state_dtype(args[0]), args[2] is not None, Settings(*args[3:]))
     return lif_gpu.lif_forward(*args)

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numba import carray, njit
 
-from engram.neuron.kernel.native import array_at, compile_kernel, number_at, slope, take
+from engram.kernel.native import array_at, compile_kernel, number_at, take
+from engram.neuron.kernel.slope import slope
 
 INTEGRATE, DIVIDE, MULTIPLY = range(3)
 """How the leak enters: not at all, divided by τ, or times 1/τ, which is cheaper."""
@@ -44,11 +45,25 @@ def reset_membrane(reset: int, h: Any, spike: Any, threshold: Any, rest: Any, on
 
 
 @njit(error_model="numpy")
-def through_spike(reset: int, h: Any, ds_dh: Any, threshold: Any, rest: Any, zero: Any) -> Any:
-    """What of dV/dH goes through the spike; none from an infinite charge, where dS/dH is 0."""
-    if reset == SOFT:
-        return -threshold * ds_dh
-    return zero if abs(h) == math.inf else (rest - h) * ds_dh
+def gradient_of_charge(
+    reset: int,
+    detach: bool,
+    h: Any,
+    ds_dh: Any,
+    gs: Any,
+    gv: Any,
+    threshold: Any,
+    rest: Any,
+    one: Any,
+) -> Any:
+    """dL/dH[t] from H[t], dS/dH and the gradients of S[t] and V[t]."""
+    spike = one if h >= threshold else one - one
+    dv_dh = one if reset == SOFT else one - spike
+    if not detach and reset == SOFT:
+        dv_dh += -threshold * ds_dh
+    elif not detach:  # an infinite charge passes nothing through its spike: dS/dH is 0 there
+        dv_dh += one - one if abs(h) == math.inf else (rest - h) * ds_dh
+    return gs * ds_dh + gv * dv_dh
 
 
 @cache
@@ -152,11 +167,9 @@ def backward(
                 for i in range(m):
                     h = ht[i]
                     ds_dh = scale * slope(shape, width * (h - threshold), one)
-                    spike = one if h >= threshold else zero
-                    dv_dh = one if reset == SOFT else one - spike
-                    if not detach:
-                        dv_dh += through_spike(reset, h, ds_dh, threshold, rest, zero)
-                    gh = gst[i] * ds_dh + gv[i] * dv_dh
+                    gh = gradient_of_charge(
+                        reset, detach, h, ds_dh, gst[i], gv[i], threshold, rest, one
+                    )
                     gxt[i] = gh * dh_dx
                     gv[i] = gh * dh_dv
                     if learned:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from engram.kernel.memory import REALS, address, laid_out_like, new_like, time_major
+from engram.kernel.team import Entry, bits, entry, launch
 from engram.neuron import functional
 from engram.neuron.check import (
     STATE_DTYPES,
@@ -17,9 +19,7 @@ from engram.neuron.check import (
     check_sequence,
     rounded,
 )
-from engram.neuron.kernel.memory import laid_out_like, new_like, time_major
 from engram.neuron.kernel.shape import check_shape, surrogate_of
-from engram.neuron.kernel.team import Entry, address, bits, entry, launch
 
 BLOCK, LONG_BLOCK, SHORT_BLOCK = 4096, 8192, 512
 """Neurons a piece: a block's membrane stays in the first-level cache; what comes from memory rather
@@ -69,6 +69,7 @@ def forward(
             block,
             numbers[0] if leak is None else bits(leak.item()),
             *numbers[1:],
+            threads=torch.get_num_threads(),
         )
     return spikes if x.dtype == real else spikes.to(x.dtype), after
 
@@ -114,6 +115,7 @@ def backward(
             n,
             block,
             *numbers,
+            threads=torch.get_num_threads(),
         )
     return (
         g_x if x.dtype == real else g_x.to(x.dtype),
@@ -133,12 +135,12 @@ def _forward_kernel(
     real: torch.dtype, learned: bool, settings: Settings
 ) -> tuple[Entry, tuple[int, ...]]:
     """The kernel of these settings, and its last words: τ, threshold, reset potential."""
-    from engram.neuron.kernel import lif_cpu, native  # Numba is loaded when first needed
+    from engram.neuron.kernel import lif_cpu  # Numba is loaded when first needed
 
     check_settings(real, learned, settings)
     form = form_of(real, learned, settings)
     numbers = forward_numbers(real, form[0], settings)
-    return entry(lif_cpu.forward(native.REALS[real], *form)), tuple(map(bits, numbers))
+    return entry(lif_cpu.forward(REALS[real], *form)), tuple(map(bits, numbers))
 
 
 @lru_cache(256)
@@ -146,13 +148,11 @@ def _backward_kernel(
     real: torch.dtype, learned: bool, settings: Settings
 ) -> tuple[Entry, tuple[int, ...]]:
     """The kernel of these settings, and its last words, from τ to the surrogate's width."""
-    from engram.neuron.kernel import lif_cpu, native
+    from engram.neuron.kernel import lif_cpu
 
     check_settings(real, learned, settings)
     form = form_of(real, learned, settings)
-    address = lif_cpu.backward(
-        native.REALS[real], *form, learned, settings.detach_reset, settings.shape
-    )
+    address = lif_cpu.backward(REALS[real], *form, learned, settings.detach_reset, settings.shape)
     return entry(address), tuple(map(bits, backward_numbers(real, form[0], settings)))
 
 

@@ -6,20 +6,23 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from engram.neuron import functional
-from engram.neuron.check import STATE_DTYPES, check_companion, check_gradient, check_sequence
-from engram.neuron.functional import state_dtype
-from engram.neuron.kernel.eager import (
+from engram.kernel.eager import (
     differentiate,
     differentiates_again,
     refuse_tangents,
     transformed,
     unwatched,
 )
-from engram.neuron.kernel.memory import laid_out_like, new_like, time_major
+from engram.kernel.memory import REALS, laid_out_like, new_like, time_major
+from engram.kernel.team import Entry, bits, entry, launch
+from engram.neuron import functional
+from engram.neuron.check import STATE_DTYPES, check_companion, check_gradient, check_sequence
+from engram.neuron.functional import state_dtype
 from engram.neuron.kernel.shape import check_shape, shape_of, surrogate_of
-from engram.neuron.kernel.team import Entry, bits, entry, launch
 from engram.neuron.surrogate import Surrogate
+
+OPERATOR = "engram::psn"
+"""Its name at the dispatcher."""
 
 KEEP = 64
 """From so many inputs a step on, keeping H for the backward is cheaper than computing it twice."""
@@ -157,6 +160,7 @@ def _forward(
             kept.data_ptr() if kept.numel() else 0,
             w.data_ptr(),
             b.data_ptr(),
+            threads=torch.get_num_threads(),
         )
     return spikes if x.dtype == real else spikes.to(x.dtype), kept
 
@@ -197,24 +201,26 @@ def _backward(
             share,
             bits(settings.scale),
             bits(settings.width),
+            threads=torch.get_num_threads(),
         )
         out = _band(x, g_w, g_b, settings)
-        launch(_collect(), 1, 0, *out, sums.data_ptr(), pieces, g_w.data_ptr(), g_b.data_ptr())
+        sides = (sums.data_ptr(), pieces, g_w.data_ptr(), g_b.data_ptr())
+        launch(_collect(), 1, 0, *out, *sides, threads=1)
     return g_x.to(x.dtype), g_w.to(weight.dtype), g_b.to(threshold.dtype)
 
 
 @cache
 def _forward_kernel(real: torch.dtype) -> Entry:
-    from engram.neuron.kernel import native, psn_cpu  # Numba is loaded when first needed
+    from engram.neuron.kernel import psn_cpu  # Numba is loaded when first needed
 
-    return entry(psn_cpu.forward(native.REALS[real]))
+    return entry(psn_cpu.forward(REALS[real]))
 
 
 @cache
 def _backward_kernel(real: torch.dtype, shape: int) -> Entry:
-    from engram.neuron.kernel import native, psn_cpu
+    from engram.neuron.kernel import psn_cpu
 
-    return entry(psn_cpu.backward(native.REALS[real], shape))
+    return entry(psn_cpu.backward(REALS[real], shape))
 
 
 @cache
@@ -321,7 +327,7 @@ def _keeps(x: Tensor, settings: Settings) -> bool:
     return settings.save and min(x.shape[0], settings.k or x.shape[0]) >= KEEP
 
 
-@torch.library.custom_op("engram::psn", mutates_args=(), device_types="cpu")
+@torch.library.custom_op(OPERATOR, mutates_args=(), device_types="cpu")
 def psn_operator(
     x: Tensor,
     weight: Tensor,
@@ -352,7 +358,7 @@ def psn_operator(
         Spikes `(steps, *neurons)` in the dtype of x; and H − B where it is worth keeping, else
         nothing, shaped `(0,)`. No gradient flows through the latter.
     """
-    refuse_tangents("engram::psn")
+    refuse_tangents(OPERATOR)
     check_shape(shape, scale, width)
     return _forward(x, weight, threshold, Settings(steps, k, shape, scale, width, save))
 
@@ -361,7 +367,7 @@ def psn_operator(
 def _(x: Tensor, weight: Tensor, threshold: Tensor, *settings: Any) -> tuple[Tensor, Tensor]:
     from engram.neuron.kernel import psn_gpu
 
-    refuse_tangents("engram::psn")
+    refuse_tangents(OPERATOR)
     check(x, weight, threshold, Settings(*settings))
     keep = _keeps(x, Settings(*settings))
     numbers: Any = (*settings[:-1], keep)

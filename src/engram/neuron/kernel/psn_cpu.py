@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from numba import carray, njit
 
-from engram.neuron.kernel.native import array_at, compile_kernel, number_at, slope, take
-from engram.neuron.kernel.vector import ROWS, chunk, correlate, multiply
+from engram.kernel.native import array_at, compile_kernel, number_at, take
+from engram.kernel.vector import ROWS, chunk, correlate, multiply
+from engram.neuron.kernel.slope import slope
 
 GAP = 16
 """Between the rows of a gathered block: a length of a power of two would crowd one set of the

@@ -17,10 +17,11 @@ import triton.language as tl
 from torch import Tensor
 from torch.nn.functional import pad
 
+from engram.kernel.memory import laid_out_like, time_major
+from engram.kernel.native_gpu import REAL, number
+from engram.kernel.team import bits
 from engram.neuron.functional import state_dtype
-from engram.neuron.kernel.memory import laid_out_like, time_major
-from engram.neuron.kernel.native_gpu import REAL, number, slope
-from engram.neuron.kernel.team import bits
+from engram.neuron.kernel.slope_gpu import slope
 
 DENSE = 64
 """From so many inputs on, a dense product is left to cuBLAS."""

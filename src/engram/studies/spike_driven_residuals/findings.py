@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 from typing import Any, final
 
+from engram.energy.appraisal import MICRO
 from engram.report import Figure, Published, Report, Scalar, Table
 from engram.series import Series
 from engram.stats import t_interval
-from engram.studies.appraisal import MICRO
 from engram.studies.comparison.accuracy import Accuracy, signed
 from engram.studies.comparison.runs import Outcomes
 from engram.studies.spike_driven_residuals.network import NETWORKS

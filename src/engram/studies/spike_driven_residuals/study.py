@@ -10,9 +10,9 @@ from torch.nn import functional as F
 from torch.optim import AdamW
 
 from engram.device import threads
+from engram.energy.appraisal import appraise
 from engram.journal import Journal
 from engram.report import Report
-from engram.studies.appraisal import appraise
 from engram.studies.comparison.runs import compare
 from engram.studies.spike_driven_residuals.findings import Findings
 from engram.studies.spike_driven_residuals.network import NETWORKS, NetworkName, Shape

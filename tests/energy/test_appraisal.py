@@ -4,10 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from engram.energy import INT8, Memory, count
+from engram.energy import INT8, Memory, appraisal, count
+from engram.energy.appraisal import Costs, appraise
 from engram.neuron import LIF, Neuron, OverTime
-from engram.studies import appraisal
-from engram.studies.appraisal import Costs, appraise
 
 
 class Small(nn.Module):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import carray
 
-from engram.neuron.kernel.native import array_at, compile_kernel, take
+from engram.kernel.native import array_at, compile_kernel, take
 
 
 @cache

@@ -20,8 +20,9 @@ from torch.utils._pytree import tree_leaves
 from engram.energy.free import FREE, base_name, is_free
 from engram.energy.operation import Activation, Operation, is_binary
 from engram.energy.rule import DYNAMICS, OUTER, PRODUCT, RULES, Part, Rule
+from engram.neuron.kernel import lif
 
-FREE_ELSEWHERE = ("engram::lif",)
+FREE_ELSEWHERE = (lif.OPERATOR,)
 """Operators that are none of torch's own and sum no products."""
 HIDDEN = (
     "aten::mkldnn_rnn_layer",

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engram.vision import fixed_point, fold
-from engram.vision.fixed_point import FixedPointConv, digits_of, fold_to_fixed_point
+from engram.vision import fold, integer
+from engram.vision.integer import FixedPointConv, digits_of, fold_to_fixed_point
 from tests.vision.members import MEMBERS, enliven
 
 needs_units = pytest.mark.skipif(
-    not fixed_point.has_matrix_unit(), reason="this processor has no matrix unit for bytes"
+    not integer.has_matrix_unit(), reason="this processor has no matrix unit for bytes"
 )
 
 

@@ -1,13 +1,8 @@
-"""What the GPU kernels share: numbers in full precision and the surrogate shapes.
-
-Triton passes a Python float as a float32. A neuron that integrates in float64 needs all of it, so
-kernels take floats as the 64 bits of a float64 (`team.bits`) and round them once (`number`).
-"""
+"""The surrogate shapes for kernels that Triton compiles."""
 
 # Triton compiles these; their scalars are not what a type checker takes them for
-# pyright: reportArgumentType=false, reportMissingImports=false, reportReturnType=false
+# pyright: reportMissingImports=false
 
-import torch
 import triton
 import triton.language as tl
 
@@ -18,15 +13,6 @@ LOGISTIC = tl.constexpr(shape.LOGISTIC)
 HAT = tl.constexpr(shape.HAT)
 BOX = tl.constexpr(shape.BOX)
 GAUSS = tl.constexpr(shape.GAUSS)
-
-REAL = {torch.float32: tl.float32, torch.float64: tl.float64}
-"""The dtypes that a kernel computes in."""
-
-
-@triton.jit
-def number(word, REAL: tl.constexpr):
-    """The float64 whose bits a word holds, rounded to what the kernel computes in."""
-    return tl.cast(tl.cast(tl.cast(word, tl.int64), tl.float64, bitcast=True), REAL)
 
 
 @triton.jit

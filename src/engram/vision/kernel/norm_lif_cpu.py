@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numba import carray
 
-from engram.neuron.kernel.lif_cpu import SOFT, charge, reset_membrane, through_spike
-from engram.neuron.kernel.native import array_at, compile_kernel, number_at, slope, take
+from engram.kernel.native import array_at, compile_kernel, number_at, take
+from engram.neuron.kernel.lif_cpu import charge, gradient_of_charge, reset_membrane
+from engram.neuron.kernel.slope import slope
 
 
 @cache
@@ -110,11 +111,9 @@ def backward(
                 for i in range(m):
                     h = held[i]
                     ds_dh = height * slope(shape, width * (h - threshold), one)
-                    spike = one if h >= threshold else zero
-                    dv_dh = one if reset == SOFT else one - spike
-                    if not detach:
-                        dv_dh += through_spike(reset, h, ds_dh, threshold, rest, zero)
-                    gh = g[i] * ds_dh + membrane[i] * dv_dh
+                    gh = gradient_of_charge(
+                        reset, detach, h, ds_dh, g[i], membrane[i], threshold, rest, one
+                    )
                     out[i] = gh * dh_dx
                     membrane[i] = gh * dh_dv
                 for r in range(lo, hi):

@@ -1,4 +1,4 @@
-"""What a vision model computes on pictures, whether it is spike-driven, and what that takes."""
+"""What a model computes, whether it is spike-driven, and what that takes, for a report."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -6,7 +6,7 @@ from typing import Any, final
 
 from torch import Tensor, nn
 
-from engram.energy import (
+from engram.energy.joules import (
     FP32,
     Arithmetic,
     Memory,
@@ -18,9 +18,9 @@ from engram.energy import (
     operation_j,
     paper_j,
 )
+from engram.energy.verdict import CUSTOMARY, Finding, Verdict, verify
 from engram.report import Scalar, Table
 from engram.series import Series
-from engram.vision import CUSTOMARY, Finding, Verdict, verify
 
 MICRO = 1e6
 """Microjoules a joule."""

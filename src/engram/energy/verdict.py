@@ -8,8 +8,10 @@ from typing import Any, NamedTuple, final
 
 from torch import Tensor, nn
 
-from engram.energy import FP32, Arithmetic, Count, Kind, Operation, operation_j
-from engram.energy.count import count_runs, has_neurons
+from engram.device import evaluating
+from engram.energy.count import Count, count_runs, has_neurons
+from engram.energy.joules import FP32, Arithmetic, operation_j
+from engram.energy.operation import Kind, Operation
 from engram.layout import (
     TOLERANCE,
     Call,
@@ -25,7 +27,6 @@ from engram.layout import (
     tensors_in,
 )
 from engram.neuron import Neuron
-from engram.record import evaluating
 
 CUSTOMARY = ("stem*/convolution", "head/matmul", "*.attention/matmul.2")
 """What papers except: the first convolution, the head, the second product of the attention."""

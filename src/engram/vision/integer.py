@@ -13,9 +13,9 @@ from typing import Any, TypeVar, final
 import torch
 from torch import Tensor, nn
 
+from engram.kernel.eager import unwatched
 from engram.neuron.backend import backend
-from engram.neuron.kernel.eager import unwatched
-from engram.neuron.kernel.whole import add_digits, to_bytes
+from engram.vision.kernel.whole import add_digits, to_bytes
 from engram.vision.layer import ConvBN, fold
 from engram.vision.network import VisionModel
 

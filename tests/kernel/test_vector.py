@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from engram.neuron.kernel import vector
+from engram.kernel import vector
 
 NARROW = {"BYTES": 32, "VECTORS": 2, "AT_ONCE": 2}
 WIDE = {"BYTES": 64, "VECTORS": 4, "AT_ONCE": 4}

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from engram.neuron.kernel.eager import differentiate, differentiates_again
-from engram.neuron.kernel.memory import new_like
-from engram.neuron.kernel.team import Entry, entry, launch
+from engram.kernel.eager import differentiate, differentiates_again
+from engram.kernel.memory import REALS, new_like
+from engram.kernel.team import Entry, entry, launch
 
 BLOCK = 1 << 14
 """Numbers a piece: 64 KiB in float32, well inside a second-level cache."""
@@ -196,11 +196,12 @@ def _launch(kernel: str, x: Tensor, *tensors: Tensor) -> None:
     """Runs a kernel of `norm_cpu` on x and what follows it."""
     rows, channels, block, pieces = _pieces(x)
     addresses = (tensor.data_ptr() for tensor in (x, *tensors))
-    launch(_kernel(kernel, x.dtype), pieces, x.numel(), *addresses, rows, channels, block)
+    words = (*addresses, rows, channels, block)
+    launch(_kernel(kernel, x.dtype), pieces, x.numel(), *words, threads=torch.get_num_threads())
 
 
 @lru_cache
 def _kernel(name: str, dtype: torch.dtype) -> Entry:
-    from engram.neuron.kernel import native, norm_cpu  # Numba is loaded when first needed
+    from engram.vision.kernel import norm_cpu  # Numba is loaded when first needed
 
-    return entry(getattr(norm_cpu, name)(native.REALS[dtype]))
+    return entry(getattr(norm_cpu, name)(REALS[dtype]))

@@ -1,4 +1,4 @@
-"""Runs a CPU kernel on the threads that torch uses: same team, same number."""
+"""Runs a CPU kernel on several threads: the team of OpenMP that torch uses, where it is loaded."""
 
 import ctypes
 import os
@@ -6,8 +6,6 @@ import struct
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
-
-import torch
 
 GRAIN = 1 << 15
 """Below this many neuron-steps a second thread costs more than it gives."""
@@ -28,12 +26,7 @@ def bits(number: float) -> int:
     return struct.unpack("q", struct.pack("d", number))[0]
 
 
-def address(tensor: torch.Tensor | None) -> int:
-    """Where a tensor lies; 0 for none."""
-    return 0 if tensor is None else tensor.data_ptr()
-
-
-def launch(kernel: Entry, pieces: int, size: int, *words: int) -> None:
+def launch(kernel: Entry, pieces: int, size: int, *words: int, threads: int) -> None:
     """Runs all pieces of a kernel and returns when they are done.
 
     Args:
@@ -41,10 +34,11 @@ def launch(kernel: Entry, pieces: int, size: int, *words: int) -> None:
         pieces: How many pieces the work falls into.
         size: Neuron-steps in all, which decides whether further threads pay.
         words: What follows the two counters: addresses (0 for what is absent), integers, `bits`.
+        threads: The most threads that may run; fewer do where the work is small.
     """
     block = (ctypes.c_int64 * (len(words) + 2))(0, pieces, *words)
     at = ctypes.addressof(block)
-    threads = min(torch.get_num_threads(), pieces, size // GRAIN)
+    threads = min(threads, pieces, size // GRAIN)
     if threads <= 1:
         kernel(at)
     elif (start := _openmp()) is not None and not _forked:

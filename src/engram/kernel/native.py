@@ -10,20 +10,13 @@ result never depends on the number of threads.
 # pyright: reportArgumentType=false, reportCallIssue=false, reportReturnType=false
 # pyright: reportPrivateImportUsage=false, reportAttributeAccessIssue=false
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 from llvmlite import ir
 from numba import carray, cfunc, njit, types
-from numba.extending import intrinsic, overload
-
-from engram.neuron.kernel.shape import BOX, CAUCHY, GAUSS, HAT, LOGISTIC
-
-REALS = {torch.float32: np.float32, torch.float64: np.float64}
-"""The types that kernels integrate in."""
+from numba.extending import intrinsic
 
 _compiled: list[Any] = []
 """The machine code of a kernel lives as long as the object that holds it."""
@@ -93,7 +86,7 @@ def number_at(word: int) -> float:
 
 
 @njit
-def _exp32(x: np.float32) -> np.float32:
+def exp32(x: np.float32) -> np.float32:
     """exp(x) for x ≤ 0 in float32, to 2 units in the last place, in a form that vectorises.
 
     2^n · p(f), with n the nearest integer to x·log₂e and p a polynomial on |f| ≤ ln 2/2.
@@ -110,33 +103,3 @@ def _exp32(x: np.float32) -> np.float32:
     p = p * f + np.float32(5.0000001201e-1)
     p = p * f * f + f + np.float32(1.0)
     return p * _two_to(np.int32(n))
-
-
-def _decay(x: Any) -> Any:
-    """exp(x) for x ≤ 0, in the precision of x."""
-    raise NotImplementedError
-
-
-@overload(_decay)
-def _(x):  # without annotations, as the implementation: Numba compares the two signatures
-    if x == types.float32:
-        return lambda x: _exp32(x)
-    return lambda x: math.exp(x)
-
-
-@njit(error_model="numpy")  # a check for division by zero would not vectorise
-def slope(shape: int, u: Any, one: Any) -> Any:
-    """The shape of a surrogate gradient at u; `one` is 1 in the precision of u."""
-    if shape == CAUCHY:
-        return one / (one + u * u)
-    if shape == LOGISTIC:
-        e = _decay(-abs(u))
-        return e / ((one + e) * (one + e))
-    if shape == HAT:
-        height = one - abs(u)
-        return one - one if height < one - one else height  # NaN stays NaN
-    if shape == BOX:
-        return one if abs(u) < one else one - one
-    if shape == GAUSS:
-        return _decay(-u * u)
-    return one / ((one + abs(u)) * (one + abs(u)))

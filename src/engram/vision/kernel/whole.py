@@ -5,7 +5,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from engram.neuron.kernel.team import Entry, entry, launch
+from engram.kernel.memory import REALS
+from engram.kernel.team import Entry, entry, launch
 
 BLOCK = 1 << 14
 
@@ -24,7 +25,8 @@ def to_bytes(x: Tensor) -> Tensor | None:
     pieces = -(-x.numel() // BLOCK)
     wrong = torch.empty(pieces, dtype=torch.int64)
     addresses = (x.data_ptr(), y.data_ptr(), wrong.data_ptr())
-    launch(_kernel("to_bytes", x.dtype), pieces, x.numel(), *addresses, x.numel(), BLOCK)
+    words, kernel = (*addresses, x.numel(), BLOCK), _kernel("to_bytes", x.dtype)
+    launch(kernel, pieces, x.numel(), *words, threads=torch.get_num_threads())
     return None if wrong.any() else y
 
 
@@ -54,7 +56,8 @@ def add_digits(y: Tensor, a: Tensor, b: Tensor, c: Tensor, bias: Tensor) -> None
     block = max(1, BLOCK // channels)
     addresses = (tensor.data_ptr() for tensor in (a, b, c, y, bias))
     kernel = _kernel("add_digits", y.dtype)
-    launch(kernel, -(-rows // block), y.numel(), *addresses, rows, channels, block)
+    words = (*addresses, rows, channels, block)
+    launch(kernel, -(-rows // block), y.numel(), *words, threads=torch.get_num_threads())
 
 
 def _check(
@@ -80,6 +83,6 @@ def _check(
 
 @lru_cache
 def _kernel(name: str, dtype: torch.dtype) -> Entry:
-    from engram.neuron.kernel import native, whole_cpu  # Numba is loaded when first needed
+    from engram.vision.kernel import whole_cpu  # Numba is loaded when first needed
 
-    return entry(getattr(whole_cpu, name)(native.REALS[dtype]))
+    return entry(getattr(whole_cpu, name)(REALS[dtype]))

@@ -6,7 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engram.neuron.kernel.eager import differentiate, differentiates_again
+from engram.kernel.eager import differentiate, differentiates_again
+from engram.kernel.memory import REALS, new_like
+from engram.kernel.team import Entry, bits, entry, launch
 from engram.neuron.kernel.lif_launch import (
     Settings,
     backward_numbers,
@@ -15,9 +17,7 @@ from engram.neuron.kernel.lif_launch import (
     forward_numbers,
     reference,
 )
-from engram.neuron.kernel.memory import new_like
-from engram.neuron.kernel.norm import check_batch, gradients, moments, moments_in_torch
-from engram.neuron.kernel.team import Entry, bits, entry, launch
+from engram.vision.kernel.norm import check_batch, gradients, moments, moments_in_torch
 
 SCRATCH = 1 << 16
 """Charges that the backward of one piece holds, in the second-level cache."""
@@ -61,8 +61,8 @@ class _NormLIF(torch.autograd.Function):
         kernel, numbers = _forward_kernel(x.dtype, settings)
         rows, channels, block = _rows(x, steps)
         addresses = (tensor.data_ptr() for tensor in (x, spikes, scale, shift))
-        sizes = (steps, rows, channels, block)
-        launch(kernel, -(-rows // block), x.numel(), *addresses, *sizes, *numbers)
+        words = (*addresses, steps, rows, channels, block, *numbers)
+        launch(kernel, -(-rows // block), x.numel(), *words, threads=torch.get_num_threads())
         ctx.save_for_backward(x, weight, bias, mean, variance)
         ctx.settings = (eps, steps, settings)
         mean, variance = mean.to(x.dtype), variance.to(x.dtype)
@@ -86,7 +86,8 @@ class _NormLIF(torch.autograd.Function):
         kernel, numbers = _backward_kernel(x.dtype, settings)
         tensors = (x, g, g_x, scale, shift, near, sums, dots)
         addresses = (tensor.data_ptr() for tensor in tensors)
-        launch(kernel, pieces, x.numel(), *addresses, steps, rows, channels, block, *numbers)
+        words = (*addresses, steps, rows, channels, block, *numbers)
+        launch(kernel, pieces, x.numel(), *words, threads=torch.get_num_threads())
         total, dot = sums.double().sum(0), dots.double().sum(0)
         _, g_weight = gradients(x, g_x, g_x, weight, mean, variance, total, dot, eps)
         return g_x, g_weight, total.to(bias.dtype), None, None, None
@@ -119,21 +120,19 @@ def _rows(x: Tensor, steps: int) -> tuple[int, int, int]:
 @lru_cache(256)
 def _forward_kernel(real: torch.dtype, settings: Settings) -> tuple[Entry, tuple[int, ...]]:
     """The kernel of these settings, and its last words: τ, threshold, reset potential."""
-    from engram.neuron.kernel import native, norm_lif_cpu  # Numba is loaded when first needed
+    from engram.vision.kernel import norm_lif_cpu  # Numba is loaded when first needed
 
     check_settings(real, False, settings)
     form = form_of(real, False, settings)
     numbers = forward_numbers(real, form[0], settings)
-    return entry(norm_lif_cpu.forward(native.REALS[real], *form)), tuple(map(bits, numbers))
+    return entry(norm_lif_cpu.forward(REALS[real], *form)), tuple(map(bits, numbers))
 
 
 @lru_cache(256)
 def _backward_kernel(real: torch.dtype, settings: Settings) -> tuple[Entry, tuple[int, ...]]:
     """The kernel of these settings, and its last words, from τ to the surrogate's width."""
-    from engram.neuron.kernel import native, norm_lif_cpu
+    from engram.vision.kernel import norm_lif_cpu
 
     form = form_of(real, False, settings)
-    address = norm_lif_cpu.backward(
-        native.REALS[real], *form, settings.detach_reset, settings.shape
-    )
+    address = norm_lif_cpu.backward(REALS[real], *form, settings.detach_reset, settings.shape)
     return entry(address), tuple(map(bits, backward_numbers(real, form[0], settings)))

@@ -5,9 +5,12 @@ import sys
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+REALS = {torch.float32: np.float32, torch.float64: np.float64}
+"""The types that kernels integrate in, for NumPy."""
 HUGE = 4 << 20
 """From this many bytes on, new memory is asked for in huge pages."""
 PAGE = 4096
@@ -31,6 +34,11 @@ def time_major(x: Tensor) -> Tensor:
                 return x.contiguous()
             dense *= size
     return x if x.stride(0) == dense else x.contiguous()
+
+
+def address(tensor: Tensor | None) -> int:
+    """Where a tensor lies in memory; 0 for none."""
+    return 0 if tensor is None else tensor.data_ptr()
 
 
 def laid_out_like(x: Tensor, y: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from engram.neuron.transform import transformed
+from engram.kernel.transform import transformed
 
 _C: Any = torch._C
 

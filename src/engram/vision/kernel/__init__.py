@@ -1,0 +1,1 @@
+"""Batch norm, batch norm with LIF, and whole numbers, compiled for the CPU."""
