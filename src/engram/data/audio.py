@@ -29,14 +29,14 @@ def decode_wav(raw: bytes, name: str) -> tuple[np.ndarray, int]:
     """Decode one mono PCM wav file of 8, 16 or 32 bits.
 
     Args:
-        raw: the file's content.
-        name: what to call the file in an error.
+        raw: The file's content.
+        name: What to call the file in an error.
 
     Returns:
         The waveform, (n,) float32 in [-1, 1], and its samples a second.
 
     Raises:
-        DataError: if the file is damaged, empty, or of another kind.
+        DataError: If the file is damaged, empty, or of another kind.
     """
     try:
         with wave.open(io.BytesIO(raw)) as file:
@@ -65,13 +65,13 @@ def read_spoken_digits(path: Path) -> Reading:
     """Read the Free Spoken Digit Dataset: `{digit}_{speaker}_{take}.wav`.
 
     Args:
-        path: the folder, an archive, or a folder with archives.
+        path: The folder, an archive, or a folder with archives.
 
     Returns:
         Waveforms in order of digit, speaker and take. Takes 0 to 4 are the test split.
 
     Raises:
-        DataError: if a file is damaged or misnamed, sample rates differ, or a split is empty.
+        DataError: If a file is damaged or misnamed, sample rates differ, or a split is empty.
     """
     read_from = sources(path, "*.wav")
     recordings = sorted(

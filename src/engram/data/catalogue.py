@@ -22,10 +22,10 @@ class RemoteFile:
     """A file at its canonical address.
 
     Args:
-        name: the file name it is kept under.
-        url: where it is published.
-        sha256: the hash that a download must have.
-        size: its length in bytes, where it is known.
+        name: The file name it is kept under.
+        url: Where it is published.
+        sha256: The hash that a download must have.
+        size: Its length in bytes, where it is known.
     """
 
     name: str
@@ -39,18 +39,18 @@ class Entry:
     """A dataset of the catalogue.
 
     Args:
-        description: one line for a list.
-        licence: the terms it comes under.
-        kind: what one input is.
-        classes: a name for each label.
-        full_scale: the value that means white, or a full-scale waveform.
-        read: reads the dataset from a folder or archive.
-        places: the folders and archives it may stand in, below a data folder; the first found
+        description: One line for a list.
+        licence: The terms it comes under.
+        kind: What one input is.
+        classes: A name for each label.
+        full_scale: The value that means white, or a full-scale waveform.
+        read: Reads the dataset from a folder or archive.
+        places: The folders and archives it may stand in, below a data folder; the first found
             is read.
-        files: what to download; empty for data that an installed package carries, or that must
+        files: What to download; empty for data that an installed package carries, or that must
             be fetched by hand.
-        origin: where to get data that must be fetched by hand, in words.
-        embedded: where an installed package keeps it.
+        origin: Where to get data that must be fetched by hand, in words.
+        embedded: Where an installed package keeps it.
         sensor: (height, width) in pixels, for events.
     """
 

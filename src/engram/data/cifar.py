@@ -53,7 +53,7 @@ def read_cifar10(path: Path) -> Reading:
     """Read CIFAR-10 from what is there.
 
     Args:
-        path: a folder with `train-*.parquet` and `test-*.parquet`; or the archive
+        path: A folder with `train-*.parquet` and `test-*.parquet`; or the archive
             `cifar-10-python.tar.gz`, the folder `cifar-10-batches-py` that it unpacks to, or a
             folder that holds either.
 
@@ -62,7 +62,7 @@ def read_cifar10(path: Path) -> Reading:
         are lossy copies.
 
     Raises:
-        DataError: if files are missing or damaged, or hold something else.
+        DataError: If files are missing or damaged, or hold something else.
     """
     if require(path).is_dir() and next(path.rglob("*.parquet"), None) is not None:
         return _read_parquet(path)

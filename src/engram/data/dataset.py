@@ -18,9 +18,9 @@ class Split:
     """Inputs and their labels, in a fixed order.
 
     Args:
-        inputs: an array (n, ...), or a sequence of n arrays where they differ in length or are
+        inputs: An array (n, ...), or a sequence of n arrays where they differ in length or are
             decoded when asked for.
-        labels: class indices, (n,) int64.
+        labels: Class indices, (n,) int64.
     """
 
     inputs: np.ndarray | Sequence[np.ndarray]
@@ -52,18 +52,18 @@ class Dataset:
     """A dataset as read: two splits, and the facts that a reader of a score needs.
 
     Args:
-        name: the catalogue name, or the spec that was loaded.
-        kind: what one input is: an image (h, w) or (h, w, 3), a structured array of events, or
+        name: The catalogue name, or the spec that was loaded.
+        kind: What one input is: an image (h, w) or (h, w, 3), a structured array of events, or
             a waveform.
-        train: the training split.
-        test: the test split.
-        classes: a name for each label.
-        full_scale: the value that means white, or a full-scale waveform.
-        licence: the terms the data come under, as far as they are known.
-        sample_rate_hz: samples a second, for audio.
+        train: The training split.
+        test: The test split.
+        classes: A name for each label.
+        full_scale: The value that means white, or a full-scale waveform.
+        licence: The terms the data come under, as far as they are known.
+        sample_rate_hz: Samples a second, for audio.
         sensor: (height, width) in pixels, for events.
-        notes: what must be said beside a score on these files.
-        sha256: the hash of each file that was read.
+        notes: What must be said beside a score on these files.
+        sha256: The hash of each file that was read.
     """
 
     name: str
@@ -94,15 +94,15 @@ def split_off(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
     """Split off a share of each class, for validation.
 
     Args:
-        split: the examples to divide.
-        fraction: the share to split off, in (0, 1); rounded to whole examples in each class.
-        seed: the same seed gives the same division.
+        split: The examples to divide.
+        fraction: The share to split off, in (0, 1); rounded to whole examples in each class.
+        seed: The same seed gives the same division.
 
     Returns:
         What remains, and what was split off, both in the order of `split`.
 
     Raises:
-        DataError: if the fraction is not in (0, 1), or leaves either side empty.
+        DataError: If the fraction is not in (0, 1), or leaves either side empty.
     """
     if not 0.0 < fraction < 1.0:
         raise DataError(f"fraction is {fraction}: choose a share between 0 and 1")

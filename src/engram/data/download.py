@@ -23,15 +23,15 @@ def download(remote: RemoteFile, folder: Path, progress: Progress = silent) -> P
     second process that wants the same file waits for the first.
 
     Args:
-        remote: what to download.
-        folder: where to put it; made if it is not there.
-        progress: told of the bytes that are here.
+        remote: What to download.
+        folder: Where to put it; made if it is not there.
+        progress: Told of the bytes that are here.
 
     Returns:
         The file's path.
 
     Raises:
-        DataError: if the server cannot be reached, sends something else, or breaks off.
+        DataError: If the server cannot be reached, sends something else, or breaks off.
     """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / remote.name

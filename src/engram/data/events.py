@@ -23,15 +23,15 @@ def decode_events(raw: bytes, sensor: tuple[int, int], name: str) -> np.ndarray:
     event in row 240 is none: it says that the clock of all that follows wrapped, by 2^13 us.
 
     Args:
-        raw: the file's content.
+        raw: The file's content.
         sensor: (height, width) in pixels.
-        name: what to call the recording in an error.
+        name: What to call the recording in an error.
 
     Returns:
         The events, (n,) of dtype `EVENT`, in file order.
 
     Raises:
-        DataError: if the content is empty or cut short, or an event lies off the sensor.
+        DataError: If the content is empty or cut short, or an event lies off the sensor.
 
     References:
         Orchard et al., Converting static image datasets to spiking neuromorphic datasets using
@@ -60,7 +60,7 @@ def check_on_sensor(events: np.ndarray, sensor: tuple[int, int], name: str) -> N
     Args:
         events: (n,) structured with the fields x and y.
         sensor: (height, width) in pixels.
-        name: what to call the recording in the error.
+        name: What to call the recording in the error.
     """
     height, width = sensor
     off = (events["x"] >= width) | (events["y"] >= height)
@@ -76,14 +76,14 @@ def read_n_mnist(path: Path) -> Reading:
     """Read N-MNIST: `Train/<digit>/*.bin` and `Test/<digit>/*.bin`, in a folder or archives.
 
     Args:
-        path: the folder, an archive, or a folder with archives. Every event is held in memory,
+        path: The folder, an archive, or a folder with archives. Every event is held in memory,
             7 bytes each: about 2 GB for the whole set.
 
     Returns:
         Recordings in order of their paths, and their digits.
 
     Raises:
-        DataError: if a recording is damaged or misplaced, or a split is empty.
+        DataError: If a recording is damaged or misplaced, or a split is empty.
     """
     read_from = sources(path, "*.bin")
     recordings: dict[str, list[tuple[str, int, np.ndarray]]] = {"train": [], "test": []}

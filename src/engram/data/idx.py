@@ -18,14 +18,14 @@ def read_idx(path: Path) -> np.ndarray:
     """Read one gzip-compressed IDX file of unsigned bytes.
 
     Args:
-        path: the `.gz` file: magic number `00 00 08 d`, then d big-endian 32-bit lengths, then
+        path: The `.gz` file: magic number `00 00 08 d`, then d big-endian 32-bit lengths, then
             the values in row-major order.
 
     Returns:
         The values, uint8, of the shape that the header states.
 
     Raises:
-        DataError: if the file is damaged, is not IDX, or holds fewer or more values than stated.
+        DataError: If the file is damaged, is not IDX, or holds fewer or more values than stated.
     """
     raw = _decompress(path)
     if len(raw) < 4 or raw[:3] != bytes([0, 0, _UNSIGNED_BYTE]) or raw[3] == 0:
@@ -50,13 +50,13 @@ def read_mnist(folder: Path) -> Reading:
     """Read the four files that MNIST and its successors come in.
 
     Args:
-        folder: holds `{train,t10k}-{images-idx3,labels-idx1}-ubyte.gz`.
+        folder: Holds `{train,t10k}-{images-idx3,labels-idx1}-ubyte.gz`.
 
     Returns:
         Images (n, h, w) uint8 and their labels.
 
     Raises:
-        DataError: if a file is missing, damaged, or does not fit its companion.
+        DataError: If a file is missing, damaged, or does not fit its companion.
     """
     train, train_files = _read_split(folder, "train")
     test, test_files = _read_split(folder, "t10k")

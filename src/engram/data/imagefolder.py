@@ -15,7 +15,7 @@ def read_imagefolder(folder: Path, size: tuple[int, int] | None) -> Reading:
     """Read `train/<class>/*` and `test/<class>/*`, or `val` for `test`, or only `<class>/*`.
 
     Args:
-        folder: holds `train` and `test`, or a folder for each class.
+        folder: Holds `train` and `test`, or a folder for each class.
         size: (height, width) to scale and crop the pictures to, or None if all are of one size.
 
     Returns:
@@ -23,7 +23,7 @@ def read_imagefolder(folder: Path, size: tuple[int, int] | None) -> Reading:
         fifth of each class becomes the test split.
 
     Raises:
-        DataError: if there is no picture, a class is empty or has no counterpart to train on, or
+        DataError: If there is no picture, a class is empty or has no counterpart to train on, or
             the pictures cannot be brought together.
     """
     train_root = folder / "train" if (require(folder) / "train").is_dir() else folder

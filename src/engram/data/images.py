@@ -29,7 +29,7 @@ class Images(Sequence[np.ndarray]):
     """Pictures as arrays (h, w) or (h, w, 3) uint8, each decoded when it is asked for.
 
     Args:
-        encoded: the pictures.
+        encoded: The pictures.
         mode: "L" for grey, "RGB" for colour.
         size: (height, width) that each is scaled to cover, then cropped to about its centre.
     """
@@ -66,14 +66,14 @@ def open_images(encoded: list[Encoded], size: tuple[int, int] | None) -> Images:
     """Look at every picture's header, and agree on one mode and one size.
 
     Args:
-        encoded: the pictures.
+        encoded: The pictures.
         size: (height, width) to bring each to, or None if they are all of one size.
 
     Returns:
         The pictures: grey if all of them are, else colour.
 
     Raises:
-        DataError: if a header cannot be read, a picture has more than 8 bits a channel, or sizes
+        DataError: If a header cannot be read, a picture has more than 8 bits a channel, or sizes
             differ and none was given.
     """
     grey = True

@@ -32,18 +32,18 @@ def load(
     """Load a dataset of the catalogue, or your own pictures.
 
     Args:
-        spec: a name of the catalogue, `imagefolder:DIR` or `parquet:DIR`.
-        folder: the dataset's own folder or archive, or a folder laid out like the one that the
+        spec: A name of the catalogue, `imagefolder:DIR` or `parquet:DIR`.
+        folder: The dataset's own folder or archive, or a folder laid out like the one that the
             environment variable ENGRAM_DATA names. By default that one is searched, then the
             user's cache; what is in neither is downloaded into the cache.
         size: (height, width), or the side of a square, to scale and crop your own pictures to.
-        progress: told how far a download is.
+        progress: Told how far a download is.
 
     Returns:
         The two splits, and the facts about the files they were read from.
 
     Raises:
-        DataError: if the name is unknown, or the files cannot be found or read.
+        DataError: If the name is unknown, or the files cannot be found or read.
     """
     scheme, colon, location = spec.partition(":")
     if colon and scheme in _OWN:
@@ -75,14 +75,14 @@ def fetch(name: str, *, progress: Progress = silent) -> Path:
     """Make a dataset available, downloading it into the user's cache if it is nowhere else.
 
     Args:
-        name: a name of the catalogue, or of the sources, which are found but not downloaded.
-        progress: told how far the download is.
+        name: A name of the catalogue, or of the sources, which are found but not downloaded.
+        progress: Told how far the download is.
 
     Returns:
         The folder or archive that `load` will read, or the source.
 
     Raises:
-        DataError: if the name is unknown, the download fails, or a source is not here.
+        DataError: If the name is unknown, the download fails, or a source is not here.
     """
     if name in SOURCES:
         return path(name)

@@ -25,10 +25,10 @@ def find_files(path: Path) -> Files:
     """The files `train*.parquet` and `test*.parquet` or `val*.parquet`, or one file alone.
 
     Args:
-        path: one parquet file, or a folder that holds them at any depth.
+        path: One parquet file, or a folder that holds them at any depth.
 
     Raises:
-        DataError: if there are none, or their names do not tell the splits apart.
+        DataError: If there are none, or their names do not tell the splits apart.
     """
     if require(path).is_file():
         return Files((path,), ())
@@ -48,7 +48,7 @@ def read_rows(files: tuple[Path, ...]) -> tuple[list[Encoded], list[int] | list[
     """The encoded pictures and the labels of some files, in order.
 
     Raises:
-        DataError: if a file is damaged, or lacks a column or a value.
+        DataError: If a file is damaged, or lacks a column or a value.
     """
     encoded: list[Encoded] = []
     labels: list = []
@@ -65,7 +65,7 @@ def read_parquet(path: Path, size: tuple[int, int] | None) -> Reading:
     """Read pictures and labels; the encoded pictures are held in memory.
 
     Args:
-        path: one parquet file, or a folder with `train-*.parquet` and `test-*.parquet`. The
+        path: One parquet file, or a folder with `train-*.parquet` and `test-*.parquet`. The
             column `img` or `image` is a struct {bytes, path}; `label` is whole numbers or text.
         size: (height, width) to scale and crop the pictures to, or None if all are of one size.
 
@@ -74,7 +74,7 @@ def read_parquet(path: Path, size: tuple[int, int] | None) -> Reading:
         becomes the test split.
 
     Raises:
-        DataError: if files, columns or values are missing or damaged, or the pictures cannot be
+        DataError: If files, columns or values are missing or damaged, or the pictures cannot be
             brought together.
     """
     files = find_files(path)

@@ -14,12 +14,12 @@ class Reading:
     """What a reader found in its files, before the catalogue adds what it knows.
 
     Args:
-        train: the training split.
-        test: the test split.
-        files: the files or folders that were read.
-        classes: a name for each label, where the files tell.
-        notes: what the reader saw that a score must mention.
-        sample_rate_hz: samples a second, for audio.
+        train: The training split.
+        test: The test split.
+        files: The files or folders that were read.
+        classes: A name for each label, where the files tell.
+        notes: What the reader saw that a score must mention.
+        sample_rate_hz: Samples a second, for audio.
     """
 
     train: Split
@@ -36,11 +36,11 @@ def divide(
     """A reading whose first examples train and whose others test.
 
     Args:
-        everything: the examples to train on, then those to test on, if there are any.
-        train_count: how many the first are. If that is all, a fifth of each class is split off
+        everything: The examples to train on, then those to test on, if there are any.
+        train_count: How many the first are. If that is all, a fifth of each class is split off
             to test on, and a note says so.
-        files: the files or folders that were read.
-        classes: a name for each label.
+        files: The files or folders that were read.
+        classes: A name for each label.
     """
     if train_count == len(everything):
         train, test = split_off(everything, 0.2, seed=0)

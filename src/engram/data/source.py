@@ -13,11 +13,11 @@ class Source:
     """A file or folder without a canonical address whose content stays the same.
 
     Args:
-        description: one line for a list.
-        licence: the terms it comes under.
-        places: where it may stand, below a data folder; the first found is read.
-        origin: where to get it, in words.
-        embedded: where an installed package keeps it; such a source is always here.
+        description: One line for a list.
+        licence: The terms it comes under.
+        places: Where it may stand, below a data folder; the first found is read.
+        origin: Where to get it, in words.
+        embedded: Where an installed package keeps it; such a source is always here.
     """
 
     description: str

@@ -47,8 +47,8 @@ class Rejection(ValueError):  # noqa: N818 - it is caught and counted, not an er
     """Raised where a record cannot become a document.
 
     Args:
-        reason: a key of `REASONS`.
-        detail: what was wrong with this one.
+        reason: A key of `REASONS`.
+        detail: What was wrong with this one.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -62,26 +62,26 @@ class Document:
     """One text of the record.
 
     Args:
-        id: unique in the record, "source:native-id" or, of a part of a page, "source:page:part";
+        id: Unique in the record, "source:native-id" or, of a part of a page, "source:page:part";
             taken from the source alone, never from the names of folders.
-        doc_type: one of `DOC_TYPES`.
-        date: the day it was said, sent, introduced, voted on or approved.
-        title: what it is called; may be empty.
-        text: what it says; may be empty where only a title is known.
-        congress: the number of the Congress; derived from the date unless it is given, None for a
+        doc_type: One of `DOC_TYPES`.
+        date: The day it was said, sent, introduced, voted on or approved.
+        title: What it is called; may be empty.
+        text: What it says; may be empty where only a title is known.
+        congress: The number of the Congress; derived from the date unless it is given, None for a
             text of no Congress, as of another country's parliament.
-        session: the session of that Congress, where known.
-        chamber: one of `CHAMBERS`, or None.
-        speaker: who speaks; for a bill, who sponsors it.
-        party: that person's party.
-        state: that person's state.
-        source: the name of the loader that read it.
-        url: where a reader can open it.
-        printed: the speaker's name as the source spells it, where the record shows another.
-        updated: when the source last changed it, where the source tells.
+        session: The session of that Congress, where known.
+        chamber: One of `CHAMBERS`, or None.
+        speaker: Who speaks; for a bill, who sponsors it.
+        party: That person's party.
+        state: That person's state.
+        source: The name of the loader that read it.
+        url: Where a reader can open it.
+        printed: The speaker's name as the source spells it, where the record shows another.
+        updated: When the source last changed it, where the source tells.
 
     Raises:
-        Rejection: if the id is empty, there is neither title nor text, or the type, chamber or
+        Rejection: If the id is empty, there is neither title nor text, or the type, chamber or
             date is none of the record.
     """
 
@@ -122,7 +122,7 @@ def unit_of(id_: str) -> str:
     A newer version of a unit replaces the older one as a whole.
 
     Args:
-        id_: the document's id.
+        id_: The document's id.
     """
     return ":".join(id_.split(":", 2)[:2])
 
@@ -132,11 +132,11 @@ class Rejected:
     """What was quarantined instead of becoming a document.
 
     Args:
-        reason: a key of `REASONS`.
-        detail: what was wrong with this one.
-        origin: the file, and the member and line where there are any, that it came from.
-        excerpt: the beginning of what was rejected.
-        source: the name of the loader that read it.
+        reason: A key of `REASONS`.
+        detail: What was wrong with this one.
+        origin: The file, and the member and line where there are any, that it came from.
+        excerpt: The beginning of what was rejected.
+        source: The name of the loader that read it.
     """
 
     reason: str
@@ -150,10 +150,10 @@ def check_day(day: date) -> None:
     """Refuse a day that has not come.
 
     Args:
-        day: the day of a document.
+        day: The day of a document.
 
     Raises:
-        Rejection: if it lies more than `LATEST` after today.
+        Rejection: If it lies more than `LATEST` after today.
     """
     if day > date.today() + LATEST:
         raise Rejection("bad-date", f"{day} lies in the future; correct the year")
@@ -166,13 +166,13 @@ def congress_of(day: date) -> int:
     3 January since the 74th (1935), as the Twentieth Amendment has it.
 
     Args:
-        day: any day since 4 March 1789.
+        day: Any day since 4 March 1789.
 
     Returns:
         Its number; 1 for 1789-1791.
 
     Raises:
-        Rejection: if the day is before the first Congress.
+        Rejection: If the day is before the first Congress.
     """
     opening = (3, 4) if day.year < 1935 else (1, 3)
     before = day.year % 2 == 1 and (day.month, day.day) < opening

@@ -46,8 +46,8 @@ class Overlap(NamedTuple):
     """How much two texts have in common.
 
     Args:
-        jaccard: shared shingles, as a share of those of either.
-        containment: shared shingles, as a share of those of the shorter text.
+        jaccard: Shared shingles, as a share of those of either.
+        containment: Shared shingles, as a share of those of the shorter text.
     """
 
     jaccard: float
@@ -58,7 +58,7 @@ def letters(text: str) -> bytes:
     """The letters and digits of a text in UTF-8, in lower case and without marks.
 
     Args:
-        text: any text.
+        text: Any text.
     """
     data = text.encode("utf-8", "replace").translate(_LOWER, _DROPPED)
     if data.isascii():
@@ -71,7 +71,7 @@ def digest(data: bytes) -> int:
     """A 64-bit hash.
 
     Args:
-        data: the bytes.
+        data: The bytes.
     """
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
 
@@ -80,7 +80,7 @@ def sketches(texts: Sequence[bytes]) -> NDArray[np.uint32]:
     """The smallest hashes of each text's sampled shingles: similar texts share some.
 
     Args:
-        texts: the letters of each text.
+        texts: The letters of each text.
 
     Returns:
         The hashes in ascending order, filled up with zeros; only zeros for a text of fewer than
@@ -109,8 +109,8 @@ def overlap(one: bytes, other: bytes) -> Overlap:
     """Compare two texts by their shingles; by one in sixteen where one has over 8,192 letters.
 
     Args:
-        one: the letters of a text.
-        other: the letters of another.
+        one: The letters of a text.
+        other: The letters of another.
     """
     if one == other:
         return Overlap(1.0, 1.0)

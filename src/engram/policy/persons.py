@@ -46,9 +46,9 @@ class Person(NamedTuple):
     """How the record shows a speaker.
 
     Args:
-        name: the name.
-        party: the party.
-        state: the state.
+        name: The name.
+        party: The party.
+        state: The state.
     """
 
     name: str | None
@@ -67,7 +67,7 @@ class Persons:
     """The speakers of a record, found from how often each is named in which way.
 
     Args:
-        speakers: how many documents there are of each speaker as the sources give them.
+        speakers: How many documents there are of each speaker as the sources give them.
     """
 
     def __init__(self, speakers: Mapping[Who, int]) -> None:
@@ -88,8 +88,8 @@ class Persons:
         """How the record shows the speaker of a document.
 
         Args:
-            who: the speaker as the source gives it.
-            day: the day of the document.
+            who: The speaker as the source gives it.
+            day: The day of the document.
         """
         name, party, state, chamber, _ = who
         if not name:

@@ -21,8 +21,8 @@ class Term:
     """A stay in office without interruption.
 
     Args:
-        start: the first day.
-        end: the day on which the next president took office; None for the incumbent.
+        start: The first day.
+        end: The day on which the next president took office; None for the incumbent.
     """
 
     start: date
@@ -37,12 +37,12 @@ class President:
     """A president.
 
     Args:
-        name: the name under which the record shows the person.
-        party: the party during the presidency.
-        terms: the stays in office, in order; two for Cleveland and for Trump.
-        born: the year of birth.
-        died: the year of death, or None.
-        spellings: other names that sources use, "William J. Clinton".
+        name: The name under which the record shows the person.
+        party: The party during the presidency.
+        terms: The stays in office, in order; two for Cleveland and for Trump.
+        born: The year of birth.
+        died: The year of death, or None.
+        spellings: Other names that sources use, "William J. Clinton".
     """
 
     name: str
@@ -201,7 +201,7 @@ def president_on(day: date) -> President | None:
     On the day of an inauguration that is the new president.
 
     Args:
-        day: any day.
+        day: Any day.
     """
     return next((one for one in PRESIDENTS for term in one.terms if day in term), None)
 
@@ -214,9 +214,9 @@ def president_named(name: str, day: date, executive: bool = False) -> President 
     by this spelling and was alive.
 
     Args:
-        name: as a source spells it, also with the family name first.
-        day: the day of the document.
-        executive: whether the document comes from the executive, so that its speaker is likely
+        name: As a source spells it, also with the family name first.
+        day: The day of the document.
+        executive: Whether the document comes from the executive, so that its speaker is likely
             the president in office.
 
     Returns:
@@ -234,7 +234,7 @@ def speaker_spellings(name: str) -> tuple[str, ...]:
     """The names that mean the same speaker whatever the day: a president's, or the name turned.
 
     Args:
-        name: as a source or a query spells it.
+        name: As a source or a query spells it.
     """
     one = _by_spelling().get(fold_name(name))
     return (name, given_first(name), *(one.names if one else ()))
@@ -256,7 +256,7 @@ def given_first(name: str) -> str:
     """A name with the given name first: "Jeff Sessions" for "Sessions, Jeff".
 
     Args:
-        name: the name; one without a comma, or with a comma only before "Jr." and the like, is
+        name: The name; one without a comma, or with a comma only before "Jr." and the like, is
             returned as it is.
     """
     family, *rest = [part.strip() for part in name.split(",")]

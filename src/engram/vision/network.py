@@ -46,7 +46,7 @@ class VisionModel(nn.Module, ABC):
         divisor: What height and width must be a multiple of.
 
     Raises:
-        ValueError: steps < 1.
+        ValueError: Steps < 1.
     """
 
     stem: nn.Module

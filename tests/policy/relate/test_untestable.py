@@ -5,7 +5,7 @@ import pytest
 
 from engram.policy.relate import conclude, relate, report_findings
 from engram.policy.relate.causality import assess_causality
-from engram.policy.relate.prewhiten import is_foretold
+from engram.policy.relate.prewhiten import is_predictable
 from engram.policy.relate.stationarity import assess_stationarity
 from engram.policy.relate.yearly import Yearly, yearly
 from engram.report import Report
@@ -42,12 +42,12 @@ RARE = {
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_what_its_past_foretells_exactly_is_left_out(name):
-    assert is_foretold(yearly(by_year(name, EXACT[name])))
+def test_what_its_past_predicts_exactly_is_left_out(name):
+    assert is_predictable(yearly(by_year(name, EXACT[name])))
     findings = relate([by_year("talk", walk())], [by_year(name, EXACT[name]),
                                                  by_year("walk", walk(1))], **QUICK)  # fmt: skip
-    assert [one.beside.indicator for one in findings.relations] == ["walk"]
-    assert "foretold exactly by its own past in 1900-2000" in findings.excluded[name]
+    assert [one.correlation.indicator for one in findings.relations] == ["walk"]
+    assert "predicted exactly by its own past in 1900-2000" in findings.excluded[name]
     assert any(name in text for text in conclude(findings).may_not)
 
 

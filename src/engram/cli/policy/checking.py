@@ -100,7 +100,7 @@ def identity_rows(added: "Ingestion") -> list[tuple[str, ...]]:
     """What an ingestion found of versions and doubles, for a table.
 
     Args:
-        added: what the ingestion returned.
+        added: What the ingestion returned.
     """
     counts = {
         "updated": added.updated,

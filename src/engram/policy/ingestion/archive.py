@@ -39,8 +39,8 @@ class Archive:
     """A tar or zip archive: its members come in order, and are read once.
 
     Args:
-        location: a path or URL.
-        beside: tells by their names the members that others are read with; they are kept in a
+        location: A path or URL.
+        beside: Tells by their names the members that others are read with; they are kept in a
             temporary folder until the archive is closed. So is, decompressed, a tar archive of
             less than a gibibyte; a larger one is decompressed twice.
     """

@@ -39,8 +39,8 @@ class Built:
     """What a process made of a partition.
 
     Args:
-        key: names the partition's content; empty if it has none, as a range inside one line.
-        entry: what the manifest will say; None if the store already holds the partition.
+        key: Names the partition's content; empty if it has none, as a range inside one line.
+        entry: What the manifest will say; None if the store already holds the partition.
     """
 
     key: str
@@ -53,14 +53,14 @@ def build(
     """Read one partition and put its segment, its records and its quarantine on the shelf.
 
     Args:
-        partition: what to read.
-        shelf: where to put them.
-        write: writes the segment.
-        limit: the longest record, in bytes.
-        known: the keys of the partitions that the store holds already.
+        partition: What to read.
+        shelf: Where to put them.
+        write: Writes the segment.
+        limit: The longest record, in bytes.
+        known: The keys of the partitions that the store holds already.
 
     Raises:
-        StoreError: if the shelf cannot be written.
+        StoreError: If the shelf cannot be written.
     """
     key, found, rejected = materials(partition, limit)
     if key in known:
@@ -130,9 +130,9 @@ class _Gate:
     A unit of the source that is read twice has two instances, of which one goes through.
 
     Args:
-        loader: the loader that reads.
-        limit: the longest text, in bytes.
-        leave: the instances to leave out, as known from an earlier pass; None in the first one,
+        loader: The loader that reads.
+        limit: The longest text, in bytes.
+        leave: The instances to leave out, as known from an earlier pass; None in the first one,
             in which the first instance of each unit goes through.
     """
 
@@ -186,10 +186,10 @@ class _Gate:
         """Which reading of its unit a document belongs to; a repeated id begins another one.
 
         Args:
-            unit: the hash of the document's unit.
-            own: the hash of its id.
-            here: the readings that the present material has begun, by unit.
-            seen: the ids that it has given.
+            unit: The hash of the document's unit.
+            own: The hash of its id.
+            here: The readings that the present material has begun, by unit.
+            seen: The ids that it has given.
         """
         if unit not in here or own in seen:
             here[unit] = len(self._ranks)
@@ -226,7 +226,7 @@ def _size(document: Document, limit: int) -> int:
     """How many bytes of UTF-8 the text has.
 
     Raises:
-        Rejection: if that is over the limit, or a field cannot be stored.
+        Rejection: If that is over the limit, or a field cannot be stored.
     """
     text = document.text
     short = (document.id, document.title, document.speaker, document.party, document.state)

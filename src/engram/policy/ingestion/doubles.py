@@ -68,8 +68,8 @@ class Group:
     """The copies of one text.
 
     Args:
-        kept: the one that counts.
-        others: the others, the best first.
+        kept: The one that counts.
+        others: The others, the best first.
     """
 
     kept: int
@@ -88,10 +88,10 @@ def find_doubles(
     """The doubles among the newest versions.
 
     Args:
-        corpus: all records.
-        newest: which documents are the newest version of theirs.
-        segments: gives the texts.
-        known: comparisons that were made before.
+        corpus: All records.
+        newest: Which documents are the newest version of theirs.
+        segments: Gives the texts.
+        known: Comparisons that were made before.
 
     Returns:
         The groups, and all comparisons that this needed.
@@ -233,7 +233,7 @@ def read_comparisons(store: Store) -> Comparisons:
     """The comparisons that earlier runs made.
 
     Args:
-        store: the store.
+        store: The store.
     """
     name = store.manifest.doubles.compared
     if not name:
@@ -255,11 +255,11 @@ def write_listing(
     """Write the list of doubles, and the comparisons.
 
     Args:
-        store: the store.
-        corpus: all records.
-        groups: the doubles.
-        comparisons: what was compared.
-        segments: gives the ids.
+        store: The store.
+        corpus: All records.
+        groups: The doubles.
+        comparisons: What was compared.
+        segments: Gives the ids.
     """
     records, lines, several = corpus.records, [], 0
     for group in groups:

@@ -23,9 +23,9 @@ class File:
     """One file of an input.
 
     Args:
-        name: the path inside the input, with forward slashes.
-        size: its length in bytes.
-        stream: its bytes, where they only come in order, as from an archive.
+        name: The path inside the input, with forward slashes.
+        size: Its length in bytes.
+        stream: Its bytes, where they only come in order, as from an archive.
     """
 
     name: str
@@ -38,8 +38,8 @@ class LeftOut:
     """A file or member that is not opened.
 
     Args:
-        name: its path inside the input.
-        reason: why not.
+        name: Its path inside the input.
+        reason: Why not.
     """
 
     name: str

@@ -48,20 +48,20 @@ class Ingestion:
     """What one run added to a store.
 
     Args:
-        documents: new documents, by type.
-        rejected: rejected records, by reason; each is in quarantine.
-        partitions: how many partitions were read and committed.
-        skipped: how many were already there.
-        sources_skipped: the inputs that were already there as a whole.
-        text_bytes: how many bytes of text the documents that were read have.
-        updated: documents that replaced an older version.
-        unchanged: documents that were read again and were already there.
-        older: documents that were read and of which the store has a newer version.
-        repeated: records that one input holds twice, or in an older version too.
-        left: documents in the store whose file is no longer in its input; they are kept, unless
+        documents: New documents, by type.
+        rejected: Rejected records, by reason; each is in quarantine.
+        partitions: How many partitions were read and committed.
+        skipped: How many were already there.
+        sources_skipped: The inputs that were already there as a whole.
+        text_bytes: How many bytes of text the documents that were read have.
+        updated: Documents that replaced an older version.
+        unchanged: Documents that were read again and were already there.
+        older: Documents that were read and of which the store has a newer version.
+        repeated: Records that one input holds twice, or in an older version too.
+        left: Documents in the store whose file is no longer in its input; they are kept, unless
             `prune` is asked for.
-        doubles: the documents that the store has more than once, each counted once.
-        sources: what became of the files of each input, archives in folders included.
+        doubles: The documents that the store has more than once, each counted once.
+        sources: What became of the files of each input, archives in folders included.
     """
 
     documents: dict[str, int]
@@ -99,24 +99,24 @@ def ingest(
     the older one, and a text that is in two sources counts once; see `reconcile`.
 
     Args:
-        inputs: folders, archives (zip, tar) or files, as paths or `s3://` URLs.
-        store: a folder or an `s3://` URL; made if it is not there.
-        workers: how many local processes, or a Dask cluster: its scheduler's address or a client.
+        inputs: Folders, archives (zip, tar) or files, as paths or `s3://` URLs.
+        store: A folder or an `s3://` URL; made if it is not there.
+        workers: How many local processes, or a Dask cluster: its scheduler's address or a client.
             None takes as many processes as this one may use cores.
-        loaders: the names of the loaders to use, from `LOADERS`; None for all.
-        partition_size: bytes of input a partition.
-        limit: the longest record in bytes; longer ones are rejected.
-        table: how tables and texts of one's own are read; without it no loader reads them.
-        prune: whether documents whose file is no longer in its input are removed.
-        progress: told how far it is.
-        write: writes a segment; None for this package's own.
+        loaders: The names of the loaders to use, from `LOADERS`; None for all.
+        partition_size: Bytes of input a partition.
+        limit: The longest record in bytes; longer ones are rejected.
+        table: How tables and texts of one's own are read; without it no loader reads them.
+        prune: Whether documents whose file is no longer in its input are removed.
+        progress: Told how far it is.
+        write: Writes a segment; None for this package's own.
 
     Returns:
         What this run added.
 
     Raises:
-        ValueError: if an input or a loader is not there, or a setting is not positive.
-        StoreError: if the store cannot be used.
+        ValueError: If an input or a loader is not there, or a setting is not positive.
+        StoreError: If the store cannot be used.
     """
     if partition_size < 1 or limit < 1:
         raise ValueError(
@@ -353,7 +353,7 @@ def absolute(location: str) -> str:
     """A location that does not depend on the working folder.
 
     Args:
-        location: a path or URL.
+        location: A path or URL.
     """
     return location if is_remote(location) else str(Path(location).absolute())
 

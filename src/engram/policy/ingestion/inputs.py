@@ -31,14 +31,14 @@ class Piece:
     """A whole file, or the lines of it that begin in a range of bytes.
 
     Args:
-        origin: names the file, and the archive it is in, for a reader.
-        name: the path inside the input.
-        start: the first byte of the range.
-        stop: the byte after its last.
-        url: where to read it; None if `data` holds it.
-        data: its bytes, where they came out of an archive.
-        cut: whether the range may begin or end inside a line.
-        companions: where the files beside it are, by role; or their bytes.
+        origin: Names the file, and the archive it is in, for a reader.
+        name: The path inside the input.
+        start: The first byte of the range.
+        stop: The byte after its last.
+        url: Where to read it; None if `data` holds it.
+        data: Its bytes, where they came out of an archive.
+        cut: Whether the range may begin or end inside a line.
+        companions: Where the files beside it are, by role; or their bytes.
     """
 
     origin: str
@@ -59,8 +59,8 @@ class Folder:
     their own.
 
     Args:
-        location: a path or URL.
-        only: the name of the one file meant, or None for all.
+        location: A path or URL.
+        only: The name of the one file meant, or None for all.
     """
 
     def __init__(self, location: str, only: str | None = None) -> None:
@@ -158,11 +158,11 @@ def open_inputs(location: str, beside: Any) -> list[Input]:
     """What a path or URL names: a folder and the archives in it, an archive, or a file.
 
     Args:
-        location: a path or URL.
-        beside: tells by their names the files that others are read with.
+        location: A path or URL.
+        beside: Tells by their names the files that others are read with.
 
     Raises:
-        InputError: if there is nothing.
+        InputError: If there is nothing.
     """
     fs, root = open_location(location)
     try:
@@ -208,14 +208,14 @@ def read(piece: Piece, limit: int) -> tuple[bytes, int, str | None]:
     A line belongs to the range in which its first byte lies.
 
     Args:
-        piece: what to read.
-        limit: the longest line, in bytes, that is read.
+        piece: What to read.
+        limit: The longest line, in bytes, that is read.
 
     Returns:
         The bytes, where in the file they begin, and what was left out because it is too long.
 
     Raises:
-        OSError: if the file cannot be read.
+        OSError: If the file cannot be read.
     """
     if piece.data is not None:
         return piece.data, piece.start, None
@@ -249,8 +249,8 @@ def stream_lines(stream: IO[bytes], block: int) -> Iterator[tuple[int, bytes, st
     """Cut a stream between lines.
 
     Args:
-        stream: the bytes of a file.
-        block: the most bytes in a run; a line longer than this is left out.
+        stream: The bytes of a file.
+        block: The most bytes in a run; a line longer than this is left out.
 
     Yields:
         Where a run begins, its bytes, and what was left out after it.

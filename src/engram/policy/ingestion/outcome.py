@@ -13,14 +13,14 @@ class SourceOutcome:
     """What became of the files of one input.
 
     Args:
-        location: its path or URL, as given.
+        location: Its path or URL, as given.
         status: "read" if anything is new, "already there" if all that is read is in the store,
             "nothing readable" if no loader reads any of its files, "empty" if it has none.
-        files: how many files and members the loaders read, superseded ones included.
-        beside: how many are read together with others, as tables of speakers are.
-        superseded: how many have a better form beside them, which is read instead.
-        unread: how many are not read, by reason.
-        kinds: how many are not read, by the ending of their names.
+        files: How many files and members the loaders read, superseded ones included.
+        beside: How many are read together with others, as tables of speakers are.
+        superseded: How many have a better form beside them, which is read instead.
+        unread: How many are not read, by reason.
+        kinds: How many are not read, by the ending of their names.
     """
 
     location: str
@@ -36,8 +36,8 @@ def gone_through(location: str, plan: Plan, status: str) -> SourceOutcome:
     """What became of the files of an input that has been gone through.
 
     Args:
-        location: the input's path or URL.
-        plan: what its files were divided by.
+        location: The input's path or URL.
+        plan: What its files were divided by.
         status: "read" or "already there", should it have files that can be read.
     """
     reasons = Counter(one.reason for one in plan.left_out)
@@ -54,9 +54,9 @@ def recorded(
     """What the store says of an input that it holds as a whole.
 
     Args:
-        location: the input's path or URL.
-        entry: the store's entry.
-        unread: its files that are not read: the name and the reason of each.
+        location: The input's path or URL.
+        entry: The store's entry.
+        unread: Its files that are not read: the name and the reason of each.
     """
     reasons: Counter[str] = Counter()
     kinds: Counter[str] = Counter()

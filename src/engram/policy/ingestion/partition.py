@@ -23,10 +23,10 @@ class Partition:
     """What one process turns into one segment.
 
     Args:
-        loader: the name of the loader.
-        pieces: what it reads, in order.
-        rejected: what was rejected before it was read.
-        size: how many bytes the pieces have.
+        loader: The name of the loader.
+        pieces: What it reads, in order.
+        rejected: What was rejected before it was read.
+        size: How many bytes the pieces have.
     """
 
     loader: str
@@ -40,10 +40,10 @@ class Plan:
     """How an input is divided, and what of it no loader reads.
 
     Args:
-        partition_size: the bytes after which a partition is full.
-        limit: the largest record, in bytes.
-        only: the names of the loaders to use.
-        table: how tables and texts of one's own are read, before any other loader; None if not.
+        partition_size: The bytes after which a partition is full.
+        limit: The largest record, in bytes.
+        only: The names of the loaders to use.
+        table: How tables and texts of one's own are read, before any other loader; None if not.
     """
 
     partition_size: int
@@ -156,7 +156,7 @@ def unread_reason(name: str) -> str:
     """Why no loader reads a file of that name, and what would help.
 
     Args:
-        name: the path inside the input.
+        name: The path inside the input.
     """
     ending = kind_of_name(name)
     if is_archive(name):
@@ -212,8 +212,8 @@ def materials(partition: Partition, limit: int) -> tuple[str, list[Material], li
     """Read a partition.
 
     Args:
-        partition: what to read.
-        limit: the longest line, in bytes.
+        partition: What to read.
+        limit: The longest line, in bytes.
 
     Returns:
         A key that names the content: the same for the same bytes under the same names, wherever

@@ -42,11 +42,11 @@ class Outcome:
     """What became of the documents of the partitions that one run read.
 
     Args:
-        documents: new ones, by type.
-        updated: those that replace an older version.
-        unchanged: those that were there already.
-        older: those of which the store has a newer version.
-        left: documents of files that are no longer in their source; they are kept.
+        documents: New ones, by type.
+        updated: Those that replace an older version.
+        unchanged: Those that were there already.
+        older: Those of which the store has a newer version.
+        left: Documents of files that are no longer in their source; they are kept.
     """
 
     documents: dict[str, int] = field(default_factory=dict)
@@ -99,9 +99,9 @@ def reconcile(store: Store, keys: list[str], added: frozenset[str]) -> Outcome:
     and the partition itself, if no input has it any more.
 
     Args:
-        store: the store; its manifest is changed, not saved.
-        keys: the partitions that count, in order.
-        added: those that were read in this run.
+        store: The store; its manifest is changed, not saved.
+        keys: The partitions that count, in order.
+        added: Those that were read in this run.
 
     Returns:
         What became of the documents that were read.

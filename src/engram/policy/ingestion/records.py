@@ -54,7 +54,7 @@ def state_of(document: Document) -> int:
     """A hash of all that a document says.
 
     Args:
-        document: the document.
+        document: The document.
     """
     one = document
     fields = (
@@ -68,7 +68,7 @@ def updated_of(document: Document) -> int:
     """When the source last changed a document, in seconds since 1970; -1 if it does not tell.
 
     Args:
-        document: the document.
+        document: The document.
     """
     return int(document.updated.timestamp()) if document.updated else -1
 
@@ -87,9 +87,9 @@ class RecordWriter:
         """Add a document.
 
         Args:
-            document: the document.
-            instance: which reading of a unit in the partition it belongs to.
-            state: what `state_of` makes of it.
+            document: The document.
+            instance: Which reading of a unit in the partition it belongs to.
+            state: What `state_of` makes of it.
         """
         kind = _KINDS.get(document.doc_type, OTHER)
         text = document.text or document.title
@@ -145,7 +145,7 @@ def read_records(content: bytes) -> tuple[list[Who], Records]:
     """The speakers and the records of a partition.
 
     Args:
-        content: what `RecordWriter.to_bytes` made.
+        content: What `RecordWriter.to_bytes` made.
     """
     head, _, rest = content.partition(b"\n")
     found: list[Any] = json.loads(head)

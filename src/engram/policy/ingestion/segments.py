@@ -16,7 +16,7 @@ class SegmentReader:
     """The segments of a store by the key of their partition, opened when they are needed.
 
     Args:
-        store: the store.
+        store: The store.
     """
 
     def __init__(self, store: Store) -> None:

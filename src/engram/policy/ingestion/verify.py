@@ -23,11 +23,11 @@ class Fault:
     """Something that is not as the manifest says.
 
     Args:
-        file: the file in the store.
-        problem: what is wrong.
-        key: the partition that has to be read again; empty if there is none.
-        sources: the inputs that hold the partition.
-        documents: how many of its documents count.
+        file: The file in the store.
+        problem: What is wrong.
+        key: The partition that has to be read again; empty if there is none.
+        sources: The inputs that hold the partition.
+        documents: How many of its documents count.
     """
 
     file: str
@@ -42,8 +42,8 @@ class Repair:
     """What a repair did.
 
     Args:
-        mended: the faults that are gone.
-        left: those that are not, for their source is not there any more or has changed.
+        mended: The faults that are gone.
+        left: Those that are not, for their source is not there any more or has changed.
     """
 
     mended: tuple[Fault, ...]
@@ -57,8 +57,8 @@ def verify(store: Store, told: Told | None = None) -> list[Fault]:
     counted. An ingestion that has not finished is a fault, too.
 
     Args:
-        store: the store.
-        told: told how far it is.
+        store: The store.
+        told: Told how far it is.
 
     Returns:
         What is wrong; empty if all is well.
@@ -90,9 +90,9 @@ def repair(store: Store, faults: list[Fault], progress: Progress | None = None) 
     manifest, and queries go on to refuse it, until the source or a copy of the file is put back.
 
     Args:
-        store: the store.
-        faults: what `verify` found.
-        progress: told how far the reading is.
+        store: The store.
+        faults: What `verify` found.
+        progress: Told how far the reading is.
 
     Returns:
         What was mended and what was not.

@@ -48,11 +48,11 @@ class Found:
     """What a page says.
 
     Args:
-        granule: the page's identifier, "CREC-2005-07-20-pt1-PgH6111-6".
-        chamber: where it was said.
-        title: what the page is about.
-        page: the turns and the rest.
-        kinds: kinds of items that the loader does not know; their text is in the page.
+        granule: The page's identifier, "CREC-2005-07-20-pt1-PgH6111-6".
+        chamber: Where it was said.
+        title: What the page is about.
+        page: The turns and the rest.
+        kinds: Kinds of items that the loader does not know; their text is in the page.
     """
 
     granule: str
@@ -73,9 +73,9 @@ def items(material: Material, read: Callable[[Material], Found], source: str) ->
     """The documents of one page, and what has to be said of it.
 
     Args:
-        material: the page.
-        read: parses it.
-        source: the name of the loader.
+        material: The page.
+        read: Parses it.
+        source: The name of the loader.
     """
     outcome: list[Item] = []
 

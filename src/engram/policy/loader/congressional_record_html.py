@@ -58,7 +58,7 @@ def split(text: str) -> tuple[list[Turn], str]:
     """Part a page's text into turns of speech and what nobody speaks.
 
     Args:
-        text: the page, without its headers.
+        text: The page, without its headers.
 
     Returns:
         The turns in order, and the rest.

@@ -168,9 +168,9 @@ def bill_page(kind: str, number: object, congress: int) -> str | None:
     """Where Congress.gov shows a bill; None for a type that it does not know.
 
     Args:
-        kind: the type, "hr" or "sjres".
-        number: the bill's number.
-        congress: the Congress's number.
+        kind: The type, "hr" or "sjres".
+        number: The bill's number.
+        congress: The Congress's number.
     """
     page = _BILL_PAGES.get(kind)
     return f"{_CONGRESS_GOV}/bill/{_ordinal(congress)}-congress/{page}/{number}" if page else None

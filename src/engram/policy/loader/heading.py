@@ -113,8 +113,8 @@ class Opening:
     """How a paragraph opens.
 
     Args:
-        kind: what it is.
-        speaker: whom a heading names, as printed and on one line; a note about the circumstances,
+        kind: What it is.
+        speaker: Whom a heading names, as printed and on one line; a note about the circumstances,
             such as "(during the reading)", is left out after a member's name, and kept after an
             office, where it says who holds it.
     """
@@ -132,7 +132,7 @@ def opening(paragraph: str) -> Opening:
     """Say whether a paragraph opens with a heading.
 
     Args:
-        paragraph: its text, or enough of its beginning, without indentation and bullet.
+        paragraph: Its text, or enough of its beginning, without indentation and bullet.
     """
     if not _FIRST.match(paragraph):
         return _TEXT

@@ -31,11 +31,11 @@ class Material:
     """One input file, or a run of its lines, as a loader is given it.
 
     Args:
-        origin: names the file, and the archive that it is in, for a reader.
-        name: the path inside the folder or archive.
-        data: the bytes.
-        start: where in the file they begin.
-        companions: the files beside it that the loader asked for, by role.
+        origin: Names the file, and the archive that it is in, for a reader.
+        name: The path inside the folder or archive.
+        data: The bytes.
+        start: Where in the file they begin.
+        companions: The files beside it that the loader asked for, by role.
     """
 
     origin: str
@@ -50,16 +50,16 @@ class Loader:
     """How one source is recognised and read.
 
     Args:
-        name: the name of the source; documents keep it.
-        description: one line for a list.
-        matches: the paths that it reads, as a pattern to search.
-        read: turns material into documents and rejections.
-        by_line: whether a line is a record, so that a file may be cut between lines.
-        many: whether a file holds many records though it cannot be cut between lines.
-        mapped: whether it reads by a `TableFormat`, which it is given as the companion "format".
-        companions: from a path, the paths of the files it is read with, by role.
-        beside: the paths that can be companions, as a pattern to search.
-        better: from a path, the path of a better form of the same text, if it has one.
+        name: The name of the source; documents keep it.
+        description: One line for a list.
+        matches: The paths that it reads, as a pattern to search.
+        read: Turns material into documents and rejections.
+        by_line: Whether a line is a record, so that a file may be cut between lines.
+        many: Whether a file holds many records though it cannot be cut between lines.
+        mapped: Whether it reads by a `TableFormat`, which it is given as the companion "format".
+        companions: From a path, the paths of the files it is read with, by role.
+        beside: The paths that can be companions, as a pattern to search.
+        better: From a path, the path of a better form of the same text, if it has one.
     """
 
     name: str
@@ -126,10 +126,10 @@ def attempt(build: Callable[[], Item], origin: str, raw: bytes | str, source: st
     """Build a document; where the record does not allow it, say why instead of raising.
 
     Args:
-        build: makes the document from the record.
-        origin: where the record is.
-        raw: the record, for the excerpt.
-        source: the name of the loader.
+        build: Makes the document from the record.
+        origin: Where the record is.
+        raw: The record, for the excerpt.
+        source: The name of the loader.
     """
     try:
         return build()
@@ -152,11 +152,11 @@ def decode(data: bytes, encoding: str | None = None) -> str:
     """Bytes as text, without a byte-order mark, and with lines that end in a newline.
 
     Args:
-        data: the bytes.
-        encoding: what the source is written in; UTF-8 if None.
+        data: The bytes.
+        encoding: What the source is written in; UTF-8 if None.
 
     Raises:
-        Rejection: if they are not text in that encoding.
+        Rejection: If they are not text in that encoding.
     """
     mark = data.startswith(b"\xef\xbb\xbf")
     try:
@@ -193,7 +193,7 @@ def whole_words(text: str) -> str:
     ending and no word. Other hyphens stay, as those of compounds.
 
     Args:
-        text: any text, with newlines.
+        text: Any text, with newlines.
     """
     if "-\n" not in text:
         return text
@@ -223,7 +223,7 @@ def decode_western(data: bytes) -> str:
     """Bytes of an older file as text: UTF-8 if they are that, else Windows-1252.
 
     Raises:
-        Rejection: if they are neither.
+        Rejection: If they are neither.
     """
     try:
         return data.decode("utf-8")
@@ -242,7 +242,7 @@ def iso_day(text: object, what: str = "the date") -> date:
     """The day of an ISO date or date and time, or of eight digits.
 
     Raises:
-        Rejection: if it is not a day.
+        Rejection: If it is not a day.
     """
     digits = str(text or "")
     try:
@@ -270,7 +270,7 @@ def require(value: object, what: str) -> str:
     """A field as text, stripped.
 
     Raises:
-        Rejection: if it is missing or empty.
+        Rejection: If it is missing or empty.
     """
     text = str(value).strip() if value is not None else ""
     if not text:

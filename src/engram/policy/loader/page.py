@@ -57,9 +57,9 @@ class Turn:
     """What one speaker says without interruption.
 
     Args:
-        speaker: as the Record prints it, "Mr. DeFAZIO"; empty where a heading cannot be resolved.
-        text: with the speaker's name in front, as printed.
-        bioguide: the member's number in the Biographical Directory, where known.
+        speaker: As the Record prints it, "Mr. DeFAZIO"; empty where a heading cannot be resolved.
+        text: With the speaker's name in front, as printed.
+        bioguide: The member's number in the Biographical Directory, where known.
     """
 
     speaker: str
@@ -72,8 +72,8 @@ class Part:
     """A run of a page's text, with what its source says about who speaks there.
 
     Args:
-        text: the text.
-        speaker: who speaks where the text opens without a heading; "" for nobody, None to go on
+        text: The text.
+        speaker: Who speaks where the text opens without a heading; "" for nobody, None to go on
             with whoever spoke before.
     """
 
@@ -86,9 +86,9 @@ class Page:
     """A page, parted.
 
     Args:
-        turns: what was said, in order.
-        rest: what nobody says.
-        unresolved: the openings that look like headings and name nobody.
+        turns: What was said, in order.
+        rest: What nobody says.
+        unresolved: The openings that look like headings and name nobody.
     """
 
     turns: list[Turn] = field(default_factory=list)
@@ -104,7 +104,7 @@ def part(runs: Iterable[Part]) -> Page:
     its own is nobody's.
 
     Args:
-        runs: the text, without the headers of the page.
+        runs: The text, without the headers of the page.
     """
     page, rest, said = Page(), [], []
     speaker: str | None = None

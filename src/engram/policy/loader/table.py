@@ -67,15 +67,15 @@ class TableFormat:
     """How the columns of one's own tables become the fields of documents.
 
     Args:
-        columns: a column for each field, of `FIELDS`; for JSON, keys with dots between; or one of
+        columns: A column for each field, of `FIELDS`; for JSON, keys with dots between; or one of
             `FILE_COLUMNS`. The date and the text are needed; a text file's own text is "@text".
-        constants: a value for each field that is the same in all documents.
-        date_format: how dates are written, as `datetime.strptime` takes it, such as "%d %B %Y";
+        constants: A value for each field that is the same in all documents.
+        date_format: How dates are written, as `datetime.strptime` takes it, such as "%d %B %Y";
             None for 2001-12-31.
-        encoding: what the files are written in.
+        encoding: What the files are written in.
 
     Raises:
-        ValueError: if a field or a part of the date's format is not known, or none gives the date.
+        ValueError: If a field or a part of the date's format is not known, or none gives the date.
     """
 
     columns: Mapping[str, str]
@@ -113,11 +113,11 @@ class TableFormat:
         """The day that a cell or a name states.
 
         Args:
-            text: the cell or the name.
-            inside: whether other words may stand around it, as in a file's name.
+            text: The cell or the name.
+            inside: Whether other words may stand around it, as in a file's name.
 
         Raises:
-            Rejection: if it states none, or more than one.
+            Rejection: If it states none, or more than one.
         """
         plain = " ".join(_ORDINAL.sub("", text).split())
         shape = self.date_format or "%Y-%m-%d"

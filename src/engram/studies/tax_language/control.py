@@ -8,7 +8,7 @@ import numpy as np
 
 from engram.policy.relate.control import ALPHA
 from engram.policy.relate.lag import LAGS
-from engram.policy.relate.relation import sift
+from engram.policy.relate.relation import prewhiten
 from engram.policy.relate.yearly import yearly
 from engram.report import Report, Scalar, Table
 from engram.studies.tax_language.language import TERMS, Counts, count, rates
@@ -34,7 +34,7 @@ def control(seed: int, draws: int) -> dict[str, Any]:
     terms = [yearly(rates(term, counts, "year")) for term, counts in counted.items()]
     indicators = [yearly(series) for series in record.indicators]
     lags = range(-LAGS, LAGS + 1)
-    flips = sift(terms, indicators, lags, np.random.default_rng(seed), draws).flips
+    flips = prewhiten(terms, indicators, lags, np.random.default_rng(seed), draws).flips
     planted = {(one.term, one.indicator): one.lag for one in record.plantings}
     rows = []
     for i, term in enumerate(terms):

@@ -107,7 +107,7 @@ def report_trap(report: Report, findings: Findings) -> None:
         report: The report to fill in.
         findings: What relating the terms to the indicators found.
     """
-    for one in (relation.beside for relation in findings.relations):
+    for one in (relation.correlation for relation in findings.relations):
         if (one.term, one.indicator) == TRAP:
             name = f"r of {one.term} and {one.indicator}"
             low, r, high = one.differences.low, one.differences.estimate, one.differences.high
@@ -128,7 +128,7 @@ def report_plantings(report: Report, findings: Findings, plantings: tuple[Planti
     planted = {(one.term, one.indicator): one.lag for one in plantings}
     rows, found, false = [], 0, 0
     for one in findings.relations:
-        pair, at = (one.beside.term, one.beside.indicator), one.profile[one.best]
+        pair, at = (one.correlation.term, one.correlation.indicator), one.profile[one.best]
         related = one in findings.surviving
         right = related and planted.get(pair) == at.lag
         found += right
