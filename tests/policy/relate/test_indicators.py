@@ -54,7 +54,7 @@ def test_a_table_of_ones_own_by_year_or_by_month(tmp_path):
         (lambda path: read_csv(path, columns=["c"]), r"no column \['c'\]"),
         (
             lambda path: read_csv(path, columns=["note"]),
-            "line 2, column 'note' holds 'x', which is no number",
+            "line 2, column 'note' holds 'x', which is not a number",
         ),
         (
             lambda path: read_csv(path, year="note"),

@@ -106,4 +106,4 @@ def test_how_many_come_out_by_chance_is_said_properly():
     report_findings(report, findings)
     caption = next(one.caption for one in report.tables if one.title.startswith("Whether the past"))
     assert caption.startswith("4 tests")
-    assert "0.2 come out on average, and at least one with a chance of 19%" in caption
+    assert "0.2 are significant on average, and at least one with probability 19%" in caption
