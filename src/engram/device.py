@@ -1,4 +1,4 @@
-"""The device and the threads that torch computes with."""
+"""The device and the threads that torch uses."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,10 +7,10 @@ import torch
 
 
 def choose_device(device: str | None = None) -> torch.device:
-    """The device of that name; when None, the first CUDA device, else the CPU.
+    """Return the device of that name; None selects the first CUDA device or else the CPU.
 
     Raises:
-        ValueError: There is no such device here.
+        ValueError: There is no such device.
     """
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -22,7 +22,7 @@ def choose_device(device: str | None = None) -> torch.device:
 
 @contextmanager
 def threads(number: int) -> Iterator[None]:
-    """Inside, torch computes with so many CPU threads."""
+    """Context manager that sets the number of CPU threads of torch."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:

@@ -114,7 +114,7 @@ def test_no_line_is_wider_than_the_terminal_and_no_number_cut(width, capsys, mon
     ):
         text = said(capsys, *words)
         assert "…" not in text.replace("  … ", "").replace(" …\n", "\n")
-        lines = [line for line in text.splitlines() if not line.startswith("First appeared")]
+        lines = [line for line in text.splitlines() if not line.startswith("First occurrence")]
         assert max(map(cell_len, lines)) <= int(width)
 
 
@@ -125,9 +125,9 @@ def test_query_says_when_something_is_said_first(capsys) -> None:
     assert len(found["rows"]) == 2
     assert "2 of 5 groups" in found["notes"][-1]
     text = said(capsys, "query", '"tax cut"', "--by", "decade")
-    assert f"First appeared {days[0]}: Address" in text
+    assert f"First occurrence {days[0]}: Address" in text
     assert "1840s" in text
-    assert "First appeared" not in said(capsys, "query", "zebra", "--by", "all")
+    assert "First occurrence" not in said(capsys, "query", "zebra", "--by", "all")
     assert told(capsys, "query", "zebra")["first"] is None
 
 
@@ -176,7 +176,7 @@ def test_export_does_not_overwrite_silently(tmp_path, capsys) -> None:
     path = tmp_path / "a.csv"
     path.write_text("mine")
     message = refused(capsys, "export", "tax", "--out", str(tmp_path / "b.csv"), str(path))
-    assert "a.csv is there already; --force replaces it" in message
+    assert "a.csv already exists; use --force to replace it" in message
     assert [one.name for one in tmp_path.iterdir()] == ["a.csv"]
     assert path.read_text() == "mine"
     said(capsys, "export", "tax", "--out", str(path), "--force")

@@ -78,7 +78,9 @@ def test_tables_and_scalars_say_it(small):
     values = {scalar.name: scalar.value for scalar in appraisal.scalars(found)}
     energy = found["energy_j"]
     assert values["energy, arithmetic alone"] == pytest.approx(1e6 * energy["compute"])
-    assert values["that of the 2-bit network beside it"] == pytest.approx(1e6 * energy["quantised"])
+    assert values["that of the 2-bit network at equal information"] == pytest.approx(
+        1e6 * energy["quantised"]
+    )
 
 
 def test_a_verdict_says_all_that_speaks_against():

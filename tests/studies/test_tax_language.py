@@ -145,7 +145,7 @@ def test_a_setting_out_of_range_is_named(change, message):
 
 def test_a_corpus_that_is_not_here_is_named(no_data, tmp_path):
     settings = replace(SMALL, generated=False, corpora=("annual-messages",))
-    with pytest.raises(ValueError, match=r"annual-messages is not on this.*come with Engram"):
+    with pytest.raises(ValueError, match=r"annual-messages is not on this.*included in Engram"):
         execute(settings, tmp_path)
 
 

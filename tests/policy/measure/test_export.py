@@ -86,7 +86,7 @@ def test_a_png_is_a_picture_and_the_same_each_time(embedded: Engine, tmp_path: P
 
 def test_mistakes_name_the_remedy(embedded: Engine, tmp_path: Path) -> None:
     answer = frequency(embedded, "tax date:1700")
-    with pytest.raises(ValueError, match="nothing to draw"):
+    with pytest.raises(ValueError, match="nothing to plot"):
         write(answer, tmp_path / "a.png")
     with pytest.raises(ValueError, match=r"\.csv, \.json, \.png"):
         write(answer, tmp_path / "a.xlsx")

@@ -144,8 +144,8 @@ def relate(
         indicators: Indicators by year.
         seed: Seed of all resampling.
         lags: Largest lag in years, before and after.
-        draws: Sign patterns of the test.
-        replicates: Resamples of the bootstrap intervals.
+        draws: Number of sign patterns of the test.
+        replicates: Number of resamples of the bootstrap intervals.
         nonsense: Number of generated nonsense series that replace the indicators.
         control: A real series that cannot be related; None uses sunspots.
 
