@@ -66,7 +66,7 @@ def test_a_size_brings_pictures_together(tmp_path):
 
 def test_a_corrupt_picture_names_its_row(tmp_path):
     write(tmp_path / "one.parquet", [0, 0], contents=[png(0), b"broken"])
-    with pytest.raises(DataError, match=r"one\.parquet, row 1 is not a readable picture"):
+    with pytest.raises(DataError, match=r"one\.parquet, row 1 is not a readable image"):
         load(f"parquet:{tmp_path}")
 
 

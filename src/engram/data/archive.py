@@ -1,4 +1,4 @@
-"""Files inside folders, tar archives and zip archives, read without unpacking to disk."""
+"""Read files in folders, tar archives and zip archives without unpacking to disk."""
 
 import lzma
 import tarfile
@@ -22,7 +22,7 @@ _DAMAGE = (
 
 
 def sources(path: Path, pattern: str) -> tuple[Path, ...]:
-    """Where the files whose names match the pattern are to be read from.
+    """Return the sources to read files from whose names match a pattern.
 
     Args:
         path: An archive; a folder that holds such files, at any depth; or one that holds archives.

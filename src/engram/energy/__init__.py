@@ -1,4 +1,4 @@
-"""Energy: what a network computed, counted as it ran, and what that takes in joules."""
+"""Energy: count the operations of a running network, and estimate their energy in joules."""
 
 from engram.energy.count import Count, count
 from engram.energy.joules import (

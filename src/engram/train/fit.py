@@ -1,4 +1,4 @@
-"""Training: one short engine for every model and every kind of example."""
+"""Training: one short loop for every model and every kind of example."""
 
 import math
 import time
@@ -23,12 +23,12 @@ from engram.train.examples import Augment, Collate, Examples, batches, time_firs
 
 @dataclass(frozen=True)
 class History:
-    """What happened in training.
+    """The history of a training.
 
     Attributes:
-        train_loss: Mean loss over the training examples, by epoch, as the weights moved.
-        validation_accuracy: Share of the validation examples that were right after each epoch.
-        best_epoch: The epoch, from 0, whose weights the model was left with.
+        train_loss: Mean loss over the training examples, by epoch, while the weights changed.
+        validation_accuracy: Share of correctly classified validation examples after each epoch.
+        best_epoch: The epoch, counted from 0, whose weights the model has.
         step_s: Time of a training step in seconds, the median over epochs of the epoch's mean.
     """
 
@@ -41,13 +41,13 @@ class History:
 def predict(
     model: nn.Module, inputs: Any, *, batch: int = 256, collate: Collate = time_first
 ) -> Float[Tensor, "n *outputs"]:
-    """Run a model in evaluation mode over all the inputs, and bring its outputs to the CPU.
+    """Run a model in evaluation mode on all inputs, and return its outputs on the CPU.
 
     Args:
         model: The model; its outputs have the batch first.
         inputs: As in `Examples`.
         batch: Examples a call.
-        collate: Picks the rows of a batch.
+        collate: Selects the rows of a batch.
     """
     with evaluating(model) as device:
         return torch.cat([model(x.to(device)).cpu() for x in batches(inputs, batch, collate)])
@@ -96,7 +96,7 @@ def fit(
             other settings come by `functools.partial`.
         device: Where to train; a CUDA device if there is one, else the CPU, when None.
         loss: The mean loss of a batch, from the model's output and the labels.
-        collate: Picks the rows of a batch.
+        collate: Selects the rows of a batch.
         augment: Changes a training batch and its labels, if given.
         before_epoch: Called with each epoch, from 0, before it begins: for schedules.
         keep_from: First epoch whose weights may be kept: the one where such a schedule ends.

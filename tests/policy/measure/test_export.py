@@ -107,7 +107,7 @@ def test_a_drawing_says_what_it_shows(embedded: Engine) -> None:
     assert caption.startswith("Bands: 95% intervals: quasi-Poisson")
     single = sum(row.all_documents == 1 for row in answer.rows)
     gaps = sum(row.all_documents == 0 for row in answer.rows)
-    assert f"{single} of {len(answer.rows) - gaps} values rest on the single document" in caption
+    assert f"{single} of {len(answer.rows) - gaps} values come from the only document" in caption
     assert f"interrupted at {gaps} years without documents" in caption
     parties = frequency(embedded, "raise", "party")
     assert caption_of(parties).startswith("Whiskers: 95%")

@@ -184,8 +184,8 @@ class Findings:
                 "measured. With memory: a MAC for each membrane update, weights once from DRAM, "
                 "activations and membranes through SRAM. One by one: each product also fetches its "
                 "weight and updates its sum. Integers: 8-bit weights, arithmetic alone. "
-                f"Counting network: the same layers run once with {bits}-bit activations that count the "
-                "spikes (arXiv 2409.08290).",
+                f"Counting network: the same layers run once with {bits}-bit activations that "
+                "count the spikes (arXiv 2409.08290).",
             ),
             *(
                 Series(
