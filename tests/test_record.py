@@ -92,8 +92,8 @@ def test_hooks_and_mode_are_undone_after_an_exception(stimuli):
     ("layers", "message"),
     [
         (["frist"], "no layer 'frist'.*first, inner"),
-        ([], "names no layer"),
-        (nn.LSTM, "names no layer"),
+        ([], "contains no layer"),
+        (nn.LSTM, "contains no layer"),
         (["unused"], "'unused' ran 0 times in 1 calls"),
     ],
 )

@@ -94,7 +94,12 @@ def test_a_verdict_says_all_that_speaks_against():
         "unseen": ["x::y"],
     }
     text = appraisal.verdict_text({"verdict": verdict})
-    for words in ("2 samples depends", "state is not reset", "x::y", "2 operations read no spike"):
+    for words in (
+        "2 samples depends",
+        "state is not reset",
+        "x::y",
+        "2 operations received no spikes",
+    ):
         assert words in text
 
 

@@ -104,6 +104,6 @@ class Delay(Temporal):
         return state.history.shape[1:]
 
     def extra_repr(self) -> str:
-        """What tells this layer from the default one."""
+        """Settings that differ from the default layer."""
         own = f"shape={tuple(self.delay.shape)}" if self.each else f"channels={len(self.delay)}"
         return f"max_delay={self.max_delay}, {own}"

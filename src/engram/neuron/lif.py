@@ -48,7 +48,7 @@ class LeakyNeuron(Neuron):
         self.surrogate = surrogate or ATan()
 
     def extra_repr(self) -> str:
-        """The settings, as the constructor takes them."""
+        """The settings, as accepted by the constructor."""
         return (
             f"threshold={shown(self.threshold)}, reset={shown(self.reset)}, "
             f"detach_reset={self.detach_reset}, surrogate={self.surrogate}"
@@ -158,7 +158,7 @@ class LIF(SteppedNeuron):
         threshold: Firing threshold V_th, or a value for each neuron.
         reset: Reset potential V_reset, or a value for each neuron; None subtracts the threshold
             instead (soft reset). The membrane starts there, or at 0 for the soft reset.
-        decay_input: Whether the input, too, is divided by τ.
+        decay_input: Whether the input is also divided by τ.
         resting: The potential V_rest that the membrane leaks to, or a value for each neuron; None
             is the reset potential, or 0 for the soft reset.
         detach_reset: Whether the gradient ignores the path through the reset.
@@ -208,7 +208,7 @@ class LIF(SteppedNeuron):
         return per_neuron(current.to(x.device), x)
 
     def extra_repr(self) -> str:
-        """The settings, as the constructor takes them."""
+        """The settings, as accepted by the constructor."""
         resting = "" if self.resting is None else f"resting={shown(self.resting)}, "
         return (
             f"tau={shown(self.tau)}, decay_input={self.decay_input}, {resting}"
@@ -227,7 +227,7 @@ class ParametricLIF(SteppedNeuron):
             (soft reset).
         shape: Shape of w, which broadcasts to the features of the input: `(channels, 1, 1)` before
             or after a 2-D convolution, `(features,)` for neurons of their own. Empty shares one w.
-        decay_input: Whether the input, too, is divided by τ.
+        decay_input: Whether the input is also divided by τ.
         detach_reset: Whether the gradient ignores the path through the reset.
         surrogate: The spike function; `ATan()` when None.
 
@@ -280,7 +280,7 @@ class ParametricLIF(SteppedNeuron):
         return math.inf, self.w.sigmoid()
 
     def extra_repr(self) -> str:
-        """The settings, as the constructor takes them."""
+        """The settings, as accepted by the constructor."""
         shape = f"shape={tuple(self.w.shape)}, " if self.w.ndim else ""
         return f"{shape}decay_input={self.decay_input}, {super().extra_repr()}"
 
@@ -318,7 +318,7 @@ def shown(value: float | Tensor | None) -> str:
 
 
 def check_tau(name: str, tau: float | Tensor, *, at_least: bool = False) -> None:
-    """Raises ValueError unless each time constant is above one step, or at least one."""
+    """Raise ValueError unless each time constant is above one step, or at least one."""
     taus = torch.as_tensor(tau, dtype=torch.float64)
     if taus.numel() and not (taus >= 1.0 if at_least else taus > 1.0).all():
         raise ValueError(

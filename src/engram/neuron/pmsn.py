@@ -81,7 +81,7 @@ def modular_charge(
     References:
         Chen et al., arXiv 2408.14917, the parallel reset.
     """
-    # detached, for no_grad would let the derivatives of forward mode through
+    # detached, for no_grad would not stop forward-mode derivatives
     start = torch.zeros_like(current[0]) if start is None else start
     total = torch.cat([start.unsqueeze(0), current]).detach().cumsum(0)
     voltage = torch.remainder(total, threshold)
@@ -181,7 +181,7 @@ class PMSN(Neuron):
         return spikes.to(x.dtype), PMSNState(last, voltage)
 
     def extra_repr(self) -> str:
-        """What tells this neuron from the default one."""
+        """The settings, for `repr`."""
         n, channels = self.log_decay.shape
         return f"channels={channels}, n={n}, threshold={self.threshold}, surrogate={self.surrogate}"
 

@@ -47,7 +47,7 @@ class PSN(Neuron):
         return dense_psn(x, self.weight, self.threshold, self.surrogate), None
 
     def extra_repr(self) -> str:
-        """What tells this neuron from the default one."""
+        """The settings, for `repr`."""
         return f"T={self.T}, surrogate={self.surrogate}"
 
 
@@ -201,7 +201,7 @@ class MaskedPSN(Neuron):
             )
 
     def extra_repr(self) -> str:
-        """What tells this neuron from the default one."""
+        """The settings, for `repr`."""
         lam = "?" if self._lam.is_meta else self.lam
         return f"k={self.k}, T={self.T}, lam={lam}, surrogate={self.surrogate}"
 
@@ -211,7 +211,7 @@ class SlidingPSN(Neuron):
     """PSN with one short window for all steps: H[t] = Σ_i W_i X[t − k + 1 + i], any length.
 
     Args:
-        k: Order: how many inputs a step reads.
+        k: Order, the number of inputs per step.
         exponential_init: Start from the weights (…, 1/4, 1/2, 1) instead of U(±1/√k).
         surrogate: The spike function; `ATan()` when None.
 
@@ -261,7 +261,7 @@ class SlidingPSN(Neuron):
         return spikes, after
 
     def extra_repr(self) -> str:
-        """What tells this neuron from the default one."""
+        """The settings, for `repr`."""
         return f"k={self.k}, surrogate={self.surrogate}"
 
 
@@ -278,13 +278,13 @@ def uniform_weight(*shape: int) -> nn.Parameter:
 
 
 def check_steps(name: str, T: int) -> None:
-    """Raises ValueError unless T counts at least one step."""
+    """Raise ValueError unless T counts at least one step."""
     if T < 1:
         raise ValueError(f"{name}(T={T}): T counts the steps of a sequence, at least 1")
 
 
 def check_length(neuron: PSN | MaskedPSN, steps: int) -> None:
-    """Raises ValueError unless the neuron's T is the length of the sequence."""
+    """Raise ValueError unless the neuron's T is the length of the sequence."""
     if steps != neuron.T:
         raise ValueError(
             f"{type(neuron).__name__}(T={neuron.T}) got a sequence of {steps} steps: build it with "

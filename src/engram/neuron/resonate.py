@@ -142,7 +142,7 @@ class PRF(Neuron):
         )
 
     def extra_repr(self) -> str:
-        """What tells this neuron from the default one."""
+        """The settings, for `repr`."""
         return (
             f"channels={self.log_step.shape[0]}, tau={self.tau}, threshold={self.threshold}, "
             f"surrogate={self.surrogate}"
