@@ -221,7 +221,7 @@ def test_what_runs_inside_a_neuron_is_its_dynamics(make, plainly):
     ],
 )
 def test_what_multiplies_out_of_sight_is_refused(layer, x):
-    with pytest.raises(ValueError, match=r"multiplies out of sight.*matrix products"):
+    with pytest.raises(ValueError, match=r"multiplies unobserved.*matrix products"):
         count(layer, [x])
 
 
