@@ -94,7 +94,7 @@ class DilatedPSN(Neuron):
         surrogate: The spike function; `ATan()` when None.
 
     Raises:
-        ValueError: k, d or channels below 1; and at the call, input whose third axis does not count
+        ValueError: k, d or channels below 1; and at the call, input whose third axis differs from
             the channels.
 
     References:
