@@ -46,7 +46,7 @@ def predict(
     Args:
         model: The model; its outputs have the batch first.
         inputs: As in `Examples`.
-        batch: Examples a call.
+        batch: Examples per call.
         collate: Selects the rows of a batch.
     """
     with evaluating(model) as device:
@@ -54,7 +54,7 @@ def predict(
 
 
 def cosine(progress: float) -> float:
-    """The share of the learning rate left: ½(1 + cos(π·progress)), progress from 0 to 1.
+    """The remaining share of the learning rate: ½(1 + cos(π·progress)), progress from 0 to 1.
 
     References:
         Loshchilov and Hutter, "SGDR", ICLR 2017, equation 5, without restarts.
@@ -79,18 +79,18 @@ def fit(
     before_epoch: Callable[[int], None] | None = None,
     keep_from: int = 0,
 ) -> History:
-    """Train a classifier in place, the learning rate falling to 0 along half a cosine.
+    """Train a classifier in place, with a learning rate that falls to 0 along half a cosine.
 
-    The model is left with the weights of the epoch that was best on the validation examples, the
-    last of equals: so the choice of the epoch has not seen the test examples.
+    The model gets the weights of the epoch with the best validation accuracy, the last one of
+    ties; the test examples are not used to select it.
 
     Args:
-        model: Takes what `collate` gives, returns `(batch, classes)`.
-        train: Examples to learn from.
-        validation: Examples to choose the epoch by.
-        epochs: Passes over the training examples.
-        batch: Examples a step.
-        lr: Learning rate of the first step.
+        model: Takes the result of `collate`, returns `(batch, classes)`.
+        train: Training examples.
+        validation: Validation examples, which select the epoch.
+        epochs: Number of passes over the training examples.
+        batch: Examples per step.
+        lr: Initial learning rate.
         seed: Seed of the order of the examples; the same one gives the same weights.
         optimizer: Makes the optimizer from the parameters and `lr`, as torch's classes do; its
             other settings come by `functools.partial`.
@@ -102,7 +102,7 @@ def fit(
         keep_from: First epoch whose weights may be kept: the one where such a schedule ends.
 
     Returns:
-        The course of the training.
+        The history of the training.
 
     Raises:
         ValueError: If a number is out of range, there are no examples, or the loss or the
@@ -166,14 +166,14 @@ def rehearse(
     device: str | None = None,
     collate: Collate = time_first,
 ) -> None:
-    """Run a new model on batches as large as those of `fit`, and take no step.
+    """Run a new model on batches of the size of `fit`, without training it.
 
-    What `fit` would refuse, or fail at, for its settings and the shapes of the data is refused
-    here, before hours of other work. The state of torch's generators is left as it was.
+    Settings and shapes with which `fit` would fail are refused here, before hours of other work.
+    The state of torch's generators is not changed.
 
     Args:
-        name: What to call the model in an error.
-        make: Makes a model as `fit` takes it; it is thrown away.
+        name: Name of the model in errors.
+        make: Makes a model for `fit`, which is discarded.
         train: As in `fit`.
         validation: As in `fit`.
         epochs: As in `fit`.
@@ -213,7 +213,7 @@ def _epoch(
     collate: Collate,
     augment: Augment | None,
 ) -> float:
-    """Take a step for each batch of rows, and return the mean loss of an example."""
+    """Take a step for each batch of rows, and return the mean loss per example."""
     device = next(model.parameters()).device
     model.train()
     parts = []

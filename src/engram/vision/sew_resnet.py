@@ -102,7 +102,7 @@ def sew_resnet(
         small_images: 3 × 3 stem without stride and pooling, as usual for CIFAR.
 
     Raises:
-        ValueError: There is no such connection, or no ResNet of so many layers.
+        ValueError: The connection or the number of layers does not exist.
 
     References:
         Fang et al., "Deep residual learning in spiking neural networks", NeurIPS 2021,
