@@ -20,7 +20,7 @@ from engram.policy.relate.causality import assess_causality
 from engram.policy.relate.control import ALPHA
 from engram.policy.relate.interval import bootstrap_intervals, hac_interval
 from engram.policy.relate.lag import LAGS, naive_p
-from engram.policy.relate.relation import sift
+from engram.policy.relate.relation import prewhiten
 from engram.policy.relate.yearly import Floats, Yearly
 from engram.report.provenance import versions
 from engram.stats import wilson
@@ -90,7 +90,7 @@ def looks_related(x: Floats, y: Floats, rng: np.random.Generator, bootstrap: boo
     a, b = as_yearly("term", x), as_yearly("indicator", y)
     dx, dy = np.diff(x), np.diff(y)
     of_levels, of_changes = hac_interval(x, y), hac_interval(dx, dy)
-    flips = sift([a], [b], STEPS, rng, DRAWS).flips
+    flips = prewhiten([a], [b], STEPS, rng, DRAWS).flips
     causality = assess_causality(a, b, rng)
     found = {
         "levels, years taken as independent": naive_p(x, y) <= ALPHA,
@@ -130,7 +130,7 @@ def family_batch(world: str, years: int, size: int, seed: Sequence[int]) -> list
     for _ in range(size):
         terms = [as_yearly(f"term {i}", make(years, rng)) for i in range(2)]
         indicators = [as_yearly(f"indicator {i}", make(years, rng)) for i in range(6)]
-        flips = sift(terms, indicators, STEPS, rng, DRAWS).flips
+        flips = prewhiten(terms, indicators, STEPS, rng, DRAWS).flips
         found.append(
             {
                 "verdict on any of 132 cells": bool(flips.family.min() <= ALPHA),
@@ -150,9 +150,9 @@ def power_batch(strength: float, years: int, size: int, seed: Sequence[int]) -> 
         echo += np.sqrt(1 - strength**2) * rng.standard_normal(years + WARM_UP)
         terms = [as_yearly("planted", follow(steps)), as_yearly("other", walk(years, rng))]
         indicators = [as_yearly("answer", follow(echo))]
-        alone = sift(terms[:1], indicators, STEPS, rng, DRAWS).flips
+        alone = prewhiten(terms[:1], indicators, STEPS, rng, DRAWS).flips
         indicators += [as_yearly(f"unrelated {i}", walk(years, rng)) for i in range(5)]
-        among = sift(terms, indicators, STEPS, rng, DRAWS).flips
+        among = prewhiten(terms, indicators, STEPS, rng, DRAWS).flips
         found.append(
             {
                 "found as the only pair": bool(alone.family[0, 0, LAGS + 2] <= ALPHA),

@@ -154,13 +154,13 @@ def test_show_prints_a_report_and_writes_its_page_again(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("study run toi", "no study is called 'toi'; did you mean 'toy'?"),
+        ("study run toi", "there is no study 'toi'; did you mean 'toy'?"),
         ("study run xyzzy", "see `engram study list`"),
         ("study run toy --pieces 0", "pieces is 0; give at least 1"),
         ("study show nowhere", "no report at"),
         ("data path digitz", "digits"),
         ("energy spikingformer_cifar_4_25", "did you mean 'spikingformer_cifar_4_2"),
-        ("energy resnet18 --samples 0", "samples is 0: it counts from 1"),
+        ("energy resnet18 --samples 0", "samples is 0: it must be at least 1"),
     ],
 )
 def test_a_mistake_is_one_line_and_code_2(

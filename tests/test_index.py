@@ -38,7 +38,7 @@ def test_hits_are_plain_ids_and_an_array() -> None:
     ("ids", "scores", "total", "problem"),
     [
         (["a"], [1, 2], None, "1 ids have scores of shape"),
-        (["a", "b"], [1, 2], None, "never rise"),
+        (["a", "b"], [1, 2], None, "non-increasing"),
         (["a"], [float("nan")], None, "finite"),
         (["a", "b"], [2, 1], 1, "more than the total of 1"),
     ],

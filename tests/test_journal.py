@@ -10,7 +10,7 @@ from engram.journal import Journal
 @pytest.mark.skipif(os.name != "posix", reason="files are locked on POSIX only")
 def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
-    with Journal(path, "a"), pytest.raises(ValueError, match="another process runs in"):
+    with Journal(path, "a"), pytest.raises(ValueError, match="another process is running in"):
         Journal(path, "a")
     with Journal(path, "a"):
         pass
@@ -31,7 +31,7 @@ def test_a_piece_that_json_cannot_hold_is_refused(value: object) -> None:
 def test_two_pieces_of_one_name_are_refused() -> None:
     with Journal() as journal:
         journal.once("piece", dict)
-        with pytest.raises(ValueError, match="two pieces of work are called 'piece'"):
+        with pytest.raises(ValueError, match="two pieces of work have the key 'piece'"):
             journal.once("piece", dict)
 
 

@@ -94,8 +94,8 @@ def test_hooks_and_mode_are_undone_after_an_exception(stimuli):
     ("layers", "message"),
     [
         (["frist"], "no layer 'frist'.*first, inner"),
-        ([], "names no layer"),
-        (nn.LSTM, "names no layer"),
+        ([], "contains no layer"),
+        (nn.LSTM, "contains no layer"),
         (["unused"], "'unused' ran 0 times in 1 calls"),
     ],
 )
@@ -131,7 +131,7 @@ def network() -> nn.Module:
 @pytest.mark.parametrize("batch", [8, 1])
 def test_the_batch_of_an_artificial_network_is_not_time(network, batch):
     x = torch.randn(batch, 5)
-    with pytest.raises(ValueError, match=r"'1' does not put out 'time-first'.*layout='static'"):
+    with pytest.raises(ValueError, match=r"'1' does not return 'time-first'.*layout='static'"):
         record(network, [x], ["1"])
     trace = record(network, [x, x], ["1"], layout="static")["1"]
     expected = network[:2](x).detach().numpy()

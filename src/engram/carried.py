@@ -1,4 +1,4 @@
-"""What the modules of a network remember from one call to the next."""
+"""State that the modules of a network keep between calls."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from engram.layout import Call, tensors_in
 
 
 class Memory:
-    """What the modules of a network remember between calls: buffers and plain attributes.
+    """Snapshot of the state that modules keep between calls: buffers and plain attributes.
 
     Args:
         model: The network.
@@ -20,7 +20,7 @@ class Memory:
         self._kept = [(module, _memory_of(module)) for module in model.modules()]
 
     def restore(self) -> None:
-        """Give the modules back what they remembered."""
+        """Restore the state of the modules."""
         for module, memory in self._kept:
             for name, value in memory.items():
                 if name in ("_buffers", "_memories"):
@@ -43,7 +43,7 @@ def _memory_of(module: nn.Module) -> dict[str, Any]:
 
 
 def reset_memories(model: nn.Module) -> None:
-    """Reset the modules that carry state by SpikingJelly's protocol, as its `reset_net` does."""
+    """Reset modules that keep state by SpikingJelly's protocol, like its `reset_net`."""
     for module in model.modules():
         if isinstance(getattr(module, "_memories", None), dict) and callable(
             getattr(module, "reset", None)
@@ -53,7 +53,7 @@ def reset_memories(model: nn.Module) -> None:
 
 @contextmanager
 def repeatable(model: nn.Module, start: Memory) -> Iterator[Call]:
-    """Inside, yields what runs a model from the state `start`; its state is given back after."""
+    """Context that yields a function running a model from state `start`; restores its state."""
     after = Memory(model)
 
     def call(batch: Any) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""The device and the threads that torch computes with, and a model in evaluation mode."""
+"""The device and the threads that torch uses, and evaluation mode."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -8,10 +8,10 @@ from torch import nn
 
 
 def choose_device(device: str | None = None) -> torch.device:
-    """The device of that name; when None, the first CUDA device, else the CPU.
+    """Return the device of that name; None selects the first CUDA device or else the CPU.
 
     Raises:
-        ValueError: There is no such device here.
+        ValueError: There is no such device.
     """
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -23,7 +23,7 @@ def choose_device(device: str | None = None) -> torch.device:
 
 @contextmanager
 def threads(number: int) -> Iterator[None]:
-    """Inside, torch computes with so many CPU threads."""
+    """Context manager that sets the number of CPU threads of torch."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:

@@ -1,4 +1,4 @@
-"""Searchable: what can be searched; Hits: what a search finds."""
+"""`Searchable`, the protocol of an index, and `Hits`, the results of a search."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ Query_contra = TypeVar("Query_contra", contravariant=True)
 
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """What a search finds, best first.
+    """The hits of a search, best first.
 
     Args:
-        ids: The ids of what was found, (n).
-        scores: How well each answers, (n), never rising; what it measures is the index's matter.
-        total: How many there are in all, of which these may be a page; their number if None.
+        ids: Ids of the hits, (n).
+        scores: Score of each hit, (n), non-increasing; its meaning depends on the index.
+        total: Total number of hits, of which these may be a page; None for the number of ids.
 
     Raises:
-        ValueError: If lengths differ, scores rise or are not finite, or there are more hits
-            than there are in all.
+        ValueError: If lengths differ, scores increase or are not finite, or there are more hits
+            than the total.
     """
 
     ids: Sequence[str]
@@ -34,7 +34,7 @@ class Hits:
         if scores.shape != (len(ids),):
             raise ValueError(f"{len(ids)} ids have scores of shape {scores.shape}; give one each")
         if not np.isfinite(scores).all() or (np.diff(scores) > 0).any():
-            raise ValueError("scores must be finite and never rise; sort the hits, best first")
+            raise ValueError("scores must be finite and non-increasing; sort the hits, best first")
         if total < len(ids):
             raise ValueError(f"{len(ids)} hits are more than the total of {total}; count them all")
         object.__setattr__(self, "ids", ids)
@@ -55,9 +55,9 @@ class Searchable(Protocol[Query_contra]):
         """Find items.
 
         Args:
-            query: What to find.
-            limit: Number of hits to return at most.
-            offset: Number of better hits to leave out.
+            query: The query.
+            limit: Maximum number of hits.
+            offset: Number of better hits to skip.
 
         Returns:
             The hits, best first.

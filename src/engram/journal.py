@@ -1,4 +1,4 @@
-"""Journal: pieces of work on disk before the next begins, so that a killed run resumes."""
+"""Journal: saves each piece of work before the next begins, so that a killed run can resume."""
 
 import json
 import os
@@ -13,18 +13,18 @@ from engram.progress import Progress, Step, silent
 
 try:
     import fcntl
-except ImportError:  # not POSIX: two runs in one folder are then not told apart
+except ImportError:  # not POSIX: two runs in one folder are then not detected
     fcntl = None
 
 
 class Journal:
-    """The finished pieces of work of a run: one JSON line each, on disk before the next begins.
+    """The finished pieces of work of a run: one JSON line each, saved before the next begins.
 
     Args:
-        path: The file; None keeps nothing, for a run in memory.
-        identity: What the run is; a journal that holds pieces of another identity is refused.
-        progress: Told of each piece, and how many are expected.
-        fresh: Whether to discard what the file holds, whatever its identity.
+        path: The file; None saves nothing, for a run in memory.
+        identity: Identity of the run; a journal with pieces of another run is refused.
+        progress: Called for each piece, with the number expected.
+        fresh: Whether to discard the content of the file, whatever its identity.
 
     Raises:
         ValueError: If the file is the journal of another run, is damaged before its last line,
@@ -65,14 +65,14 @@ class Journal:
 
     @property
     def lacks(self) -> str:
-        """What is missing, in words."""
+        """The missing work, in words."""
         missing = self.total - len(self.done)
         if missing > 0:
             return f"{missing} of {self.total} pieces of work"
-        return "what follows the pieces of work that are done"
+        return "the pieces of work that follow the finished ones"
 
     def expect(self, total: int) -> None:
-        """Say how many pieces of work the run has.
+        """Set the number of pieces of work of the run.
 
         Args:
             total: Number of calls of `once`.
@@ -81,7 +81,7 @@ class Journal:
         self._tell("starting")
 
     def once(self, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Do a piece of work, or read back what an earlier session of this run found.
+        """Do a piece of work, or return its result from an earlier session of this run.
 
         The result passes through JSON in both cases, so that both give the same. For the same
         reason the work may depend on the settings and the key only: seed a generator from
@@ -89,17 +89,17 @@ class Journal:
 
         Args:
             key: Name of the piece, unique in the run; also the label of the progress bar.
-            compute: Does the work and returns a dictionary that JSON can hold.
+            compute: Does the work and returns a JSON-compatible dictionary.
 
         Returns:
-            The dictionary, as JSON gives it back.
+            The dictionary after a round trip through JSON.
 
         Raises:
-            ValueError: If the key was used before in this session, or JSON cannot hold the
-                result.
+            ValueError: If the key was used before in this session, or the result is not
+                JSON-compatible.
         """
         if key in self.done:
-            raise ValueError(f"two pieces of work are called {key!r}; give each its own key")
+            raise ValueError(f"two pieces of work have the key {key!r}; give each its own key")
         self._tell(key)
         if key not in self._recalled:
             start = time.perf_counter()
@@ -122,7 +122,7 @@ class Journal:
     def _recall(self, file: BufferedRandom, identity: str) -> None:
         lines = file.read().splitlines(keepends=True)
         if lines and not _is_whole(lines[-1]):
-            file.truncate(sum(map(len, lines[:-1])))  # torn by a kill: it never counted
+            file.truncate(sum(map(len, lines[:-1])))  # truncated by a kill: it was never complete
             lines.pop()
         try:
             entries = [json.loads(line) for line in lines]
@@ -132,7 +132,7 @@ class Journal:
             ) from error
         if len(entries) > 1 and entries[0] != {"run": identity}:
             raise ValueError(
-                f"{Path(file.name).parent} holds a run of other settings or another version; "
+                f"{Path(file.name).parent} holds a run with other settings or of another version; "
                 "choose another folder, or discard that run with fresh (--fresh)"
             )
         if len(entries) > 1 and "complete" not in entries[-1]:
@@ -150,14 +150,14 @@ class Journal:
 
 
 def plain(value: Any, what: str) -> Any:
-    """Return what JSON gives back for a value: tuples become lists, paths and enums their text.
+    """Return a value after a JSON round trip: tuples become lists, paths and enums their text.
 
     Args:
         value: Dictionaries, sequences, text and finite numbers of Python.
         what: What the value is, for the message of the error.
 
     Raises:
-        ValueError: If JSON cannot hold it: an array, a NumPy scalar, NaN, infinity.
+        ValueError: If it is not JSON-compatible: an array, a NumPy scalar, NaN, infinity.
     """
     try:
         return json.loads(json.dumps(value, allow_nan=False, default=_text))
@@ -173,7 +173,7 @@ def _text(value: Any) -> Any:
         return str(value)
     if isinstance(value, Enum):
         return value.value
-    raise TypeError(f"{type(value).__name__} is no JSON")
+    raise TypeError(f"{type(value).__name__} is not JSON-compatible")
 
 
 def _is_whole(line: bytes) -> bool:
@@ -192,7 +192,8 @@ def _open_locked(path: Path) -> BufferedRandom:
         except BlockingIOError:
             file.close()
             raise ValueError(
-                f"another process runs in {path.parent}; wait for it, or choose another folder"
+                f"another process is running in {path.parent}; wait for it, or choose another "
+                f"folder"
             ) from None
     file.seek(0)
     return file

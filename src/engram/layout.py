@@ -1,4 +1,4 @@
-"""Which axis of a batch counts its samples: stated by the caller, and checked by running."""
+"""The sample axis of a batch: stated by the caller and checked by running the network."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
 Layout = Literal["time-first", "batch-first", "static", "single"]
-"""What the axes of a batch mean: `(time, batch, …)`, `(batch, …)` with or without a time axis
-behind, `(batch, …)` without time, or one sample without a batch axis."""
+"""Meaning of the axes of a batch: `(time, batch, …)`, `(batch, …)` optionally followed by a time
+axis, `(batch, …)` without time, or one sample without a batch axis."""
 
 BATCH_AXES: dict[Layout, int | None] = {
     "time-first": 1,
@@ -20,10 +20,10 @@ BATCH_AXES: dict[Layout, int | None] = {
     "single": None,
 }
 TOLERANCE = 1e-5
-"""Largest difference of outputs, as a share of the largest output, that counts as rounding."""
+"""Maximum difference of outputs, relative to the largest output, considered rounding error."""
 
 Call = Callable[[Any], list[Tensor]]
-"""Runs a network from the same state at each call and returns the tensors that it puts out."""
+"""Runs a network from the same state at each call and returns its output tensors."""
 
 
 class Fit(Enum):
@@ -39,7 +39,7 @@ def stated_axis(layout: Layout | None, batch_axis: int | None) -> tuple[int | No
     """The batch axis that a caller states, and whether one is stated.
 
     Raises:
-        ValueError: There is no such layout, or both are given and differ.
+        ValueError: The layout does not exist, or both are given and differ.
     """
     if layout is None:
         return batch_axis, batch_axis is not None
@@ -48,14 +48,14 @@ def stated_axis(layout: Layout | None, batch_axis: int | None) -> tuple[int | No
     axis = BATCH_AXES[layout]
     if batch_axis is not None and batch_axis != axis:
         raise ValueError(
-            f"layout={layout!r} puts the samples at axis {axis}, and batch_axis={batch_axis}: "
-            "give one of them"
+            f"layout={layout!r} has the samples at axis {axis}, but batch_axis={batch_axis}; give "
+            f"only one of the two"
         )
     return axis, True
 
 
 def customary_axis(batch: Any) -> int:
-    """The batch axis where none is stated: 1 for frames of five axes, else 0."""
+    """The default batch axis: 1 for frames with five axes, else 0."""
     return 1 if first_tensor(batch).ndim == 5 else 0
 
 
@@ -63,16 +63,16 @@ def first_tensor(batch: Any) -> Tensor:
     """The first tensor of a batch.
 
     Raises:
-        ValueError: It holds none.
+        ValueError: It contains no tensor.
     """
     for x in tree_leaves(batch):
         if isinstance(x, Tensor):
             return x
-    raise ValueError(f"a batch is a {type(batch).__name__} without a tensor: give tensors")
+    raise ValueError(f"a batch is a {type(batch).__name__} without a tensor; give tensors")
 
 
 def samples_along(batch: Any, axis: int | None) -> int:
-    """How many samples a batch has along an axis; one where there is no batch axis.
+    """Number of samples of a batch along an axis; one if there is no batch axis.
 
     Raises:
         ValueError: The batch has no such axis.
@@ -82,14 +82,13 @@ def samples_along(batch: Any, axis: int | None) -> int:
     shape = first_tensor(batch).shape
     if not -len(shape) <= axis < len(shape):
         raise ValueError(
-            f"a batch of shape {tuple(shape)} has no axis {axis} that could count its samples: "
-            "state its layout"
+            f"a batch of shape {tuple(shape)} has no axis {axis} for its samples; state its layout"
         )
     return shape[axis]
 
 
 def tensors_in(output: Any) -> list[Tensor]:
-    """The tensors of an output, however nested in mappings, sequences and dataclasses."""
+    """All tensors of an output, nested in mappings, sequences and dataclasses to any depth."""
     if isinstance(output, Tensor):
         return [output]
     if isinstance(output, Mapping):
@@ -104,14 +103,14 @@ def tensors_in(output: Any) -> list[Tensor]:
 
 
 def moved(batch: Any, device: torch.device) -> Any:
-    """A batch on a device: by its own `.to`, or tensor by tensor."""
+    """Move a batch to a device, by its own `.to` or tensor by tensor."""
     if hasattr(batch, "to"):
         return batch.to(device)
     return tree_map(lambda x: x.to(device) if isinstance(x, Tensor) else x, batch)
 
 
 def sample_of(batch: Any, axis: int, place: int) -> Any:
-    """A batch of one: the sample at `place`, of every tensor that has the batch axis."""
+    """A batch of one: the sample at `place` of every tensor with the batch axis."""
     size = samples_along(batch, axis)
 
     def one(x: Any) -> Any:
@@ -122,7 +121,7 @@ def sample_of(batch: Any, axis: int, place: int) -> Any:
 
 
 def repeated(batch: Any, axis: int, times: int) -> Any:
-    """A batch some times over, along its batch axis."""
+    """Repeat a batch along its batch axis."""
     size = samples_along(batch, axis)
 
     def many(x: Any) -> Any:
@@ -133,7 +132,7 @@ def repeated(batch: Any, axis: int, times: int) -> Any:
 
 
 def axis_in(x: Any, axis: int, size: int) -> int | None:
-    """The batch axis of one tensor of a batch; a vector of a number a sample has it first."""
+    """The batch axis of one tensor of a batch; in a vector with one number per sample it is 0."""
     if not isinstance(x, Tensor):
         return None
     for candidate in (axis, 0) if x.ndim == 1 else (axis,):
@@ -153,12 +152,12 @@ def followed_axis(whole: Tensor, alone: Tensor, size: int) -> int | None:
 
 
 class Followed(NamedTuple):
-    """Where and how an output follows the samples of its input.
+    """How an output depends on the samples of its input.
 
     Attributes:
         axis: The axis of the output that counts samples.
-        entries: Entries that each sample has there: 1, or more where it is folded with another.
-        difference: How much the output of a sample differs alone, as a share of the largest.
+        entries: Number of entries per sample there: 1, or more if the axis is folded with another.
+        difference: Difference of a sample's output when run alone, relative to the largest output.
     """
 
     axis: int
@@ -172,17 +171,17 @@ def outputs_alone(
     """Compare the outputs of a sample alone with its part of the outputs of the whole batch.
 
     A difference is confirmed in a batch of copies of the sample, because rounding depends on the
-    size of a batch and may turn a spike.
+    batch size and may flip a spike.
 
     Args:
         call: Runs the network.
         batch: A batch of several samples.
         axis: Its batch axis.
-        place: Which sample.
+        place: Index of the sample.
         whole: The outputs of the whole batch.
 
     Returns:
-        What became of each output; None for one that has no axis that counts the samples.
+        The result for each output; None for one without a sample axis.
     """
     size = samples_along(batch, axis)
     one = sample_of(batch, axis, place)
@@ -202,7 +201,7 @@ def outputs_alone(
 def difference_alone(
     call: Call, batch: Any, axis: int, place: int, whole: Sequence[Tensor]
 ) -> float | None:
-    """The largest difference of `outputs_alone`; None where no output follows the samples."""
+    """The largest difference of `outputs_alone`; None if no output has a sample axis."""
     found = outputs_alone(call, batch, axis, place, whole)
     return max((part.difference for part in found if part is not None), default=None)
 
@@ -215,7 +214,7 @@ def _followed(
         return None
     scale = float(comparable(whole).abs().max()) or 1.0
     own = _entries(whole, axis, size, place)
-    # folded with another axis, the samples lie outside or inside of it
+    # if folded with another axis, the samples are its outer or inner part
     others = [alone] * 2 if twins is None else _entries(twins, axis, size, place)
     difference = min(
         float((comparable(a) - comparable(b)).abs().max()) / scale
@@ -225,7 +224,7 @@ def _followed(
 
 
 def _entries(x: Tensor, axis: int, size: int, place: int) -> list[Tensor]:
-    """What of an output may belong to one sample, with its axis as long as that of one sample."""
+    """The part of an output that may belong to one sample, with the axis length of one sample."""
     outside = x.unflatten(axis, (size, -1)).select(axis, place)
     inside = x.unflatten(axis, (-1, size)).select(axis + 1, place)
     return [outside, inside]
@@ -244,20 +243,20 @@ def follow(
     *,
     turning: bool = True,
 ) -> list[Followed | None]:
-    """How the outputs of a network follow an axis of its input, by its last entry alone.
+    """Determine how the outputs of a network depend on an axis of its input, by its last entry.
 
-    The last, because the first of several steps does not depend on the others. Where there is one
-    entry only, it is doubled; where a network does not run on one, their order is reversed.
+    The last entry is used because the first of several steps does not depend on the others. A
+    single entry is doubled; if a network does not run on one entry, their order is reversed.
 
     Args:
-        call: Runs the network; that it fails on one entry is an answer, not an error.
+        call: Runs the network; failing on one entry is a result, not an error.
         batch: A batch.
         axis: The axis.
         whole: The outputs of the batch, where they are known.
         turning: Whether to try the reversed order.
 
     Returns:
-        As `outputs_alone`; empty where the network does not run.
+        As `outputs_alone`; empty if the network does not run.
     """
     try:
         if samples_along(batch, axis) == 1:
@@ -269,7 +268,7 @@ def follow(
 
 
 def _reversed(call: Call, batch: Any, axis: int, whole: Sequence[Tensor]) -> list[Followed | None]:
-    """How the outputs of a network for one size of batch follow the order of its entries."""
+    """How the outputs of a network, for one batch size, depend on the order of its entries."""
     size = samples_along(batch, axis)
 
     def turned(x: Any) -> Any:
@@ -327,10 +326,10 @@ def check_axis(
     spiking: bool = False,
     fit: Fit | None = None,
 ) -> None:
-    """Check that samples lie along the axis that is taken for theirs.
+    """Check that samples are along the presumed axis.
 
-    An axis stays where a network leaks from sample to sample along it and no other axis behaves
-    like samples, and where it is stated and cannot be tested.
+    The axis is accepted if the network leaks between samples along it and no other axis behaves
+    like samples, and also if it is stated and cannot be tested.
 
     Args:
         call: Runs the network.
@@ -339,19 +338,19 @@ def check_axis(
         stated: Whether the caller stated it.
         whole: The outputs of the batch.
         spiking: Whether the network is known to have neurons, and so a time axis that may be
-            taken for samples where no neuron fires.
-        fit: How the network treats the axis, where it is known.
+            mistaken for samples if no neuron fires.
+        fit: How the network treats the axis, if known.
 
     Raises:
-        ValueError: Samples lie along another axis, or no axis behaves like samples, or two do and
-            one of them must be time.
+        ValueError: Samples are along another axis, no axis behaves like samples, or two do and one
+            of them must be time.
     """
     shape = tuple(first_tensor(batch).shape)
     axis %= len(shape)
     others = [other for other in (0, 1) if other != axis and other < len(shape)]
     if (
         fit is None
-        and shape[axis] == 1  # to double it costs more than to look elsewhere first
+        and shape[axis] == 1  # doubling it costs more than first trying other axes
         and not any(fit_of(call, batch, x, whole, turning=False) is Fit.SAMPLES for x in others)
     ):
         return
@@ -364,11 +363,11 @@ def check_axis(
     for other in others:
         if fit_of(call, batch, other, whole) is Fit.SAMPLES:
             right = ("batch-first", "time-first")[other]
-            leaks = " If they lie along axis {axis}, the network leaks from one to another."
+            leaks = " If they are along axis {axis}, the network leaks from one to another."
             raise ValueError(
                 f"a batch of shape {shape}: the {said} batch axis {axis} does not behave like "
-                f"samples, for {fit.value}, and axis {other} does. State layout={right!r} if the "
-                "samples lie there, or layout='single' for one sample without a batch axis."
+                f"samples, because {fit.value}, but axis {other} does. State layout={right!r} if "
+                f"the samples are there, or layout='single' for one sample without a batch axis."
                 + (leaks.format(axis=axis) if fit is Fit.DEPENDENT else "")
             )
     if fit is Fit.REFUSED and not stated:
@@ -387,11 +386,11 @@ def _check_unambiguous(
     whole: Sequence[Tensor],
     spiking: bool,
 ) -> None:
-    """Raises ValueError where another axis behaves like samples, too, and time must be one."""
+    """Raise ValueError if another axis also behaves like samples and one of them must be time."""
     for other in others:
         if fit_of(call, batch, other, whole, turning=False) is not Fit.SAMPLES:
             continue
-        # neurons that do not fire, or always, carry nothing from step to step: drive them otherwise
+        # neurons that never or always fire carry no state between steps: scale their input
         if spiking or _depends_when_driven(call, batch, axis):
             shape = tuple(first_tensor(batch).shape)
             raise ValueError(
@@ -401,7 +400,7 @@ def _check_unambiguous(
 
 
 def _depends_when_driven(call: Call, batch: Any, axis: int) -> bool:
-    """Whether entries of an axis depend on each other once the input is scaled."""
+    """Whether entries of an axis depend on each other when the input is scaled."""
 
     def scaled(factor: float) -> Any:
         return tree_map(

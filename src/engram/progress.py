@@ -1,4 +1,4 @@
-"""Progress: how far a piece of long work is, told to whoever follows it."""
+"""Progress of long-running work, reported to a callback."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,14 +23,14 @@ Unit = Literal["pieces", "bytes", "documents"]
 
 
 class Step(NamedTuple):
-    """How far one task is.
+    """The progress of one task.
 
     Attributes:
-        task: Names the task, the same at each step.
-        done: How much of it is done.
-        total: How much there is in all; None while that is not known.
+        task: Name of the task, the same at each step.
+        done: The amount of work done.
+        total: The total amount of work; None while unknown.
         unit: What is counted.
-        label: What is being done now, for a reader; empty where `task` says it.
+        label: Display text for the current work; empty if `task` suffices.
     """
 
     task: str
@@ -41,22 +41,21 @@ class Step(NamedTuple):
 
 
 Progress = Callable[[Step], None]
-"""Told of every step, in the thread that works: a function of your own can feed a web page."""
+"""Called at every step in the working thread; your own function can feed a web page, say."""
 
 
 def silent(step: Step) -> None:
-    """Tell nobody."""
+    """Ignore progress."""
 
 
 @contextmanager
 def bars(console: Console | None = None) -> Iterator[Progress]:
-    """Draw a bar for each task for as long as the block lasts, where the console is a terminal.
+    """Draw a bar for each task during the block, if the console is a terminal.
 
     Args:
         console: Where to draw; the error stream when None.
 
-    Yields:
-        What is told of each step.
+    Yields: The callback for each step.
     """
     console = console or Console(stderr=True)
     tasks: dict[str, TaskID] = {}
@@ -87,7 +86,7 @@ def bars(console: Console | None = None) -> Iterator[Progress]:
 
 @contextmanager
 def working(label: str) -> Iterator[None]:
-    """Draw a bar that moves for as long as the block lasts, where the error stream is a terminal.
+    """Draw a moving bar during the block, if the error stream is a terminal.
 
     Args:
         label: What is being done.
@@ -98,7 +97,7 @@ def working(label: str) -> Iterator[None]:
 
 
 class _Amount(ProgressColumn):
-    """How much is done of how much, in the task's unit; nothing where neither is known."""
+    """Column with the work done and the total, in the task's unit; empty if neither is known."""
 
     _bytes, _count = DownloadColumn(), MofNCompleteColumn()
 
@@ -109,7 +108,7 @@ class _Amount(ProgressColumn):
 
 
 class _Remaining(ProgressColumn):
-    """Time that is left, where the rate tells: pieces of work differ too much in length."""
+    """Column with the remaining time, only where the rate is steady enough to estimate it."""
 
     _remaining = TimeRemainingColumn()
 

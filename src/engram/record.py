@@ -1,4 +1,4 @@
-"""Recording: a model and its stimuli become Traces, reduced on the device before they leave it."""
+"""Recording: Traces of a model's response to stimuli, reduced on the device."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -27,7 +27,7 @@ ARRANGE: dict[Layout, Callable[[Tensor], Tensor]] = {
     "static": lambda x: x.unsqueeze(0),
     "single": lambda x: x.unsqueeze(1),
 }
-"""From what a layer puts out to `(time, batch, *features)`."""
+"""Maps a layer's output to `(time, batch, *features)`."""
 
 
 def record(
@@ -39,20 +39,20 @@ def record(
     reduce: Literal["trials"] | None = None,
     layout: Layout | None = None,
 ) -> dict[str, Trace]:
-    """Run a model in evaluation mode and keep the activity of some of its layers.
+    """Run a model in evaluation mode and record the activity of some of its layers.
 
     Args:
         model: The model.
-        batches: What the model takes, call by call.
-        layers: Names of modules, as `model.named_modules()` gives them, or a class: every
-            module of it. Each puts out one tensor a call, laid out as `layout` says.
+        batches: The inputs of the model, one per call.
+        layers: Names of modules, as in `model.named_modules()`, or a class: every module of it.
+            Each must return one tensor per call, in the given `layout`.
         dt_s: Duration of one step, in seconds.
         reduce: "trials" averages over the trials, on the device, so that a Trace holds one mean
             trial; None keeps them all.
-        layout: What the layers put out: "time-first" is `(time, batch, *features)`, which is
-            taken when None; "batch-first" is `(batch, time, *features)`; "static" is
-            `(batch, *features)`, recorded as one step; "single" is `(time, *features)` of one
-            trial. It is checked by running a sample of the first batch alone.
+        layout: Layout of the layers' outputs: "time-first" is `(time, batch, *features)`, the
+            default if None; "batch-first" is `(batch, time, *features)`; "static" is `(batch,
+            *features)`, recorded as one step; "single" is `(time, *features)` of one trial. It is
+            checked by running one sample of the first batch alone.
 
     Returns:
         A Trace (time, trial, unit) for each layer, by name: trials in the order of the batches,
@@ -60,7 +60,7 @@ def record(
 
     Raises:
         ValueError: If there is no batch or no layer, the model lacks a layer, or one does not run
-            exactly once a call, changes its number of steps from call to call, or has another
+            exactly once per call, changes its number of steps from call to call, or has another
             layout.
     """
     stated_axis(layout, None)  # refuses a layout that there is not
@@ -77,7 +77,7 @@ def record(
             if calls == 1 and arranged != "single":
                 _check_layout(model, inputs, start, recorders, arranged, layout is not None)
     if not recorders[names[0]].pieces:
-        raise ValueError("there is no batch to run the model on: give at least one")
+        raise ValueError("there is no batch to run the model on; give at least one")
     return {
         name: Trace(_joined(recorder.pieces, reduce is not None), dt_s, source=name)
         for name, recorder in recorders.items()
@@ -85,14 +85,14 @@ def record(
 
 
 class _Piece(NamedTuple):
-    """Activity `(time, trial, unit)` of one call, and how many trials it stands for."""
+    """Activity `(time, trial, unit)` of one call, and the number of trials that it represents."""
 
     activity: np.ndarray
     trials: int
 
 
 class _Recorder:
-    """Keeps what one layer puts out, as pieces, and its last output as it came."""
+    """Collects the outputs of one layer in pieces, and its last raw output."""
 
     def __init__(self, name: str, arrange: Callable[[Tensor], Tensor], mean: bool) -> None:
         self.name, self.arrange, self.mean = name, arrange, mean
@@ -115,7 +115,7 @@ class _Recorder:
         if x.ndim < 2:
             raise ValueError(
                 f"layer {self.name!r} puts out shape {tuple(output.shape)}, which has no time and "
-                "batch axis: state its layout"
+                f"batch axis; state its layout"
             )
         activity = x.reshape(*x.shape[:2], x.shape[2:].numel())
         if self.mean:
@@ -133,27 +133,27 @@ def _check_layout(
     layout: Layout,
     stated: bool,
 ) -> None:
-    """Raises ValueError where samples lie along another axis of a layer than the layout says."""
+    """Raise ValueError if the samples of a layer are not along the axis given by the layout."""
     expected = BATCH_AXES[layout]
     found = _sample_axes(model, inputs, start, recorders, expected)
     for name, follows in found.items():
         axes = {one.axis for one in follows}
         if expected in axes or not axes:
             continue
-        said = "stated" if stated else "taken where none is stated"
+        said = "stated" if stated else "assumed because none was stated"
         if any(one.entries > 1 for one in follows):
             reason = (
-                "its samples are folded with another axis, as inside OverTime: record the layer "
+                "its samples are folded with another axis, as inside OverTime; record the layer "
                 "around it"
             )
         elif 0 in axes:
             reason = (
-                "its samples lie along axis 0: state layout='static' if it has no time axis, "
+                "its samples are along axis 0; state layout='static' if it has no time axis, "
                 "layout='batch-first' if time is axis 1"
             )
         else:
-            reason = f"its samples lie along axis {min(axes)}: state layout='time-first' for axis 1"
-        raise ValueError(f"layer {name!r} does not put out {layout!r}, the layout {said}: {reason}")
+            reason = f"its samples are along axis {min(axes)}; state layout='time-first' for axis 1"
+        raise ValueError(f"layer {name!r} does not return {layout!r}, the layout {said}: {reason}")
 
 
 def _sample_axes(
@@ -163,7 +163,7 @@ def _sample_axes(
     recorders: Mapping[str, _Recorder],
     expected: int | None,
 ) -> dict[str, list[Followed]]:
-    """Where the samples lie in what each layer puts out, for every axis they may have in inputs."""
+    """The axis of the samples in each layer's output, for every possible axis in the inputs."""
     found: dict[str, list[Followed]] = {name: [] for name in recorders}
 
     def outputs() -> list[Tensor]:
@@ -208,7 +208,7 @@ def _names(model: nn.Module, layers: Sequence[str] | type[nn.Module]) -> Sequenc
                 f"the model has no layer {name!r}: choose from {', '.join(filter(None, known))}"
             )
     if not names:
-        raise ValueError(f"layers={layers!r} names no layer of the model: name at least one")
+        raise ValueError(f"layers={layers!r} contains no layer of the model; name at least one")
     return names
 
 
@@ -217,8 +217,8 @@ def _check_pieces(recorders: Mapping[str, _Recorder], calls: int) -> None:
         kept = recorder.pieces
         if len(kept) != calls:
             raise ValueError(
-                f"layer {name!r} ran {len(kept)} times in {calls} calls of the model: "
-                "only a layer that runs once a call can be recorded"
+                f"layer {name!r} ran {len(kept)} times in {calls} calls of the model; only a "
+                f"layer that runs once per call can be recorded"
             )
         first, last = kept[0].activity, kept[-1].activity
         if first.shape[::2] != last.shape[::2]:

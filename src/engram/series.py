@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 Numbers = Sequence[float | None] | np.ndarray
-"""What a series accepts as values; it keeps them as a tuple."""
+"""Accepted types of values of a series, which stores them as a tuple."""
 
 
 def finite(value: Any, what: str) -> int | float | None:

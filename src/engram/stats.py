@@ -1,4 +1,4 @@
-"""Statistics that more than one study uses: intervals of means, proportions and crossed designs."""
+"""Statistics shared by studies: intervals of means, proportions and crossed designs."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import ndtri, stdtrit
 
 CHUNK = 1 << 22
-"""Resampling weights held in memory at once."""
+"""Maximum number of resampling weights held in memory at once."""
 
 
 class Interval(NamedTuple):
@@ -90,15 +90,16 @@ def crossed_bootstrap(
     replicates: int = 2000,
     level: float = 0.95,
 ) -> Interval:
-    """Percentile interval of a grand mean over runs and items that are both a sample.
+    """Percentile interval of a grand mean over runs and items, which both are random samples.
 
-    Each replicate is wᵀ X v / (R I): w and v count how often a resample with replacement drew
-    each of the R runs and each of the I items. With one run the interval speaks of items only.
+    Each replicate is wᵀ X v / (R I): w and v are the numbers of times that a resample with
+    replacement drew each of the R runs and each of the I items. With one run the interval covers
+    the variation over items only.
 
     Args:
-        values: One outcome a run and item, such as whether a seed classified a test item
+        values: One outcome per run and item, such as whether a seed classified a test item
             correctly, (runs, items).
-        rng: Source of the resamples.
+        rng: Random generator for the resamples.
         replicates: Number of resamples.
         level: Confidence level, in (0, 1).
 
@@ -106,7 +107,7 @@ def crossed_bootstrap(
         The grand mean and its interval.
 
     Raises:
-        ValueError: If the values are no finite (runs, items) matrix, or a number is out of
+        ValueError: If the values are not a finite (runs, items) matrix, or a number is out of
             range.
 
     References:

@@ -1,4 +1,4 @@
-"""Study: a question with settings, run piece by piece so that a killed run resumes."""
+"""Study: a question with settings, run piece by piece so that a killed run can resume."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ class Study(Protocol):
 
     @property
     def seed(self) -> int:
-        """Seed of all the randomness of the run."""
+        """Seed of all random numbers of the run."""
         ...
 
     def run(self, report: Report, journal: Journal) -> None:
@@ -35,7 +35,7 @@ class Study(Protocol):
 
         Args:
             report: The report to fill in.
-            journal: Keeps each finished piece of work.
+            journal: Saves each finished piece of work.
         """
         ...
 
@@ -51,7 +51,7 @@ def identify(study: Study) -> str:
 
 
 def settings(study: Study) -> dict[str, Any]:
-    """Return the settings of a study as a dictionary that JSON can hold.
+    """Return the settings of a study as a JSON-compatible dictionary.
 
     Args:
         study: The study.
@@ -60,7 +60,7 @@ def settings(study: Study) -> dict[str, Any]:
 
 
 def run_folder(study: Study) -> Path:
-    """Return the folder of a run where none was chosen: runs/NAME-DIGEST.
+    """Return the default folder of a run: runs/NAME-DIGEST.
 
     Args:
         study: The study; its settings and the version of Engram give the digest.
@@ -77,21 +77,21 @@ def execute(
 ) -> Report:
     """Run a study and save its report.
 
-    A run that was killed or interrupted resumes after its last finished piece of work; one that
-    is complete starts anew. An interrupt saves what there is as a partial report first.
+    A run that was killed or interrupted resumes after its last finished piece of work; a complete
+    run starts anew. An interrupt first saves a partial report.
 
     Args:
         study: The study.
-        folder: Where the journal and the report go; `run_folder(study)` when None.
+        folder: Folder for the journal and the report; `run_folder(study)` when None.
         console: Where progress and messages go; the error stream when None.
-        fresh: Whether to discard what the folder holds of an earlier run.
-        progress: Told of each piece of work; bars on the console when None.
+        fresh: Whether to discard an earlier run in the folder.
+        progress: Called for each piece of work; None draws bars on the console.
 
     Returns:
         The complete report.
 
     Raises:
-        ValueError: If the folder holds an unlike run, or one that is still running.
+        ValueError: If the folder holds a different run, or one that is still running.
     """
     folder = run_folder(study) if folder is None else Path(folder)
     console = console or Console(stderr=True)
@@ -115,7 +115,7 @@ def execute(
         except KeyboardInterrupt:
             seconds = time.perf_counter() - start + journal.recalled_s
             page = _save(report, folder, seconds, journal.lacks)
-            text = f"Interrupted: the report lacks {journal.lacks}; what there is: {page}"
+            text = f"Interrupted: the report lacks {journal.lacks}; partial report: {page}"
             console.print(text, soft_wrap=True)
             raise
         _save(report, folder, time.perf_counter() - start + journal.recalled_s)

@@ -18,8 +18,8 @@ class Trace:
         dt_s: Duration of one step, in seconds.
         units: Distinct names or numbers of the units, (unit); numbered from 0 when left empty.
         source: Where the activity was recorded: a layer, an electrode array, a simulator.
-        trials: What each trial showed or is called, (trial): the id of its stimulus, which
-            repetitions share, or of the trial itself; numbered from 0 when left empty.
+        trials: Ids of the trials, (trial): the id of the stimulus, which repetitions share, or of
+            the trial itself; numbered from 0 when left empty.
 
     Raises:
         ValueError: If the array has another rank, is empty or not finite, if `dt_s` is not
@@ -83,10 +83,10 @@ class Trace:
 
     @cached_property
     def firing_rate(self) -> np.ndarray:
-        """Mean activity a step of each unit over time and trials, (unit)."""
+        """Mean activity per step of each unit over time and trials, (unit)."""
         return self.activity.mean(axis=(0, 1), dtype=np.float64)
 
     @property
     def firing_rate_hz(self) -> np.ndarray:
-        """Mean activity a second of each unit over time and trials, (unit), in hertz."""
+        """Mean activity per second of each unit over time and trials, (unit), in hertz."""
         return self.firing_rate / self.dt_s

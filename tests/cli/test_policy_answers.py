@@ -114,7 +114,7 @@ def test_no_line_is_wider_than_the_terminal_and_no_number_cut(width, capsys, mon
     ):
         text = said(capsys, *words)
         assert "…" not in text.replace("  … ", "").replace(" …\n", "\n")
-        lines = [line for line in text.splitlines() if not line.startswith("First appeared")]
+        lines = [line for line in text.splitlines() if not line.startswith("First occurrence")]
         assert max(map(cell_len, lines)) <= int(width)
 
 
@@ -125,9 +125,9 @@ def test_query_says_when_something_is_said_first(capsys) -> None:
     assert len(found["rows"]) == 2
     assert "2 of 5 groups" in found["notes"][-1]
     text = said(capsys, "query", '"tax cut"', "--by", "decade")
-    assert f"First appeared {days[0]}: Address" in text
+    assert f"First occurrence {days[0]}: Address" in text
     assert "1840s" in text
-    assert "First appeared" not in said(capsys, "query", "zebra", "--by", "all")
+    assert "First occurrence" not in said(capsys, "query", "zebra", "--by", "all")
     assert told(capsys, "query", "zebra")["first"] is None
 
 
@@ -176,7 +176,7 @@ def test_export_does_not_overwrite_silently(tmp_path, capsys) -> None:
     path = tmp_path / "a.csv"
     path.write_text("mine")
     message = refused(capsys, "export", "tax", "--out", str(tmp_path / "b.csv"), str(path))
-    assert "a.csv is there already; --force replaces it" in message
+    assert "a.csv already exists; use --force to replace it" in message
     assert [one.name for one in tmp_path.iterdir()] == ["a.csv"]
     assert path.read_text() == "mine"
     said(capsys, "export", "tax", "--out", str(path), "--force")
@@ -203,10 +203,10 @@ def test_relate_takes_a_table_of_ones_own_by_year_and_columns(tmp_path, capsys) 
     table = tmp_path / "own.csv"
     table.write_text("\n".join(["country,year,rain,flat", *rows, "Source: me,,,"]))
     words = ["relate", "tax", "--table", str(table), "--lags", "1", "--out", str(tmp_path / "r")]
-    assert "line 2, column 'country' holds 'US', which is no period" in refused(capsys, *words)
+    assert "line 2, column 'country' holds 'US', which is not a period" in refused(capsys, *words)
     text = said(capsys, *words, "--year", "year")
     assert "Anything about flat: 'flat' never changes: it is always 5" in " ".join(text.split())
-    assert "line 52 taken as footnote ('Source: me')" in " ".join(text.split())
+    assert "line 52 read as a footnote ('Source: me')" in " ".join(text.split())
     report = load_report(tmp_path / "r")
     assert [row[1] for row in report.tables[0].rows] == ["rain"]
     message = refused(capsys, *words, "--year", "year", "--columns", "flat")

@@ -76,7 +76,7 @@ def test_other_packets_and_invalid_events_are_left_out(tmp_path):
         (HEADER_3 + b"1234", "ends inside a packet"),
         (HEADER_3 + b"\xff" * 40, "has a packet of -1 events"),
         (HEADER_3 + packet([(1, 2, True, 3)], valid=0), "its header says 0"),
-        (HEADER_3 + packet([(1, 200, True, 3)]), "x=1, y=200, off the 128 x 128 sensor"),
+        (HEADER_3 + packet([(1, 200, True, 3)]), "x=1, y=200, outside the 128 x 128 sensor"),
         (HEADER_2 + b"# AEChip: a.DVS128\r\n1234567", "not a multiple of 8"),
         (HEADER_2 + b"12345678", "names none: choose camera from dvs128"),
         (HEADER_2 + b"# AEChip: a.b.Tmpdiff128\r\n" + b"12345678", "a camera called 'tmpdiff128'"),

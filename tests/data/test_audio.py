@@ -57,12 +57,12 @@ def test_a_damaged_header_is_named(keep_bytes):
 
 
 def test_a_cut_recording_is_named():
-    with pytest.raises(DataError, match=r"a\.wav promises 100 samples but holds 90"):
+    with pytest.raises(DataError, match=r"a\.wav states 100 samples but contains 90"):
         decode_wav(encode(np.zeros(100, np.int16))[:-20], "a.wav")
 
 
 def test_an_empty_recording_is_named():
-    with pytest.raises(DataError, match=r"a\.wav promises 0 samples"):
+    with pytest.raises(DataError, match=r"a\.wav states 0 samples"):
         decode_wav(encode(np.zeros(0, np.int16)), "a.wav")
 
 

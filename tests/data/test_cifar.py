@@ -159,7 +159,7 @@ def test_pictures_of_another_size_are_named(tmp_path):
 def test_labels_are_whole_numbers(tmp_path):
     write_parquet(tmp_path, "train", ["cat"])
     write_parquet(tmp_path, "test", ["cat"])
-    with pytest.raises(DataError, match="not whole numbers"):
+    with pytest.raises(DataError, match="not integers"):
         load("cifar10", folder=tmp_path)
 
 

@@ -138,7 +138,7 @@ def test_an_interrupted_download_is_resumed(server, folder):
 
 def test_a_silent_interruption_is_noticed(server, folder):
     server.announces, server.breaks_at = False, 100_000
-    with pytest.raises(DataError, match="broke off at 100,000 of 512,000 bytes"):
+    with pytest.raises(DataError, match="stopped at 100,000 of 512,000 bytes"):
         download(server.remote(), folder)
     server.breaks_at = len(CONTENT)
     assert download(server.remote(), folder).read_bytes() == CONTENT

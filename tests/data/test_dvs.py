@@ -51,8 +51,8 @@ def test_gestures_are_cut_from_start_to_before_end(gestures):
         ("12,100,109", "has class 12"),
         ("0,100,109", "has class 0"),
         ("1,5000,6000", "must have events in that span"),
-        ("1,x,109", "three whole numbers"),
-        ("1,100", "three whole numbers"),
+        ("1,x,109", "three integers"),
+        ("1,100", "three integers"),
     ],
 )
 def test_labels_that_do_not_fit_are_named(gestures, row, message):

@@ -48,13 +48,13 @@ def test_one_event_by_hand():
 
 @pytest.mark.parametrize("raw", [b"", b"1234", b"123456"])
 def test_a_truncated_recording_is_named(raw):
-    with pytest.raises(DataError, match=rf"a\.bin has {len(raw)} bytes, not 5 an event"):
+    with pytest.raises(DataError, match=rf"a\.bin has {len(raw)} bytes, not 5 per event"):
         decode_events(raw, SENSOR, "a.bin")
 
 
 @pytest.mark.parametrize(("x", "y"), [(34, 0), (0, 34), (255, 255)])
 def test_an_event_off_the_sensor_is_named(x, y):
-    with pytest.raises(DataError, match=f"x={x}, y={y}, off the 34 x 34 sensor"):
+    with pytest.raises(DataError, match=f"x={x}, y={y}, outside the 34 x 34 sensor"):
         decode_events(encode(1, 1, 0, 0) + encode(x, y, 0, 0), SENSOR, "a.bin")
 
 

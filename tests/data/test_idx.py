@@ -57,7 +57,7 @@ def test_another_magic_number_is_refused(tmp_path, raw):
 @pytest.mark.parametrize("promised", [(5, 4), (5, 2), (1 << 31, 1 << 31)])
 def test_the_header_must_tell_how_much_there_is(tmp_path, promised):
     raw = encode(np.zeros((5, 3), np.uint8), shape=promised)
-    with pytest.raises(DataError, match=r"a\.gz promises .* holds 15"):
+    with pytest.raises(DataError, match=r"a\.gz states .* holds 15"):
         read_idx(write(tmp_path / "a.gz", raw))
 
 

@@ -73,21 +73,21 @@ def test_a_missing_folder_is_named(tmp_path):
 
 
 def test_an_empty_folder_is_named(tmp_path):
-    with pytest.raises(DataError, match="has no folders: put the pictures of each class"):
+    with pytest.raises(DataError, match="has no folders: put the images of each class"):
         load(f"imagefolder:{tmp_path}")
 
 
 def test_an_empty_class_is_named(tmp_path):
     fill(tmp_path)
     (tmp_path / "eel").mkdir()
-    with pytest.raises(DataError, match="eel holds no picture"):
+    with pytest.raises(DataError, match="eel holds no image"):
         load(f"imagefolder:{tmp_path}")
 
 
 def test_a_class_without_training_pictures_is_named(tmp_path):
     fill(tmp_path / "train")
     fill(tmp_path / "test", classes=("cat", "dog", "eel"))
-    with pytest.raises(DataError, match=r"has the classes \['eel'\], which train has not"):
+    with pytest.raises(DataError, match=r"has the classes \['eel'\], which train does not have"):
         load(f"imagefolder:{tmp_path}")
 
 

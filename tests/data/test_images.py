@@ -57,7 +57,7 @@ def test_unequal_sizes_name_two_files_and_the_remedy():
 
 @pytest.mark.parametrize("content", [b"", b"text", b"\x89PNG\r\n\x1a\n"])
 def test_a_file_that_is_no_picture_is_named(content):
-    with pytest.raises(DataError, match=r"b\.png is not a readable picture .* replace or remove"):
+    with pytest.raises(DataError, match=r"b\.png is not a readable image .* replace or remove"):
         open_images([png(np.zeros((4, 6), np.uint8)), Encoded(content, "b.png")], None)
 
 
@@ -65,7 +65,7 @@ def test_a_cut_picture_is_named_when_it_is_decoded():
     whole = jpeg(90)
     assert isinstance(whole.content, bytes)
     images = Images([Encoded(whole.content[:-200], "a.jpg")], "RGB", None)
-    with pytest.raises(DataError, match=r"a\.jpg is not a readable picture"):
+    with pytest.raises(DataError, match=r"a\.jpg is not a readable image"):
         images[0]
 
 

@@ -147,7 +147,7 @@ def test_an_unknown_name_meets_the_nearest(call):
 
 
 def test_a_name_like_no_other_still_meets_the_list():
-    with pytest.raises(DataError, match="no dataset is called 'zzz': choose one of digits, mnist"):
+    with pytest.raises(DataError, match="there is no dataset 'zzz': choose one of digits, mnist"):
         data.load("zzz")
 
 

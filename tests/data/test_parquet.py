@@ -66,7 +66,7 @@ def test_a_size_brings_pictures_together(tmp_path):
 
 def test_a_corrupt_picture_names_its_row(tmp_path):
     write(tmp_path / "one.parquet", [0, 0], contents=[png(0), b"broken"])
-    with pytest.raises(DataError, match=r"one\.parquet, row 1 is not a readable picture"):
+    with pytest.raises(DataError, match=r"one\.parquet, row 1 is not a readable image"):
         load(f"parquet:{tmp_path}")
 
 
@@ -77,10 +77,10 @@ def test_a_corrupt_picture_names_its_row(tmp_path):
         ({"img": [{"bytes": b"", "path": ""}]}, "has the columns img: it needs"),
         ({"img": [b""], "label": [0]}, "has img of type binary: it must be a struct"),
         ({"img": [{"path": ""}], "label": [0]}, "it must be a struct"),
-        ({"img": [{"bytes": None}, {"bytes": b""}], "label": [0, 0]}, "rows without picture bytes"),
-        ({"img": [None, {"bytes": b""}], "label": [0, 0]}, "rows without picture bytes"),
+        ({"img": [{"bytes": None}, {"bytes": b""}], "label": [0, 0]}, "rows without image bytes"),
+        ({"img": [None, {"bytes": b""}], "label": [0, 0]}, "rows without image bytes"),
         ({"img": [{"bytes": b""}], "label": pa.array([None], pa.int64())}, "bytes or label"),
-        ({"img": [{"bytes": b""}], "label": [0.5]}, "not all whole numbers or all text"),
+        ({"img": [{"bytes": b""}], "label": [0.5]}, "neither all integers nor all text"),
         ({"img": [{"bytes": b""}], "label": [-1]}, "labels count from 0"),
     ],
 )

@@ -77,7 +77,9 @@ def test_tables_and_scalars_say_it(small):
     values = {scalar.name: scalar.value for scalar in appraisal.scalars(found)}
     energy = found["energy_j"]
     assert values["energy, arithmetic alone"] == pytest.approx(1e6 * energy["compute"])
-    assert values["that of the 2-bit network beside it"] == pytest.approx(1e6 * energy["quantised"])
+    assert values["that of the 2-bit network at equal information"] == pytest.approx(
+        1e6 * energy["quantised"]
+    )
 
 
 def test_a_verdict_says_all_that_speaks_against():
@@ -91,7 +93,12 @@ def test_a_verdict_says_all_that_speaks_against():
         "unseen": ["x::y"],
     }
     text = appraisal.verdict_text({"verdict": verdict})
-    for words in ("2 samples depends", "state is not reset", "x::y", "2 operations read no spike"):
+    for words in (
+        "2 samples depends",
+        "state is not reset",
+        "x::y",
+        "2 operations received no spikes",
+    ):
         assert words in text
 
 

@@ -232,7 +232,7 @@ class Carrying(nn.Module):
 def test_state_that_goes_on_to_the_next_batch_is_told():
     batches = [torch.full((3, 4), 0.8)] * 2
     assert not count(Carrying(fresh=True), [x.clone() for x in batches]).carried
-    with pytest.warns(UserWarning, match="the network read what an earlier batch left behind"):
+    with pytest.warns(UserWarning, match="the network read state left by an earlier batch"):
         found = count(Carrying(fresh=False), [x.clone() for x in batches])
     assert found.carried == ("the network",)
 

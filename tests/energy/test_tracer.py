@@ -223,7 +223,7 @@ def test_what_runs_inside_a_neuron_is_its_dynamics(make, plainly):
     ],
 )
 def test_what_multiplies_out_of_sight_is_refused(layer, x):
-    with pytest.raises(ValueError, match=r"multiplies out of sight.*matrix products"):
+    with pytest.raises(ValueError, match=r"multiplies unobserved.*matrix products"):
         count(layer, [x])
 
 
@@ -241,7 +241,7 @@ def test_an_elementwise_product_is_no_sum_of_products():
 def test_sparse_weights_are_refused_with_a_remedy():
     net = Calls(lambda net, x: torch.mm(net.weight, x))
     net.weight = torch.eye(4).to_sparse()
-    with pytest.raises(ValueError, match=r"cannot be judged.*to_dense"):
+    with pytest.raises(ValueError, match=r"cannot be classified.*to_dense"):
         count(net, [spikes(4, 2)])
 
 
@@ -271,7 +271,9 @@ def test_an_operand_that_is_not_finite_is_named(bad):
     net = nn.Sequential(first := nn.Linear(4, 4), nn.Linear(4, 4))
     with torch.no_grad():
         first.bias[0] = bad
-    with pytest.raises(ValueError, match=r"1/matmul cannot be judged: it reads NaN or infinity"):
+    with pytest.raises(
+        ValueError, match=r"1/matmul cannot be classified: it reads NaN or infinity"
+    ):
         count(net, [normal(2, 4)])
 
 

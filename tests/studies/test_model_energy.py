@@ -31,8 +31,8 @@ def importable(monkeypatch):
 def test_the_report_has_the_counts_the_verdict_and_a_chart(tmp_path):
     report = execute(SETTINGS, tmp_path)
     assert [table.title for table in report.tables] == [
-        "Operations of a sample",
-        "What reads something else than spikes",
+        "Operations per sample",
+        "Operations that read non-spike values",
     ]
     assert [figure.title for figure in report.figures] == ["Energy by part"]
     assert list(report.provenance.data) == ["digits.csv.gz"]
@@ -65,9 +65,9 @@ def test_steps_and_prices_are_settings(tmp_path):
     dear = replace(SETTINGS, steps=5, sram_pj=0.0, dram_pj=0.0, arithmetic="int8")
     values = {scalar.name: scalar.value for scalar in execute(dear, tmp_path).scalars}
     assert values["energy with membranes and memory"] == pytest.approx(
-        values["the same, spikes served one by one"]
+        values["the same, with spikes processed one by one"]
     )
-    assert "that of the 3-bit network beside it" in values
+    assert "that of the 3-bit network at equal information" in values
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_an_unknown_model_is_named(name, message, tmp_path):
 
 
 def test_a_setting_out_of_range_is_named():
-    with pytest.raises(ValueError, match="samples is 0: it counts from 1"):
+    with pytest.raises(ValueError, match="samples is 0: it must be at least 1"):
         replace(SETTINGS, samples=0)
 
 

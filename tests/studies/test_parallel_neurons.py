@@ -42,7 +42,7 @@ def test_the_report_has_what_the_question_asks_for(finished):
     assert [(table.title, table.volatile) for table in finished.tables] == [
         ("Accuracy and firing", False),
         ("Paired difference from LIF", False),
-        ("Beside the published numbers", False),
+        ("Comparison with published numbers", False),
         ("Time of a training step", True),
         ("Time of a neuron layer alone (ms)", True),
     ]
@@ -50,7 +50,7 @@ def test_the_report_has_what_the_question_asks_for(finished):
         "Test accuracy",
         "Firing rate",
         "Paired difference from LIF",
-        "Validation accuracy while learning",
+        "Validation accuracy during training",
         "Time forward and backward, over T",
         "Time forward and backward, over N",
     ]
@@ -80,7 +80,7 @@ def test_the_difference_is_between_the_accuracies(finished):
 
 
 def test_the_published_numbers_are_the_papers(finished):
-    rows = table(finished, "Beside the published numbers").rows
+    rows = table(finished, "Comparison with published numbers").rows
     assert [row[2:] for row in rows] == [(81.50, 55.45), (85.81, 60.69)]
 
 

@@ -121,7 +121,7 @@ def test_the_report_covers_every_task_and_resumes_to_itself(tmp_path, monkeypatc
 def test_sequential_cifar_stands_beside_the_published_numbers(tmp_path):
     settings = replace(TINY, tasks=("scifar",), neurons=("psn", "dilated"), seeds=1)
     report = execute(settings, tmp_path)
-    rows = table(report, "sequential CIFAR-10: Beside the published numbers").rows
+    rows = table(report, "sequential CIFAR-10: Comparison with published numbers").rows
     assert [(row[0], row[2]) for row in rows] == [("PSN", 88.45), ("dilated PSN", 91.17)]
     assert any("32 steps of 3 × 32 values" in note for note in report.notes)
 

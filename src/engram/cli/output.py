@@ -1,4 +1,4 @@
-"""What commands print: rows, paths and JSON on the output, bars on the error stream."""
+"""Output of commands: rows, paths and JSON on standard output, bars on standard error."""
 
 import json
 import sys
@@ -35,7 +35,7 @@ def print_rows(rows: Iterable[tuple[str, ...]]) -> None:
 
 
 def print_path(path: Path) -> None:
-    """Print a path on a line of its own, as it is.
+    """Print a path unchanged on its own line.
 
     Args:
         path: The path.
@@ -47,17 +47,17 @@ def print_json(content: Any) -> None:
     """Print JSON.
 
     Args:
-        content: What JSON can hold.
+        content: A JSON-compatible value.
     """
     sys.stdout.write(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 @contextmanager
 def working(label: str) -> Iterator[None]:
-    """A bar that moves for as long as the block lasts, if the error stream is a terminal.
+    """Show a moving bar during the block, if standard error is a terminal.
 
     Args:
-        label: What is going on.
+        label: Label of the bar.
     """
     with _bar(TimeElapsedColumn()) as bar:
         bar.add_task(label, total=None)
@@ -66,7 +66,7 @@ def working(label: str) -> Iterator[None]:
 
 @contextmanager
 def counting(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar that is told how many are done of how many, if the error stream is a terminal.
+    """Show a bar with the number done and the total, if standard error is a terminal.
 
     Args:
         label: What is counted.
@@ -78,10 +78,9 @@ def counting(label: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def reading() -> Iterator[Callable[[str, int, int | None], None]]:
-    """A bar for each input that is read, if the error stream is a terminal.
+    """Show a bar for each input that is read, if standard error is a terminal.
 
-    Yields:
-        What is told the input's name, the bytes that are done, and the bytes in all.
+    Yields: A callback that takes the input's name, the bytes done, and the total bytes.
     """
     tasks: dict[str, TaskID] = {}
     with _bar(DownloadColumn(), TimeRemainingColumn()) as bar:

@@ -36,7 +36,7 @@ from engram.study import Study, execute, run_folder
 
 DESCRIPTION = "The toolkit for brain-inspired computing. `engram --version` prints the version."
 GROUPS = ((), ("study",), ("study", "run"), ("data",), ("policy",), ("policy", "solr"))
-"""Commands that only have subcommands; alone they print their help."""
+"""Commands that only have subcommands; on their own they print their help."""
 
 Command = Callable[[], int]
 """A parsed command: it runs when called and returns the exit code."""
@@ -47,14 +47,14 @@ class ListStudies:
     """List the studies and the questions they answer."""
 
     def __call__(self) -> int:
-        """Print a line for each study."""
+        """Print one line per study."""
         print_rows((name, entry.summary) for name, entry in studies.STUDIES.items())
         return 0
 
 
 @dataclass(frozen=True)
 class RunStudy:
-    """Run a study; `settings`, a field made for each study, holds what its flags said."""
+    """Run a study; `settings`, a field generated for each study, holds the values of its flags."""
 
     out: Annotated[
         Path | None,
@@ -64,7 +64,7 @@ class RunStudy:
             help_behavior_hint="(default: runs/NAME-DIGEST)",
         ),
     ] = None
-    fresh: Annotated[bool, arg(help="Discard what an earlier run left in the folder.")] = False
+    fresh: Annotated[bool, arg(help="Discard the results of an earlier run in the folder.")] = False
 
     def __call__(self) -> int:
         """Run the study, print the report, and the path of its page last."""
@@ -77,12 +77,12 @@ class RunStudy:
         return 0
 
     def draw(self, report: Report) -> None:
-        """Draws nothing: the page has the figures."""
+        """Draw nothing: the page has the figures."""
 
 
 @dataclass(frozen=True)
 class MeasureEnergy(RunStudy):
-    """Measures a model as a study does, and draws its bars in the terminal, too."""
+    """Measures a model like a study, and also draws its bars in the terminal."""
 
     def draw(self, report: Report) -> None:
         """Print the bars of each figure."""
@@ -92,7 +92,7 @@ class MeasureEnergy(RunStudy):
 
 @dataclass(frozen=True)
 class ChooseStudy:
-    """Stands for a study whose module is not imported: it lists the study, and has no flags."""
+    """Placeholder for a study that is not imported: it lists the study, and has no flags."""
 
     def __call__(self) -> int:
         """Never called: naming a study imports it."""
@@ -101,7 +101,7 @@ class ChooseStudy:
 
 @dataclass(frozen=True)
 class ShowStudy:
-    """Print a saved report and write its page again.
+    """Print a saved report and regenerate its page.
 
     Args:
         run: Folder of a run, or its report.json.
@@ -119,10 +119,10 @@ class ShowStudy:
 
 @dataclass(frozen=True)
 class ListData:
-    """List the datasets of the catalogue, and the files read beside them, with their licences."""
+    """List the datasets and other files of the catalogue, with their licences."""
 
     def __call__(self) -> int:
-        """Print a line for each dataset."""
+        """Print one line per dataset."""
         from engram import data  # noqa: PLC0415  not needed by the other commands
 
         print_rows(
@@ -134,7 +134,7 @@ class ListData:
 
 @dataclass(frozen=True)
 class FetchData:
-    """Download a dataset into the cache, unless it is here already.
+    """Download a dataset into the cache, unless it is already there.
 
     Args:
         name: Name of the dataset.
@@ -191,10 +191,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Args:
-        argv: Words after `engram`; those of the process when None.
+        argv: Words after `engram`; None uses those of the process.
 
     Returns:
-        The exit code: 0, 2 after a user's mistake, 130 after an interrupt.
+        The exit code: 0, 2 after a user error, 130 after an interrupt.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if words == ["--version"]:
@@ -219,7 +219,7 @@ def _named(words: Sequence[str]) -> dict[str, type[Study]]:
     if name not in studies.STUDIES:
         near = get_close_matches(name, studies.STUDIES, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "see `engram study list`"
-        raise ValueError(f"no study is called {name!r}; {hint}")
+        raise ValueError(f"there is no study {name!r}; {hint}")
     return {name: studies.load(name)}
 
 
@@ -237,7 +237,7 @@ def _parse(words: Sequence[str], loaded: Mapping[str, type[Study]]) -> Command:
 
 
 def _commands(loaded: Mapping[str, type[Study]]) -> Any:
-    """The tree of commands, with the flags of the studies that are loaded."""
+    """The tree of commands, with the flags of the loaded studies."""
     runs = [
         _leaf(name, _runner(loaded[name]) if name in loaded else ChooseStudy, entry.summary)
         for name, entry in studies.STUDIES.items()
@@ -248,14 +248,18 @@ def _commands(loaded: Mapping[str, type[Study]]) -> Any:
     record = [_leaf(name, UseAppendAction[command]) for name, command in policy.COMMANDS.items()]
     record.append(_group("solr", "The record in Apache Solr.", solr))
     return _union(
-        _group("study", "Questions, answered.", (*study, _leaf("show", ShowStudy))),
+        _group(
+            "study",
+            "Studies: questions with settings, answered by a report.",
+            (*study, _leaf("show", ShowStudy)),
+        ),
         _leaf(
             "energy",
             _runner(ModelEnergy, MeasureEnergy),
-            "Count what a model computes on pictures, and what that takes.",
+            "Count the operations of a model on images, and their energy.",
         ),
         _group("data", "The catalogue of datasets.", datasets),
-        _group("policy", "The nation's record: taken in, asked, related.", record),
+        _group("policy", "A nation's record: ingest, query, relate to indicators.", record),
         _leaf("completion", Completion),
     )
 
@@ -275,5 +279,5 @@ def _group(name: str, description: str, members: Sequence[Any]) -> Any:
 
 
 def _union(*members: Any) -> Any:
-    """Alternatives; the hidden None keeps a single one a subcommand."""
+    """Alternative subcommands; the hidden None keeps a single one a subcommand."""
     return reduce(or_, members, Annotated[None, Suppress])

@@ -1,4 +1,4 @@
-"""Datasets by name: found, read, verified and described."""
+"""Datasets by name: find, read, verify and describe them."""
 
 from engram.data.aedat import Recording, read_aedat
 from engram.data.catalogue import CATALOGUE, Entry, RemoteFile

@@ -10,7 +10,7 @@ from engram.data.dataset import DataError
 from engram.data.events import check_on_sensor
 
 EVENT = np.dtype([("t", np.int64), ("x", np.uint16), ("y", np.uint16), ("p", np.uint8)])
-"""Time in microseconds, column, row, and polarity: 1 where the pixel became brighter."""
+"""Time in microseconds, column, row, and polarity: 1 if the pixel became brighter."""
 
 Camera = Literal["dvs128", "davis240", "davis346"]
 """Cameras whose addresses in AEDAT 2.0 are known."""
@@ -22,7 +22,7 @@ SENSORS: dict[str, tuple[int, int]] = {
     "davis346": (260, 346),
     "davis640": (480, 640),
 }
-"""(height, width) in pixels by the beginning of the name that a file gives its camera."""
+"""(height, width) in pixels, by the beginning of the camera's name in a file."""
 
 _END = b"#!END-HEADER\r\n"
 _JAER_END = b"#End Of ASCII Header\r\n"
@@ -44,11 +44,11 @@ _EVENT_2 = np.dtype([("address", ">u4"), ("t", ">u4")])
 
 
 class Recording(NamedTuple):
-    """What an event camera recorded.
+    """A recording of an event camera.
 
     Attributes:
         events: The events, (n,) structured with the fields t (µs), x, y and p.
-        sensor: (height, width) in pixels; None where the file does not tell.
+        sensor: (height, width) in pixels; None if the file does not state it.
     """
 
     events: np.ndarray
@@ -56,13 +56,13 @@ class Recording(NamedTuple):
 
 
 class Packet(NamedTuple):
-    """Where the polarity events of one packet of an AEDAT 3.1 file lie.
+    """Location of the polarity events of one packet of an AEDAT 3.1 file.
 
     Attributes:
         start: Offset of the first event in the file, in bytes.
         number: Number of events.
-        valid: How many of them are valid, as the packet's header says.
-        overflow: How often the 31-bit clock of the camera has wrapped.
+        valid: Number of valid events according to the packet's header.
+        overflow: Number of times the 31-bit clock of the camera has wrapped.
     """
 
     start: int
@@ -72,22 +72,22 @@ class Packet(NamedTuple):
 
 
 def read_aedat(path: str | Path, *, camera: Camera | None = None) -> Recording:
-    """Read the polarity events of an AEDAT file; the version is what its first line says.
+    """Read the polarity events of an AEDAT file; the version is in its first line.
 
     Rows count from the top and columns from the left, so y of AEDAT 2.0, which counts from the
-    bottom, and its mirrored x are turned over. Other events, such as frames, inertial
-    measurements and triggers, are left out, and so are events that the file marks as invalid.
+    bottom, and its mirrored x are flipped. Other events, such as frames, inertial measurements and
+    triggers, are left out, and so are events that the file marks as invalid.
 
     Args:
         path: The file.
-        camera: The camera that recorded an AEDAT 2.0 file, where its header does not name it.
+        camera: The camera that recorded an AEDAT 2.0 file, if its header does not name it.
 
     Returns:
-        The events in file order, and the size of the sensor where the file tells it.
+        The events in file order, and the size of the sensor if the file states it.
 
     Raises:
-        DataError: If the file is none of AEDAT 2.0, 3.1 and 4.0, is damaged or cut short, does
-            not name its camera, or has an event off the sensor.
+        DataError: If the file is not AEDAT 2.0, 3.1 or 4.0, is damaged or truncated, does not name
+            its camera, or has an event outside the sensor.
         ImportError: If AEDAT 4.0 is read without the package `aedat`.
 
     References:
@@ -118,14 +118,14 @@ def decode_aedat2(raw: np.ndarray, camera: Camera, name: str) -> np.ndarray:
 
     Args:
         raw: The file's bytes, (n,) uint8.
-        camera: Whose addresses they are.
-        name: What to call the file in an error.
+        camera: The camera whose addresses they are.
+        name: Name of the file in errors.
 
     Returns:
-        The events; x is mirrored and y counts from the bottom, as jAER has them.
+        The events; x is mirrored and y counts from the bottom, as in jAER.
 
     Raises:
-        DataError: If the last event is cut short.
+        DataError: If the last event is truncated.
     """
     start = _header_end_2(raw)
     if (len(raw) - start) % _EVENT_2.itemsize:
@@ -150,13 +150,13 @@ def packets(raw: np.ndarray, name: str) -> list[Packet]:
 
     Args:
         raw: The file's bytes, (n,) uint8.
-        name: What to call the file in an error.
+        name: Name of the file in errors.
 
     Returns:
         The packets, in file order.
 
     Raises:
-        DataError: If the file is compressed, damaged or cut short.
+        DataError: If the file is compressed, damaged or truncated.
     """
     header, at = _header_3(raw, name)
     if b"#Format: RAW" not in header:
@@ -189,7 +189,7 @@ def decode_packets(raw: np.ndarray, found: list[Packet], name: str) -> np.ndarra
     Args:
         raw: The file's bytes, (n,) uint8.
         found: The packets, from `packets`.
-        name: What to call the file in an error.
+        name: Name of the file in errors.
 
     Returns:
         The valid events, (n,) of dtype `EVENT`, in file order.
@@ -238,8 +238,8 @@ def _read_2(raw: np.ndarray, camera: Camera | None, name: str) -> Recording:
     if known is None or known not in cameras:
         what = f"camera {camera!r}" if camera else f"a camera called {chip!r}" if chip else "none"
         raise DataError(
-            f"{name} is AEDAT 2.0, whose addresses depend on the camera, and names {what}: "
-            f"choose camera from {', '.join(cameras)}"
+            f"{name} is AEDAT 2.0, whose addresses depend on the camera, and names {what}: choose "
+            f"camera from {', '.join(cameras)}"
         )
     height, width = SENSORS[known]
     events = decode_aedat2(raw, known, name)
@@ -264,8 +264,8 @@ def _read_4(path: Path) -> Recording:
         }
         if len(streams) != 1:
             raise DataError(
-                f"{path} holds {len(streams)} streams of events: export the one that you mean "
-                "into a file of its own"
+                f"{path} holds {len(streams)} streams of events: export the one that you need to "
+                f"a separate file"
             )
         ((key, stream),) = streams.items()
         pieces = [packet["events"] for packet in decoder if packet["stream_id"] == key]

@@ -1,4 +1,4 @@
-"""Files inside folders, tar archives and zip archives, read without unpacking to disk."""
+"""Read files in folders, tar archives and zip archives without unpacking to disk."""
 
 import lzma
 import tarfile
@@ -22,17 +22,17 @@ _DAMAGE = (
 
 
 def sources(path: Path, pattern: str) -> tuple[Path, ...]:
-    """Where the files whose names match the pattern are to be read from.
+    """Return the sources to read files from whose names match a pattern.
 
     Args:
-        path: an archive; a folder that holds such files, at any depth; or one that holds archives.
-        pattern: a file-name pattern such as `*.wav`.
+        path: An archive; a folder that holds such files, at any depth; or one that holds archives.
+        pattern: A file-name pattern such as `*.wav`.
 
     Returns:
         The archive, the folder, or the folder's archives in sorted order.
 
     Raises:
-        DataError: if the folder holds neither.
+        DataError: If the folder holds neither.
     """
     if path.is_file() or next(path.rglob(pattern), None) is not None:
         return (path,)
@@ -49,14 +49,14 @@ def members(source: Path, pattern: str) -> Iterator[tuple[str, bytes]]:
     """The files of one source whose names match the pattern.
 
     Args:
-        source: a folder or an archive, from `sources`.
-        pattern: a file-name pattern such as `*.wav`.
+        source: A folder or an archive, from `sources`.
+        pattern: A file-name pattern such as `*.wav`.
 
     Yields:
         The path inside the source, with forward slashes, and the content.
 
     Raises:
-        DataError: if the archive is damaged or of another format.
+        DataError: If the archive is damaged or of another format.
     """
     if source.is_dir():
         for file in sorted(source.rglob(pattern)):

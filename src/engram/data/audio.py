@@ -1,4 +1,4 @@
-"""Spoken digits, in wav files whose names say what they hold."""
+"""Spoken digits in wav files with labels in their names."""
 
 import io
 import re
@@ -29,14 +29,14 @@ def decode_wav(raw: bytes, name: str) -> tuple[np.ndarray, int]:
     """Decode one mono PCM wav file of 8, 16 or 32 bits.
 
     Args:
-        raw: the file's content.
-        name: what to call the file in an error.
+        raw: The file's content.
+        name: Name of the file in errors.
 
     Returns:
-        The waveform, (n,) float32 in [-1, 1], and its samples a second.
+        The waveform, (n,) float32 in [-1, 1], and its samples per second.
 
     Raises:
-        DataError: if the file is damaged, empty, or of another kind.
+        DataError: If the file is damaged, empty, or of another kind.
     """
     try:
         with wave.open(io.BytesIO(raw)) as file:
@@ -52,7 +52,7 @@ def decode_wav(raw: bytes, name: str) -> tuple[np.ndarray, int]:
         )
     if not frames or len(frames) != stated.nframes * stated.sampwidth:
         raise DataError(
-            f"{name} promises {stated.nframes} samples but holds "
+            f"{name} states {stated.nframes} samples but contains "
             f"{len(frames) // stated.sampwidth}: replace it with a complete copy"
         )
     samples = np.frombuffer(frames, _SAMPLE[stated.sampwidth]).astype(np.float64)
@@ -65,13 +65,13 @@ def read_spoken_digits(path: Path) -> Reading:
     """Read the Free Spoken Digit Dataset: `{digit}_{speaker}_{take}.wav`.
 
     Args:
-        path: the folder, an archive, or a folder with archives.
+        path: The folder, an archive, or a folder with archives.
 
     Returns:
         Waveforms in order of digit, speaker and take. Takes 0 to 4 are the test split.
 
     Raises:
-        DataError: if a file is damaged or misnamed, sample rates differ, or a split is empty.
+        DataError: If a file is damaged or misnamed, sample rates differ, or a split is empty.
     """
     read_from = sources(path, "*.wav")
     recordings = sorted(
@@ -91,7 +91,7 @@ def read_spoken_digits(path: Path) -> Reading:
     if not train or not test:
         raise DataError(
             f"{path} has {len(train)} recordings to train and {len(test)} to test (takes 0 to 4): "
-            "bring takes of both kinds"
+            "provide takes of both kinds"
         )
     return Reading(
         _split(train),

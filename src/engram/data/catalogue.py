@@ -22,10 +22,10 @@ class RemoteFile:
     """A file at its canonical address.
 
     Args:
-        name: the file name it is kept under.
-        url: where it is published.
-        sha256: the hash that a download must have.
-        size: its length in bytes, where it is known.
+        name: Its local file name.
+        url: Where it is published.
+        sha256: The required hash of a download.
+        size: Its length in bytes, if known.
     """
 
     name: str
@@ -39,18 +39,17 @@ class Entry:
     """A dataset of the catalogue.
 
     Args:
-        description: one line for a list.
-        licence: the terms it comes under.
-        kind: what one input is.
-        classes: a name for each label.
-        full_scale: the value that means white, or a full-scale waveform.
-        read: reads the dataset from a folder or archive.
-        places: the folders and archives it may stand in, below a data folder; the first found
-            is read.
-        files: what to download; empty for data that an installed package carries, or that must
-            be fetched by hand.
-        origin: where to get data that must be fetched by hand, in words.
-        embedded: where an installed package keeps it.
+        description: One line for a list.
+        licence: Its licence.
+        kind: Kind of an input.
+        classes: Name of each label.
+        full_scale: The value of white, or of a full-scale waveform.
+        read: Reads the dataset from a folder or archive.
+        places: Possible folders and archives, relative to a data folder; the first found is read.
+        files: Files to download; empty for data in an installed package, or data that must be
+            downloaded manually.
+        origin: Where to get data that must be downloaded manually, in words.
+        embedded: Its location in an installed package.
         sensor: (height, width) in pixels, for events.
     """
 
@@ -76,7 +75,7 @@ def _idx_files(base: str, identities: dict[str, tuple[str, int]]) -> tuple[Remot
 
 CATALOGUE: dict[str, Entry] = {
     "digits": Entry(
-        description="1,797 handwritten digits, 8x8, that scikit-learn carries: no download",
+        description="1,797 handwritten digits, 8x8, included in scikit-learn: no download",
         licence="CC BY 4.0 (Alpaydin and Kaynak, UCI Machine Learning Repository)",
         kind="image",
         classes=_DIGITS,
@@ -115,7 +114,7 @@ CATALOGUE: dict[str, Entry] = {
         ),
     ),
     "fashion-mnist": Entry(
-        description="70,000 pictures of clothing, 28x28 grey, 60,000 to train",
+        description="70,000 images of clothing, 28x28 grey, 60,000 to train",
         licence="MIT (Zalando SE)",
         kind="image",
         classes=(
@@ -173,7 +172,7 @@ CATALOGUE: dict[str, Entry] = {
         ),
     ),
     "n-mnist": Entry(
-        description="MNIST as an event camera saw it, 34x34, 60,000 recordings to train",
+        description="MNIST recorded by an event camera, 34x34, 60,000 recordings to train",
         licence="CC BY-SA 4.0 (Orchard, Jayawant, Cohen and Thakor)",
         kind="events",
         classes=_DIGITS,
@@ -195,7 +194,7 @@ CATALOGUE: dict[str, Entry] = {
         sensor=N_MNIST_SENSOR,
     ),
     "dvs-gesture": Entry(
-        description="11 hand and arm gestures seen by an event camera, 128x128, 1,176 to train",
+        description="11 hand and arm gestures recorded by an event camera, 128x128, 1,176 to train",
         licence="CC BY 4.0 (Amir and others, IBM)",
         kind="events",
         classes=GESTURES,
@@ -206,7 +205,7 @@ CATALOGUE: dict[str, Entry] = {
         sensor=DVS128,
     ),
     "cifar10-dvs": Entry(
-        description="CIFAR-10 as an event camera saw it, 128x128, 10,000 recordings",
+        description="CIFAR-10 recorded by an event camera, 128x128, 10,000 recordings",
         licence="CC BY 4.0 (Li, Liu, Ji, Li and Shi)",
         kind="events",
         classes=CIFAR10_CLASSES,

@@ -1,4 +1,4 @@
-"""CIFAR-10, as its authors' pickles or as parquet files of pictures."""
+"""CIFAR-10, as the authors' pickles or as parquet files of images."""
 
 import io
 import pickle
@@ -32,13 +32,13 @@ _PATTERN = "*_batch*"
 
 
 def _latin1(text: str, encoding: str) -> bytes:
-    """How Python 3 writes bytes in the pickles of Python 2; no other codec is asked for."""
+    """The codec of bytes in pickles of Python 2; no other is requested."""
     if encoding != "latin1":
-        raise pickle.UnpicklingError(f"it asks for the codec {encoding}, which no array needs")
+        raise pickle.UnpicklingError(f"it requests the codec {encoding}, which no array needs")
     return text.encode("latin1")
 
 
-# What the pickle of an array calls, under the names that NumPy 1 and 2 write.
+# the functions called by the pickle of an array, under the names of NumPy 1 and 2
 _RECONSTRUCT = np.ndarray(0).__reduce__()[0]
 _ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
@@ -50,19 +50,19 @@ _ALLOWED: dict[tuple[str, str], Any] = {
 
 
 def read_cifar10(path: Path) -> Reading:
-    """Read CIFAR-10 from what is there.
+    """Read CIFAR-10 from the available files.
 
     Args:
-        path: a folder with `train-*.parquet` and `test-*.parquet`; or the archive
+        path: A folder with `train-*.parquet` and `test-*.parquet`; or the archive
             `cifar-10-python.tar.gz`, the folder `cifar-10-batches-py` that it unpacks to, or a
             folder that holds either.
 
     Returns:
-        Images (n, 32, 32, 3) uint8, all decoded, and their labels. A note says if the pictures
-        are lossy copies.
+        Images (n, 32, 32, 3) uint8, all decoded, and their labels. A note states if the images are
+        lossy copies.
 
     Raises:
-        DataError: if files are missing or damaged, or hold something else.
+        DataError: If files are missing or damaged, or have other content.
     """
     if require(path).is_dir() and next(path.rglob("*.parquet"), None) is not None:
         return _read_parquet(path)
@@ -83,13 +83,13 @@ def _read_parquet(path: Path) -> Reading:
 def _decode(files: tuple[Path, ...]) -> tuple[Split, int | None]:
     encoded, labels = read_rows(files)
     if not all(isinstance(label, int) for label in labels):
-        raise DataError(f"{files[0]} has labels that are not whole numbers: use 0 to 9")
+        raise DataError(f"{files[0]} has labels that are not integers: use 0 to 9")
     images = np.empty((len(encoded), *_SHAPE), np.uint8)
     for row, image in enumerate(Images(encoded, "RGB", None)):
         if image.shape != _SHAPE:
             raise DataError(
                 f"{encoded[row].name} is {image.shape[1]} x {image.shape[0]}, not 32 x 32: "
-                "use parquet:DIR for pictures that are not CIFAR-10's"
+                "use parquet:DIR for images other than CIFAR-10's"
             )
         images[row] = image
     quality = jpeg_quality(encoded[0])
@@ -139,9 +139,9 @@ def _decode_batch(raw: bytes, name: str) -> Split:
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Builds arrays of plain values, and calls nothing else that a pickle may name."""
+    """An unpickler that builds arrays of plain values, and calls no other functions."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _ALLOWED:
             return _ALLOWED[module, name]
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no array needs")
+        raise pickle.UnpicklingError(f"it requests {module}.{name}, which no array needs")

@@ -1,4 +1,4 @@
-"""The nouns of the catalogue: a split, a dataset, and the error that names what is wrong."""
+"""Types of the catalogue: a split, a dataset, and their error."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ Kind = Literal["image", "events", "audio"]
 
 
 class DataError(ValueError):
-    """Data that cannot be found, read or trusted; the message names the file and the remedy."""
+    """Data cannot be found, read or trusted; the message names the file and the remedy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,9 +18,9 @@ class Split:
     """Inputs and their labels, in a fixed order.
 
     Args:
-        inputs: an array (n, ...), or a sequence of n arrays where they differ in length or are
-            decoded when asked for.
-        labels: class indices, (n,) int64.
+        inputs: An array (n, ...), or a sequence of n arrays if they differ in length or are
+            decoded on demand.
+        labels: Class indices, (n,) int64.
     """
 
     inputs: np.ndarray | Sequence[np.ndarray]
@@ -30,7 +30,7 @@ class Split:
         if self.labels.ndim != 1 or self.labels.dtype != np.int64:
             raise DataError(
                 f"labels are {self.labels.dtype} of shape {self.labels.shape}: "
-                "pass one int64 class index an example"
+                "pass one int64 class index per example"
             )
         if len(self.inputs) != len(self.labels):
             raise DataError(
@@ -42,28 +42,28 @@ class Split:
         return len(self.labels)
 
     def take(self, indices: np.ndarray | Sequence[int]) -> "Split":
-        """The examples at these indices, in this order."""
+        """Return the examples at these indices, in this order."""
         rows = np.asarray(indices, dtype=np.int64)
         return Split(_take(self.inputs, rows), self.labels[rows])
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A dataset as read: two splits, and the facts that a reader of a score needs.
+    """A dataset: two splits, and the facts needed to interpret a score.
 
     Args:
-        name: the catalogue name, or the spec that was loaded.
-        kind: what one input is: an image (h, w) or (h, w, 3), a structured array of events, or
+        name: The name in the catalogue, or the loaded spec.
+        kind: What one input is: an image (h, w) or (h, w, 3), a structured array of events, or
             a waveform.
-        train: the training split.
-        test: the test split.
-        classes: a name for each label.
-        full_scale: the value that means white, or a full-scale waveform.
-        licence: the terms the data come under, as far as they are known.
-        sample_rate_hz: samples a second, for audio.
+        train: The training split.
+        test: The test split.
+        classes: Name of each label.
+        full_scale: The value of white, or of a full-scale waveform.
+        licence: The licence of the data, as far as known.
+        sample_rate_hz: Samples per second, for audio.
         sensor: (height, width) in pixels, for events.
-        notes: what must be said beside a score on these files.
-        sha256: the hash of each file that was read.
+        notes: Notes that must accompany a score on these files.
+        sha256: The hash of each file that was read.
     """
 
     name: str
@@ -81,12 +81,12 @@ class Dataset:
     def __post_init__(self) -> None:
         for part, split in (("train", self.train), ("test", self.test)):
             if not len(split):
-                raise DataError(f"{self.name} has an empty {part} split: bring examples for it")
+                raise DataError(f"{self.name} has an empty {part} split: provide examples for it")
             low, high = split.labels.min(), split.labels.max()
             if low < 0 or high >= len(self.classes):
                 raise DataError(
                     f"{self.name} has labels from {low} to {high} in its {part} split but "
-                    f"{len(self.classes)} classes: replace the files with ones that agree"
+                    f"{len(self.classes)} classes: replace the files by matching ones"
                 )
 
 
@@ -94,15 +94,15 @@ def split_off(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
     """Split off a share of each class, for validation.
 
     Args:
-        split: the examples to divide.
-        fraction: the share to split off, in (0, 1); rounded to whole examples in each class.
-        seed: the same seed gives the same division.
+        split: The examples to divide.
+        fraction: The share to split off, in (0, 1); rounded to whole examples in each class.
+        seed: The same seed gives the same division.
 
     Returns:
-        What remains, and what was split off, both in the order of `split`.
+        The remaining and the split-off examples, both in the order of `split`.
 
     Raises:
-        DataError: if the fraction is not in (0, 1), or leaves either side empty.
+        DataError: If the fraction is not in (0, 1), or leaves either side empty.
     """
     if not 0.0 < fraction < 1.0:
         raise DataError(f"fraction is {fraction}: choose a share between 0 and 1")
@@ -114,7 +114,7 @@ def split_off(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
     if chosen.all() or not chosen.any():
         raise DataError(
             f"a fraction of {fraction} of {len(split)} examples leaves one side empty: "
-            "choose another fraction or bring more examples"
+            "choose another fraction or provide more examples"
         )
     return split.take(np.flatnonzero(~chosen)), split.take(np.flatnonzero(chosen))
 
@@ -128,7 +128,7 @@ def _take(
 
 
 class View(Sequence[np.ndarray]):
-    """Some of a sequence's arrays, each looked up when asked for."""
+    """A subset of a sequence's arrays, each accessed on demand."""
 
     def __init__(self, base: Sequence[np.ndarray], rows: np.ndarray) -> None:
         self._base = base

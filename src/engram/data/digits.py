@@ -1,4 +1,4 @@
-"""The handwritten digits that scikit-learn carries: data without a download."""
+"""The handwritten digits in scikit-learn: data without a download."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,10 +12,10 @@ _TEST_EXAMPLES = 360
 
 
 def embedded_folder() -> Path:
-    """Where the installed scikit-learn keeps its data; it is found without being imported."""
+    """Return the data folder of the installed scikit-learn, without importing it."""
     spec = find_spec("sklearn")
     if spec is None or spec.origin is None:
-        raise DataError("the digits come with scikit-learn: install scikit-learn")
+        raise DataError("the digits are part of scikit-learn: install scikit-learn")
     return Path(spec.origin).parent / "datasets" / "data"
 
 

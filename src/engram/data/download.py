@@ -1,4 +1,4 @@
-"""Downloads into the user's cache: resumed, verified, and renamed only when whole."""
+"""Downloads into the user's cache, which are resumed, verified, and renamed when complete."""
 
 import os
 from pathlib import Path
@@ -17,21 +17,22 @@ _PARTIAL_CONTENT = 206
 
 
 def download(remote: RemoteFile, folder: Path, progress: Progress = silent) -> Path:
-    """Bring one file into a folder, continuing what an earlier attempt left.
+    """Download one file into a folder, resuming an earlier attempt.
 
-    The bytes gather in `NAME.part`; the file takes its own name only when its hash is right. A
-    second process that wants the same file waits for the first.
+    The bytes are collected in `NAME.part`, which is renamed only if its hash is correct. A second
+    process that wants the same file waits for the first.
 
     Args:
-        remote: what to download.
-        folder: where to put it; made if it is not there.
-        progress: told of the bytes that are here.
+        remote: What to download.
+        folder: Folder for the file; created if it does not exist.
+        progress: Called with the number of bytes received.
 
     Returns:
         The file's path.
 
     Raises:
-        DataError: if the server cannot be reached, sends something else, or breaks off.
+        DataError: If the server cannot be reached, sends different content, or interrupts the
+            transfer.
     """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / remote.name
@@ -54,15 +55,15 @@ def _receive(remote: RemoteFile, part: Path, progress: Progress) -> None:
     with httpx.Client(follow_redirects=True, timeout=_TIMEOUT_S) as client:
         refused = _append(client, remote, part, progress)
         if refused:
-            # The server has nothing past our last byte, so these bytes are not its file's.
+            # The server has nothing after our last byte, so these bytes are not from its file.
             part.unlink()
             _append(client, remote, part, progress)
 
 
 def _append(client: httpx.Client, remote: RemoteFile, part: Path, progress: Progress) -> bool:
-    """Stream what is missing onto the part; True if the server refuses the range asked for."""
+    """Append the missing bytes to the part; True if the server refuses the requested range."""
     start = part.stat().st_size if part.exists() else 0
-    # A compressed transfer would be counted, and unpacked, as if it were the file.
+    # A compressed transfer would be counted and decompressed as if it were the file.
     headers = {"Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
@@ -101,7 +102,7 @@ def _verify(remote: RemoteFile, part: Path) -> None:
     size = part.stat().st_size
     if remote.size is not None and size < remote.size:
         raise DataError(
-            f"{remote.url} broke off at {size:,} of {remote.size:,} bytes: try again to resume"
+            f"{remote.url} stopped at {size:,} of {remote.size:,} bytes: try again to resume"
         )
     part.unlink()
     raise DataError(

@@ -39,14 +39,14 @@ GESTURES = (
 )
 DVS128 = SENSORS["dvs128"]
 TRAIN_SHARE = 0.9
-"""Share of each class of CIFAR10-DVS that trains, as most papers divide it."""
+"""Share of each class of CIFAR10-DVS for training, as in most papers."""
 
 _LABELS = ("class", "startTime_usec", "endTime_usec")
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded(Sequence[np.ndarray]):
-    """Recordings that are decoded when asked for, because all of them would not fit in memory.
+    """Recordings that are decoded on demand, because they would not all fit in memory.
 
     Args:
         read: One function per recording, which reads and decodes it.
@@ -68,13 +68,13 @@ class Decoded(Sequence[np.ndarray]):
 
 
 class Gesture(NamedTuple):
-    """One labelled span of a session of DVS128 Gesture; called, it decodes its events.
+    """One labelled span of a session of DVS128 Gesture; calling it decodes its events.
 
     Attributes:
         file: The session's AEDAT 3.1 file.
-        packets: The packets of the session in which the span lies.
-        start_us: Time of the first event that belongs to it, in microseconds.
-        end_us: Time from which events no longer do.
+        packets: The packets of the session that contain the span.
+        start_us: Start time of the span, in microseconds.
+        end_us: End time of the span, exclusive.
     """
 
     file: Path
@@ -83,7 +83,7 @@ class Gesture(NamedTuple):
     end_us: int
 
     def __call__(self) -> np.ndarray:
-        """The events, with the times of the session."""
+        """Decode the events, with the times of the session."""
         raw = np.memmap(self.file, np.uint8, mode="r")
         events = decode_packets(raw, self.packets, str(self.file))
         check_on_sensor(events, DVS128, str(self.file))
@@ -91,18 +91,18 @@ class Gesture(NamedTuple):
 
 
 def read_dvs_gesture(path: Path) -> Reading:
-    """Read DVS128 Gesture: sessions in AEDAT 3.1, cut into the gestures that their labels give.
+    """Read DVS128 Gesture: sessions in AEDAT 3.1, divided into labelled gestures.
 
     Args:
         path: The unpacked folder, with `trials_to_train.txt`, `trials_to_test.txt`, and for each
-            session that they name `X.aedat` and `X_labels.csv`.
+            session named in them `X.aedat` and `X_labels.csv`.
 
     Returns:
-        Gestures in the order of the sessions and their labels, decoded when asked for: 1,176 to
-        train and 288 to test in the published data.
+        Gestures in the order of the sessions and their labels, decoded on demand: 1,176 to train
+        and 288 to test in the published data.
 
     Raises:
-        DataError: If a file is missing or damaged, or a gesture holds no event.
+        DataError: If a file is missing or damaged, or a gesture contains no event.
 
     References:
         Amir et al., "A low power, fully event-based gesture recognition system", CVPR 2017.
@@ -124,14 +124,14 @@ def read_dvs_gesture(path: Path) -> Reading:
 def read_cifar10_dvs(path: Path) -> Reading:
     """Read CIFAR10-DVS: `CLASS/cifar10_CLASS_N.aedat` (2.0, or 4.0 as repackaged), or its zips.
 
-    The data have no test split of their own: of each class the first nine tenths by number train
-    and the rest test. The files of version 2.0 are turned as SpikingJelly turns them.
+    The data have no test split: the first nine tenths of each class by number are for training and
+    the rest for testing. The files of version 2.0 are rotated as in SpikingJelly.
 
     Args:
         path: A folder with a folder or zip archive for each class.
 
     Returns:
-        Recordings by class and number, decoded when asked for.
+        Recordings by class and number, decoded on demand.
 
     Raises:
         DataError: If a class is missing, or a file is in another place or has another name.
@@ -159,7 +159,10 @@ def read_cifar10_dvs(path: Path) -> Reading:
         for part, reads in ((train, in_order[:kept]), (test, in_order[kept:])):
             part.read.extend(reads)
             part.labels.extend([label] * len(reads))
-    note = "no test split was published: the first nine tenths of each class train, the rest test"
+    note = (
+        "no test split was published: the first nine tenths of each class are for training, the "
+        "rest for testing"
+    )
     return Reading(
         train.split(), test.split(), files=(path,), classes=CIFAR10_CLASSES, notes=(note,)
     )
@@ -174,7 +177,7 @@ class _Examples(NamedTuple):
 
 
 def _session(file: Path) -> Iterator[tuple[Gesture, int]]:
-    """The gestures of a session with their labels, from the packets' times and the table."""
+    """The labelled gestures of a session, from the packets' times and the table."""
     raw = np.memmap(require(file), np.uint8, mode="r")
     found = packets(raw, str(file))
     spans = [(*_ends(raw, packet), packet) for packet in found if packet.number]
@@ -188,7 +191,7 @@ def _session(file: Path) -> Iterator[tuple[Gesture, int]]:
                 label, start, end = (int(row[column]) for column in _LABELS)
             except (TypeError, ValueError):
                 raise DataError(
-                    f"{table} has {row} in line {reader.line_num}: give three whole numbers"
+                    f"{table} has {row} in line {reader.line_num}: give three integers"
                 ) from None
             inside = [packet for first, last, packet in spans if first < end and last >= start]
             if not 1 <= label <= len(GESTURES) or not inside:
@@ -201,14 +204,14 @@ def _session(file: Path) -> Iterator[tuple[Gesture, int]]:
 
 
 def _ends(raw: np.ndarray, packet: Packet) -> tuple[int, int]:
-    """Times of the first and last event of a packet, which are in order of time."""
+    """Times of the first and last event of a packet, whose events are in order of time."""
     words = raw[packet.start : packet.start + 8 * packet.number].view("<i4")
     high = packet.overflow << 31
     return int(words[1]) | high, int(words[-1]) | high
 
 
 def _files(path: Path) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
-    """Each AEDAT file below a folder, or in the zip archives of a folder, and how to read it."""
+    """Yield each AEDAT file below a folder, or in its zip archives, with a function to read it."""
     loose = sorted(file for file in path.rglob("*.aedat*") if not file.name.startswith("."))
     if loose:
         yield from ((str(file), lambda file=file: _upright(file)) for file in loose)

@@ -1,4 +1,4 @@
-"""Recordings of an event camera, in N-MNIST's five bytes an event."""
+"""Recordings of an event camera in N-MNIST's format of five bytes per event."""
 
 from pathlib import Path, PurePosixPath
 
@@ -9,7 +9,7 @@ from engram.data.dataset import DataError, Split
 from engram.data.reading import Reading
 
 EVENT = np.dtype([("t", np.int32), ("x", np.uint8), ("y", np.uint8), ("p", np.uint8)])
-"""Time in microseconds, column, row, and polarity: 1 where it grew brighter."""
+"""Time in microseconds, column, row, and polarity: 1 if the pixel became brighter."""
 
 N_MNIST_SENSOR = (34, 34)
 _OVERFLOW_ROW = 240
@@ -19,19 +19,19 @@ _OVERFLOW_US = 1 << 13
 def decode_events(raw: bytes, sensor: tuple[int, int], name: str) -> np.ndarray:
     """Decode one recording.
 
-    An event is x, y, and three big-endian bytes: the polarity bit, then 23 bits of time. An
-    event in row 240 is none: it says that the clock of all that follows wrapped, by 2^13 us.
+    An event is x, y, and three big-endian bytes: the polarity bit, then 23 bits of time. An event
+    in row 240 only marks that the clock wrapped: 2^13 us are added to all later times.
 
     Args:
-        raw: the file's content.
+        raw: The file's content.
         sensor: (height, width) in pixels.
-        name: what to call the recording in an error.
+        name: Name of the recording in errors.
 
     Returns:
         The events, (n,) of dtype `EVENT`, in file order.
 
     Raises:
-        DataError: if the content is empty or cut short, or an event lies off the sensor.
+        DataError: If the content is empty or truncated, or an event is outside the sensor.
 
     References:
         Orchard et al., Converting static image datasets to spiking neuromorphic datasets using
@@ -39,7 +39,7 @@ def decode_events(raw: bytes, sensor: tuple[int, int], name: str) -> np.ndarray:
     """
     if not raw or len(raw) % 5:
         raise DataError(
-            f"{name} has {len(raw)} bytes, not 5 an event: replace it with a complete copy"
+            f"{name} has {len(raw)} bytes, not 5 per event: replace it with a complete copy"
         )
     columns = np.frombuffer(raw, np.uint8).reshape(-1, 5)
     high, middle, low = columns[:, 2:].T.astype(np.int32)
@@ -55,20 +55,20 @@ def decode_events(raw: bytes, sensor: tuple[int, int], name: str) -> np.ndarray:
 
 
 def check_on_sensor(events: np.ndarray, sensor: tuple[int, int], name: str) -> None:
-    """Raise DataError if an event of a recording lies off the sensor.
+    """Raise DataError if an event of a recording is outside the sensor.
 
     Args:
         events: (n,) structured with the fields x and y.
         sensor: (height, width) in pixels.
-        name: what to call the recording in the error.
+        name: Name of the recording in the error.
     """
     height, width = sensor
     off = (events["x"] >= width) | (events["y"] >= height)
     if off.any():
         first = events[np.argmax(off)]
         raise DataError(
-            f"{name} has an event at x={first['x']}, y={first['y']}, off the {width} x {height} "
-            "sensor: replace it with a recording of that sensor"
+            f"{name} has an event at x={first['x']}, y={first['y']}, outside the {width} x "
+            f"{height} sensor: replace it with a recording of that sensor"
         )
 
 
@@ -76,14 +76,14 @@ def read_n_mnist(path: Path) -> Reading:
     """Read N-MNIST: `Train/<digit>/*.bin` and `Test/<digit>/*.bin`, in a folder or archives.
 
     Args:
-        path: the folder, an archive, or a folder with archives. Every event is held in memory,
+        path: The folder, an archive, or a folder with archives. Every event is held in memory,
             7 bytes each: about 2 GB for the whole set.
 
     Returns:
         Recordings in order of their paths, and their digits.
 
     Raises:
-        DataError: if a recording is damaged or misplaced, or a split is empty.
+        DataError: If a recording is damaged or misplaced, or a split is empty.
     """
     read_from = sources(path, "*.bin")
     recordings: dict[str, list[tuple[str, int, np.ndarray]]] = {"train": [], "test": []}

@@ -1,4 +1,4 @@
-"""The table of yearly federal series that the package carries, and how it is built.
+"""The included table of yearly federal series, and how it is built.
 
 `python -m engram.data.federal_series FOLDER` prints the table again from four files of a data
 folder, and from what is stated here: the top rates, which are facts of statutes, unemployment of
@@ -32,7 +32,7 @@ HEADER = """\
 #   SOI, Historical Table 23). Credits and surcharges on the tax as a whole (1923, 1940,
 #   1946-1950, 1968-1970) are left out.
 """
-"""What the first lines of the table say of its columns."""
+"""Header comments of the table, which describe its columns."""
 
 COLUMNS = ("receipts_million_usd", "outlays_million_usd", "debt_million_usd", "cpi_u",
            "unemployment_percent", "gdp_billion_usd", "real_gdp_billion_2017_usd",
@@ -70,7 +70,7 @@ TOP_RATES: tuple[tuple[int, float, str], ...] = (
     (2013, 39.6, "American Taxpayer Relief Act of 2012"),
     (2018, 37, "Public Law 115-97, kept by Public Law 119-21"),
 )
-"""The years from which a top rate held, in percent, and the statute."""
+"""First year of each top rate, the rate in percent, and the statute."""
 LAST_TOP_RATE = 2026
 
 EARLY_UNEMPLOYMENT = {
@@ -80,8 +80,8 @@ EARLY_UNEMPLOYMENT = {
 """Bureau of the Census, Historical Statistics of the United States (1975), series D 86."""
 
 CORRECTIONS = {(1793, "fedReceipts"): 4.653, (1920, "fedReceipts"): 6648.898}
-"""Misprints of the input, in million dollars: with these, receipts less outlays are the surplus
-that the Treasury states."""
+"""Corrected misprints of the input, in million dollars: with these, receipts minus
+outlays equal the Treasury's surplus."""
 
 ECONOMY, PRICES, WORK, OUTPUT = (
     "us-economy-1774-2024.csv",
@@ -89,14 +89,14 @@ ECONOMY, PRICES, WORK, OUTPUT = (
     "us-employment-1941-2024.csv",
     "us-gdp-annual-1929-2023.csv",
 )
-"""The files that the table is built from; only their federal columns are read."""
+"""The input files of the table; only their federal columns are read."""
 
 
 def build(folder: Path) -> str:
     """Build the table.
 
     Args:
-        folder: Holds the four files.
+        folder: Folder with the four files.
 
     Returns:
         The text of federal_series.csv.
@@ -129,7 +129,7 @@ def _figures(folder: Path) -> Iterator[tuple[int, str, str]]:
             yield year, "cpi_u", f"{sum(indices) / 12:.3f}"
     for year, rate in EARLY_UNEMPLOYMENT.items():
         yield year, "unemployment_percent", str(rate)
-    for row in _rows(folder / WORK):  # 1947 stands twice; the later row is of 16 and older
+    for row in _rows(folder / WORK):  # 1947 occurs twice; the later row is for ages 16 and older
         yield int(row["year"]), "unemployment_percent", row["unemployed_percent"]
     for row in _rows(folder / OUTPUT):
         yield int(row["date"]), "gdp_billion_usd", row["level-current"]

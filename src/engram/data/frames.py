@@ -1,4 +1,4 @@
-"""Events of a camera as frames: counts per pixel, polarity and span."""
+"""Convert events of a camera to frames: counts per pixel, polarity and time bin."""
 
 from typing import Literal, get_args
 
@@ -8,7 +8,7 @@ from engram.data.dataset import DataError
 
 SplitBy = Literal["time", "count"]
 MOST_CELLS = 1 << 31
-"""Frames with more cells are refused: they would take more than 8 GB."""
+"""Maximum number of cells of frames, about 8 GB."""
 
 
 def event_frames(
@@ -19,23 +19,23 @@ def event_frames(
     by: SplitBy = "time",
     window_us: int | None = None,
 ) -> np.ndarray:
-    """Count the events of each polarity and pixel in consecutive spans of a recording.
+    """Count the events of each polarity and pixel in consecutive time bins of a recording.
 
-    Give either T, which divides the recording into that many spans, or `window_us`, a duration.
+    Give either T, the number of bins, or `window_us`, their duration.
 
     Args:
         events: (n,) structured with the fields t, x, y and p, one event or more.
         sensor: (height, width) in pixels.
-        T: Number of spans, from the first event to the last.
-        by: With T, "time" makes spans of equal duration, and "count" spans of n // T events (at
+        T: Number of bins from the first event to the last.
+        by: With T, "time" makes bins of equal duration, and "count" bins of n // T events (at
             least one) in order of time, of which the last also takes the remainder.
-        window_us: Duration of a span in microseconds; the last one may be only partly covered.
+        window_us: Duration of a bin in microseconds; the last one may be only partly covered.
 
     Returns:
         Numbers of events, (T, 2, height, width) float32; they add up to n. Polarity 0 comes first.
 
     Raises:
-        DataError: If there is no event, an event lies off the sensor or has another polarity
+        DataError: If there is no event, an event is outside the sensor or has a polarity other
             than 0 and 1, T, by and window_us are not as described, or the frames would have more
             than 2^31 cells.
     """
@@ -52,12 +52,12 @@ def event_frames(
         if T is not None:
             span = since * T // duration
         else:
-            assert window_us is not None  # _check has seen to it
+            assert window_us is not None  # ensured by _check
             span, T = since // window_us, int(-(-duration // window_us))
     shape = (T, 2, *sensor)
     if np.prod(shape, dtype=float) > MOST_CELLS:
         raise DataError(
-            f"T={T}, window_us={window_us}: {T} frames of {sensor} are too many to hold"
+            f"T={T}, window_us={window_us}: {T} frames of {sensor} are too many for memory"
         )
     at = np.ravel_multi_index((span, events["p"], events["y"], events["x"]), shape)
     counts = np.bincount(at, minlength=int(np.prod(shape)))
@@ -70,10 +70,10 @@ def _check(
     if (T is None) == (window_us is None):
         raise DataError(f"T={T} and window_us={window_us}: give one of them")
     if by not in get_args(SplitBy) or (T is None and by != "time"):
-        raise DataError(f"by={by!r} with T={T}: with T, choose time or count; else leave it out")
+        raise DataError(f"by={by!r} with T={T}: with T, choose time or count; otherwise omit it")
     length = window_us if T is None else T
     if isinstance(length, bool) or not isinstance(length, int | np.integer) or length < 1:
-        raise DataError(f"T={T}, window_us={window_us}: give a whole number of at least 1")
+        raise DataError(f"T={T}, window_us={window_us}: give an integer of at least 1")
     missing = {"t", "x", "y", "p"} - set(events.dtype.names or ())
     if missing or events.ndim != 1 or not len(events):
         raise DataError(

@@ -18,14 +18,14 @@ def read_idx(path: Path) -> np.ndarray:
     """Read one gzip-compressed IDX file of unsigned bytes.
 
     Args:
-        path: the `.gz` file: magic number `00 00 08 d`, then d big-endian 32-bit lengths, then
+        path: The `.gz` file: magic number `00 00 08 d`, then d big-endian 32-bit lengths, then
             the values in row-major order.
 
     Returns:
         The values, uint8, of the shape that the header states.
 
     Raises:
-        DataError: if the file is damaged, is not IDX, or holds fewer or more values than stated.
+        DataError: If the file is damaged, is not IDX, or has fewer or more values than stated.
     """
     raw = _decompress(path)
     if len(raw) < 4 or raw[:3] != bytes([0, 0, _UNSIGNED_BYTE]) or raw[3] == 0:
@@ -39,24 +39,24 @@ def read_idx(path: Path) -> np.ndarray:
     shape = struct.unpack_from(f">{raw[3]}I", raw, 4)
     if len(raw) - header_bytes != prod(shape):
         raise DataError(
-            f"{path} promises {prod(shape)} values of shape {shape} but holds "
+            f"{path} states {prod(shape)} values of shape {shape} but holds "
             f"{len(raw) - header_bytes}: replace it with a complete copy"
         )
-    # A copy, because an array over bytes cannot be written to.
+    # A copy, because an array that views bytes is read-only.
     return np.frombuffer(raw, np.uint8, offset=header_bytes).reshape(shape).copy()
 
 
 def read_mnist(folder: Path) -> Reading:
-    """Read the four files that MNIST and its successors come in.
+    """Read the four files of MNIST or one of its successors.
 
     Args:
-        folder: holds `{train,t10k}-{images-idx3,labels-idx1}-ubyte.gz`.
+        folder: Folder with `{train,t10k}-{images-idx3,labels-idx1}-ubyte.gz`.
 
     Returns:
         Images (n, h, w) uint8 and their labels.
 
     Raises:
-        DataError: if a file is missing, damaged, or does not fit its companion.
+        DataError: If a file is missing, damaged, or does not match its companion.
     """
     train, train_files = _read_split(folder, "train")
     test, test_files = _read_split(folder, "t10k")
@@ -70,7 +70,7 @@ def _read_split(folder: Path, prefix: str) -> tuple[Split, tuple[Path, Path]]:
     if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels):
         raise DataError(
             f"{image_file} has shape {images.shape} and {label_file} has shape {labels.shape}: "
-            "they must be (n, h, w) and (n,); replace the two with a pair that belongs together"
+            "they must be (n, h, w) and (n,); replace the two by a matching pair"
         )
     return Split(images, labels.astype(np.int64)), (image_file, label_file)
 

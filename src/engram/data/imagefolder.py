@@ -1,4 +1,4 @@
-"""Pictures in one folder a class."""
+"""Images in one folder per class."""
 
 from pathlib import Path
 
@@ -15,16 +15,16 @@ def read_imagefolder(folder: Path, size: tuple[int, int] | None) -> Reading:
     """Read `train/<class>/*` and `test/<class>/*`, or `val` for `test`, or only `<class>/*`.
 
     Args:
-        folder: holds `train` and `test`, or a folder for each class.
-        size: (height, width) to scale and crop the pictures to, or None if all are of one size.
+        folder: Folder with `train` and `test`, or with a folder for each class.
+        size: (height, width) to which images are scaled and cropped, or None if all have one size.
 
     Returns:
-        Pictures in order of class and path, decoded when asked for. Without a test folder, a
-        fifth of each class becomes the test split.
+        Images in order of class and path, decoded on demand. Without a test folder, a fifth of
+        each class becomes the test split.
 
     Raises:
-        DataError: if there is no picture, a class is empty or has no counterpart to train on, or
-            the pictures cannot be brought together.
+        DataError: If there is no image, a class is empty or absent from the training data, or the
+            images cannot be combined.
     """
     train_root = folder / "train" if (require(folder) / "train").is_dir() else folder
     test_root = next((folder / name for name in ("test", "val") if (folder / name).is_dir()), None)
@@ -43,7 +43,9 @@ def _classes(root: Path) -> tuple[str, ...]:
     names = (entry.name for entry in root.iterdir() if entry.is_dir())
     classes = tuple(sorted(name for name in names if not name.startswith(".")))
     if not classes:
-        raise DataError(f"{root} has no folders: put the pictures of each class in one of its own")
+        raise DataError(
+            f"{root} has no folders: put the images of each class in a folder of its own"
+        )
     return classes
 
 
@@ -51,14 +53,15 @@ def _files(root: Path, classes: tuple[str, ...]) -> tuple[list[Encoded], list[in
     unknown = set(_classes(root)) - set(classes)
     if unknown:
         raise DataError(
-            f"{root} has the classes {sorted(unknown)}, which train has not: add or remove them"
+            f"{root} has the classes {sorted(unknown)}, which train does not have: add or remove "
+            f"them"
         )
     encoded: list[Encoded] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
         files = sorted(file for file in (root / name).rglob("*") if _is_picture(file))
         if not files:
-            raise DataError(f"{root / name} holds no picture: add some, or remove the class")
+            raise DataError(f"{root / name} holds no image: add some, or remove the class")
         encoded += [Encoded(file, str(file)) for file in files]
         labels += [label] * len(files)
     return encoded, labels

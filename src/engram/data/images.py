@@ -1,4 +1,4 @@
-"""Encoded pictures, decoded when asked for."""
+"""Encoded pictures, decoded on demand."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -19,19 +19,19 @@ _UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
 class Encoded(NamedTuple):
-    """A picture in a file's format: its bytes, or the file; and its name for an error."""
+    """An encoded image: its bytes or file, and its name in errors."""
 
     content: bytes | Path
     name: str
 
 
 class Images(Sequence[np.ndarray]):
-    """Pictures as arrays (h, w) or (h, w, 3) uint8, each decoded when it is asked for.
+    """Images as arrays (h, w) or (h, w, 3) uint8, each decoded on demand.
 
     Args:
-        encoded: the pictures.
+        encoded: The pictures.
         mode: "L" for grey, "RGB" for colour.
-        size: (height, width) that each is scaled to cover, then cropped to about its centre.
+        size: (height, width) that each image is scaled to cover and then centre-cropped to.
     """
 
     def __init__(self, encoded: list[Encoded], mode: Mode, size: tuple[int, int] | None) -> None:
@@ -58,22 +58,22 @@ class Images(Sequence[np.ndarray]):
         if self._size is not None:
             height, width = self._size
             pixels = ImageOps.fit(pixels, (width, height), Image.Resampling.BILINEAR)
-        # A copy, because an array over a picture's bytes cannot be written to.
+        # A copy, because an array that views an image's bytes is read-only.
         return np.array(pixels)
 
 
 def open_images(encoded: list[Encoded], size: tuple[int, int] | None) -> Images:
-    """Look at every picture's header, and agree on one mode and one size.
+    """Read every image's header, and determine a common mode and size.
 
     Args:
-        encoded: the pictures.
-        size: (height, width) to bring each to, or None if they are all of one size.
+        encoded: The pictures.
+        size: (height, width) of the result, or None if all images have one size.
 
     Returns:
-        The pictures: grey if all of them are, else colour.
+        The images: grey if all of them are, else colour.
 
     Raises:
-        DataError: if a header cannot be read, a picture has more than 8 bits a channel, or sizes
+        DataError: If a header cannot be read, an image has more than 8 bits per channel, or sizes
             differ and none was given.
     """
     grey = True
@@ -85,22 +85,22 @@ def open_images(encoded: list[Encoded], size: tuple[int, int] | None) -> Images:
         except _UNREADABLE as error:
             raise _unreadable(name, error) from error
         if mode not in _GREY_MODES | _COLOUR_MODES:
-            raise DataError(f"{name} is of mode {mode}: convert it to 8 bits a channel")
+            raise DataError(f"{name} is of mode {mode}: convert it to 8 bits per channel")
         grey = grey and mode in _GREY_MODES
         first = first or (height, width)
         if size is None and (height, width) != first:
             raise DataError(
                 f"{encoded[0].name} is {first[1]} x {first[0]} but {name} is {width} x {height}: "
-                "give a size=(height, width) to bring them to"
+                "give size=(height, width) to rescale them"
             )
     return Images(encoded, "L" if grey else "RGB", size)
 
 
 def jpeg_quality(picture: Encoded) -> int | None:
-    """The quality setting, 1 to 100, that a JPEG was most likely saved at; None if not JPEG.
+    """The quality setting, 1 to 100, with which a JPEG was most likely saved; None if not JPEG.
 
-    The encoder scales a standard table of 64 quantisation steps by s = 2 - quality / 50 (or
-    50 / quality below 50), so the mean step tells the setting.
+    The encoder scales a standard table of 64 quantisation steps by s = 2 - quality / 50 (or 50 /
+    quality below 50), so the mean step determines the setting.
 
     References:
         ITU-T T.81, Table K.1, and the scaling of the Independent JPEG Group's library.
@@ -118,4 +118,4 @@ def _opened(content: bytes | Path) -> BytesIO | Path:
 
 
 def _unreadable(name: str, error: Exception) -> DataError:
-    return DataError(f"{name} is not a readable picture ({error}): replace or remove it")
+    return DataError(f"{name} is not a readable image ({error}): replace or remove it")

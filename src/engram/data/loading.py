@@ -1,4 +1,4 @@
-"""From a name to a dataset: find its files, read them, and say what they are."""
+"""Load a dataset by name: find, read and describe its files."""
 
 import os
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from engram.progress import Progress, silent
 _OwnReader = Callable[[Path, tuple[int, int] | None], Reading]
 
 _OWN: dict[str, _OwnReader] = {"imagefolder": read_imagefolder, "parquet": read_parquet}
-"""Readers of the user's own pictures, by the scheme before the colon."""
+"""Readers of the user's own images, by the scheme before the colon."""
 
 
 def load(
@@ -29,21 +29,22 @@ def load(
     size: int | tuple[int, int] | None = None,
     progress: Progress = silent,
 ) -> Dataset:
-    """Load a dataset of the catalogue, or your own pictures.
+    """Load a dataset of the catalogue, or your own images.
 
     Args:
-        spec: a name of the catalogue, `imagefolder:DIR` or `parquet:DIR`.
-        folder: the dataset's own folder or archive, or a folder laid out like the one that the
-            environment variable ENGRAM_DATA names. By default that one is searched, then the
-            user's cache; what is in neither is downloaded into the cache.
-        size: (height, width), or the side of a square, to scale and crop your own pictures to.
-        progress: told how far a download is.
+        spec: A name of the catalogue, `imagefolder:DIR` or `parquet:DIR`.
+        folder: The dataset's own folder or archive, or a folder with the layout of the one named
+            by the environment variable ENGRAM_DATA. By default that folder is searched, then the
+            user's cache; otherwise the dataset is downloaded into the cache.
+        size: (height, width), or the side of a square, to which your own images are scaled and
+            cropped.
+        progress: Called to report the progress of a download.
 
     Returns:
-        The two splits, and the facts about the files they were read from.
+        The two splits, with the facts about their files.
 
     Raises:
-        DataError: if the name is unknown, or the files cannot be found or read.
+        DataError: If the name is unknown, or the files cannot be found or read.
     """
     scheme, colon, location = spec.partition(":")
     if colon and scheme in _OWN:
@@ -72,17 +73,17 @@ def load(
 
 
 def fetch(name: str, *, progress: Progress = silent) -> Path:
-    """Make a dataset available, downloading it into the user's cache if it is nowhere else.
+    """Make a dataset available; download it into the user's cache if necessary.
 
     Args:
-        name: a name of the catalogue, or of the sources, which are found but not downloaded.
-        progress: told how far the download is.
+        name: A name of the catalogue, or of the sources, which are only located, not downloaded.
+        progress: Called to report the progress of the download.
 
     Returns:
         The folder or archive that `load` will read, or the source.
 
     Raises:
-        DataError: if the name is unknown, the download fails, or a source is not here.
+        DataError: If the name is unknown, the download fails, or a source is not on this computer.
     """
     if name in SOURCES:
         return path(name)
@@ -91,7 +92,7 @@ def fetch(name: str, *, progress: Progress = silent) -> Path:
 
 
 def path(name: str) -> Path:
-    """The folder or archive that `load` would read, or the source; it must be there already."""
+    """The folder or archive that `load` would read, or the source; it must already exist."""
     if name in SOURCES:
         return _find_source(name, SOURCES[name])
     entry = _entry(name)
@@ -141,7 +142,7 @@ def _entry(name: str) -> Entry:
     near = get_close_matches(name, [*CATALOGUE, *SOURCES], n=1)
     guess = f"did you mean {near[0]!r}? " if near else ""
     raise DataError(
-        f"no dataset is called {name!r}: {guess}choose one of {', '.join(CATALOGUE)}, "
+        f"there is no dataset {name!r}: {guess}choose one of {', '.join(CATALOGUE)}, "
         "imagefolder:DIR or parquet:DIR"
     )
 

@@ -1,4 +1,4 @@
-"""Pictures in parquet files of the hub layout: a struct {bytes, path}, and a label."""
+"""Images in parquet files of the hub layout: a struct {bytes, path}, and a label."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -25,10 +25,10 @@ def find_files(path: Path) -> Files:
     """The files `train*.parquet` and `test*.parquet` or `val*.parquet`, or one file alone.
 
     Args:
-        path: one parquet file, or a folder that holds them at any depth.
+        path: One parquet file, or a folder that holds them at any depth.
 
     Raises:
-        DataError: if there are none, or their names do not tell the splits apart.
+        DataError: If there are none, or their names do not distinguish the splits.
     """
     if require(path).is_file():
         return Files((path,), ())
@@ -45,10 +45,10 @@ def find_files(path: Path) -> Files:
 
 
 def read_rows(files: tuple[Path, ...]) -> tuple[list[Encoded], list[int] | list[str]]:
-    """The encoded pictures and the labels of some files, in order.
+    """The encoded images and the labels of some files, in order.
 
     Raises:
-        DataError: if a file is damaged, or lacks a column or a value.
+        DataError: If a file is damaged, or lacks a column or a value.
     """
     encoded: list[Encoded] = []
     labels: list = []
@@ -57,25 +57,25 @@ def read_rows(files: tuple[Path, ...]) -> tuple[list[Encoded], list[int] | list[
         encoded += [Encoded(content, f"{file}, row {i}") for i, content in enumerate(contents)]
         labels += file_labels
     if not encoded:
-        raise DataError(f"{', '.join(map(str, files))} hold no rows: bring files with pictures")
+        raise DataError(f"{', '.join(map(str, files))} hold no rows: provide files with images")
     return encoded, labels
 
 
 def read_parquet(path: Path, size: tuple[int, int] | None) -> Reading:
-    """Read pictures and labels; the encoded pictures are held in memory.
+    """Read images and labels; the encoded images are held in memory.
 
     Args:
-        path: one parquet file, or a folder with `train-*.parquet` and `test-*.parquet`. The
-            column `img` or `image` is a struct {bytes, path}; `label` is whole numbers or text.
-        size: (height, width) to scale and crop the pictures to, or None if all are of one size.
+        path: One parquet file, or a folder with `train-*.parquet` and `test-*.parquet`. The column
+            `img` or `image` is a struct {bytes, path}; `label` is integers or text.
+        size: (height, width) to which images are scaled and cropped, or None if all have one size.
 
     Returns:
-        Pictures in file order, decoded when asked for. Without a test file, a fifth of each class
-        becomes the test split.
+        Images in file order, decoded on demand. Without a test file, a fifth of each class becomes
+        the test split.
 
     Raises:
-        DataError: if files, columns or values are missing or damaged, or the pictures cannot be
-            brought together.
+        DataError: If files, columns or values are missing or damaged, or the images cannot be
+            combined.
     """
     files = find_files(path)
     encoded, values = read_rows(files.train)
@@ -100,7 +100,7 @@ def _columns(file: Path) -> tuple[list[bytes], list]:
         ) from error
     contents, labels = table[f"{column}.bytes"], table["label"]
     if contents.null_count or labels.null_count:
-        raise DataError(f"{file} has rows without picture bytes or label: fill or remove them")
+        raise DataError(f"{file} has rows without image bytes or label: fill or remove them")
     return contents.to_pylist(), labels.to_pylist()
 
 
@@ -128,4 +128,4 @@ def _encode_labels(values: list, path: Path) -> tuple[np.ndarray, tuple[str, ...
     if all(isinstance(value, str) for value in values):
         names, labels = np.unique(values, return_inverse=True)
         return labels.astype(np.int64), tuple(map(str, names))
-    raise DataError(f"{path} has labels that are not all whole numbers or all text: make them so")
+    raise DataError(f"{path} has labels that are neither all integers nor all text: convert them")

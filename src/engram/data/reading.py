@@ -1,4 +1,4 @@
-"""What every reader returns, and how the files it read are identified."""
+"""The result of a reader, and the identification of its files."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from engram.data.dataset import DataError, Split, split_off
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What a reader found in its files, before the catalogue adds what it knows.
+    """The result of a reader, without the facts of the catalogue.
 
     Args:
-        train: the training split.
-        test: the test split.
-        files: the files or folders that were read.
-        classes: a name for each label, where the files tell.
-        notes: what the reader saw that a score must mention.
-        sample_rate_hz: samples a second, for audio.
+        train: The training split.
+        test: The test split.
+        files: The files or folders that were read.
+        classes: Name of each label, if the files state it.
+        notes: Notes of the reader that must accompany a score.
+        sample_rate_hz: Samples per second, for audio.
     """
 
     train: Split
@@ -33,14 +33,14 @@ class Reading:
 def divide(
     everything: Split, train_count: int, files: tuple[Path, ...], classes: tuple[str, ...]
 ) -> Reading:
-    """A reading whose first examples train and whose others test.
+    """A reading whose first examples are for training and the others for testing.
 
     Args:
-        everything: the examples to train on, then those to test on, if there are any.
-        train_count: how many the first are. If that is all, a fifth of each class is split off
-            to test on, and a note says so.
-        files: the files or folders that were read.
-        classes: a name for each label.
+        everything: The training examples, followed by the test examples, if any.
+        train_count: Number of training examples. If these are all, a fifth of each class is split
+            off for testing, with a note.
+        files: The files or folders that were read.
+        classes: Name of each label.
     """
     if train_count == len(everything):
         train, test = split_off(everything, 0.2, seed=0)
@@ -52,14 +52,14 @@ def divide(
 
 
 def require(path: Path) -> Path:
-    """The path, if it exists; else a `DataError` that says what to put there."""
+    """Return the path if it exists; otherwise raise a `DataError` with the remedy."""
     if not path.exists():
         raise DataError(f"{path} is missing: put that file there, or name another folder")
     return path
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file; of a folder, that of its files' names and hashes in sorted order."""
+    """The SHA-256 of a file, or of the sorted names and hashes of a folder's files."""
     if not path.is_dir():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

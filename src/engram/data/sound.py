@@ -4,18 +4,18 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 WINDOW_S = 0.032
-"""Length of a spectrum's window; the next begins half a window later."""
+"""Window length in seconds; consecutive windows overlap by half."""
 BANDS = 40
 FLOOR = 1e-6
-"""Power added before the logarithm: silence in 16 bits."""
+"""Power added before the logarithm: the level of silence in 16 bits."""
 
 
 def log_mel(wave: np.ndarray, sample_rate_hz: float) -> np.ndarray:
-    """The logarithm of the power in bands of equal width on the mel scale.
+    """Log power in bands of equal width on the mel scale.
 
     Args:
-        wave: A waveform in [-1, 1], (n); shorter than a window, it is followed by silence.
-        sample_rate_hz: Samples a second.
+        wave: A waveform in [-1, 1], (n); padded with silence if shorter than a window.
+        sample_rate_hz: Samples per second.
 
     Returns:
         Natural logarithms, (steps, BANDS) float32.
@@ -30,8 +30,8 @@ def power_spectra(wave: np.ndarray, window: int, hop: int) -> np.ndarray:
     """The power spectrum of each window: |Σ_n h[n] x[n] exp(−2πi f n/window)|² / Σ_n h[n]².
 
     Args:
-        wave: A waveform, (n), at least a window long.
-        window: Samples of a window, which h shapes as a raised cosine.
+        wave: A waveform, (n), at least one window long.
+        window: Window length in samples; h is a raised cosine.
         hop: Samples from one window to the next.
 
     Returns:
@@ -43,12 +43,12 @@ def power_spectra(wave: np.ndarray, window: int, hop: int) -> np.ndarray:
 
 
 def mel_filters(bands: int, window: int, sample_rate_hz: float) -> np.ndarray:
-    """Triangles that overlap by half, evenly spaced in mel = 2595·log10(1 + f/700).
+    """Half-overlapping triangular filters, evenly spaced in mel = 2595·log10(1 + f/700).
 
     Args:
         bands: Number of triangles, from 0 Hz to half the sample rate.
         window: Samples of a window.
-        sample_rate_hz: Samples a second.
+        sample_rate_hz: Samples per second.
 
     Returns:
         The weight of each frequency in each band, (bands, window // 2 + 1), at most 1.

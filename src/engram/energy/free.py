@@ -1,4 +1,4 @@
-"""The operators of torch that sum no products, each with the reason; no other passes as free."""
+"""The operators of torch that sum no products, with the reasons; only these are free."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -24,7 +24,7 @@ _GROUPS = {
         replication_pad3d resize resize_as roll rot90 scatter select_scatter set slice_scatter
         stack take tril triu upsample_nearest1d upsample_nearest2d upsample_nearest3d where zero
     """,
-    "makes values that read none": """
+    "creates values without reading any": """
         _efficientzerotensor _new_zeros_with_same_feature_meta arange bartlett_window bernoulli
         blackman_window cauchy empty empty_like empty_permuted empty_strided exponential eye
         fft_fftfreq fft_rfftfreq full full_like geometric hamming_window hann_window
@@ -33,7 +33,7 @@ _GROUPS = {
         randint_like randn randn_like random randperm range scalar_tensor tril_indices
         triu_indices uniform zeros zeros_like
     """,
-    "reads the form of a tensor, or hands one value to Python": """
+    "reads the shape of a tensor, or returns one value to Python": """
         _assert_async _assert_scalar _assert_tensor_metadata _functional_assert_async
         _fused_sdp_choice _has_same_storage_numel _local_scalar_dense is_pinned is_same_size
         is_set_to record_stream sym_constrain_range sym_constrain_range_for_size
@@ -64,7 +64,7 @@ _GROUPS = {
         lgamma log log10 log1p log2 log_sigmoid_forward logit mish rad2deg reciprocal remainder
         rrelu_with_noise rsqrt sgn sigmoid silu sin sinc sinh softplus sqrt tan tanh
     """,
-    "normalises; papers and NeuroBench count none, and batch norm folds into a weight": """
+    "normalises; papers and NeuroBench do not count it, and batch norm folds into a weight": """
         _batch_norm_no_update _batch_norm_with_update _log_softmax _masked_softmax
         _native_batch_norm_legit _native_batch_norm_legit_no_training _safe_softmax _softmax
         cudnn_batch_norm logaddexp logaddexp2 logcumsumexp logsumexp miopen_batch_norm
@@ -75,12 +75,12 @@ _GROUPS = {
 FREE: Mapping[str, str] = {
     f"aten::{name}": reason for reason, names in _GROUPS.items() for name in names.split()
 }
-"""Why an operator sums no products, by its name without the underscore of the form in place."""
+"""Why an operator sums no products, by its name without the underscore of in-place forms."""
 
 LINEAR = frozenset(
     f"aten::{name}" for names in list(_GROUPS.values())[:4] for name in names.split()
 ) | {f"aten::{name}" for name in ("add", "sub", "rsub", "sum", "mean", "cumsum", "neg", "eq", "ne")}
-"""Those that do nothing else with complex numbers than with real ones."""
+"""Operators that treat complex numbers like real ones."""
 
 
 def _given(place: int, name: str) -> Callable[[Sequence[Any], Mapping[str, Any]], Any]:
@@ -109,11 +109,11 @@ EXCEPT: Mapping[str, Callable[[Sequence[Any], Mapping[str, Any]], Any]] = {
     "aten::fmod": _has_divisor,
     "aten::floor_divide": _has_divisor,
 }
-"""When an operator that is free otherwise multiplies after all."""
+"""Conditions under which an otherwise free operator multiplies."""
 
 
 def base_name(name: str) -> str:
-    """The name of an operator without what marks the form in place or the copying view."""
+    """The base name of an operator, without markers of in-place or view-copy forms."""
     if name.endswith("_") and not name.endswith("__"):
         name = name[:-1]
     plain = name.removesuffix("_copy")

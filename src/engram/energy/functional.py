@@ -1,6 +1,6 @@
-"""How many products an operation takes: closed forms over the zeros of its two operands.
+"""Number of products of an operation: closed forms over the zeros of its two operands.
 
-None of them repeats the operation. A product counts as effective where neither factor is zero.
+None of them repeats the operation. A product is effective if neither factor is zero.
 """
 
 import math
@@ -14,12 +14,12 @@ from torch import Tensor
 
 
 class Products(NamedTuple):
-    """Products that an operation takes.
+    """Numbers of products of an operation.
 
     Attributes:
-        nominal: Outputs × inputs of each, the formula of papers; those with the padding count.
-        dense: Those with a value of the input, none with the padding.
-        effective: Those whose factors are both other than zero.
+        nominal: Outputs × inputs of each, the papers' formula, including the padding.
+        dense: Products with a value of the input, excluding the padding.
+        effective: Products of two nonzero factors.
     """
 
     nominal: int
@@ -28,7 +28,7 @@ class Products(NamedTuple):
 
 
 class Window(NamedTuple):
-    """How the taps of a convolution stand over its input, one entry a dimension of space."""
+    """Position of the taps of a convolution over its input, one entry per spatial dimension."""
 
     stride: Sequence[int]
     padding: Sequence[int]
@@ -38,7 +38,7 @@ class Window(NamedTuple):
 def matmul_products(
     a: Shaped[Tensor, "*batch rows inner"], b: Shaped[Tensor, "*batch inner columns"]
 ) -> Products:
-    """Of A B: Σ_k nnz(A[:, k]) · nnz(B[k, :]), summed over the batch.
+    """Products of A B: Σ_k nnz(A[:, k]) · nnz(B[k, :]), summed over the batch.
 
     Args:
         a: Left factor.
@@ -58,22 +58,23 @@ def convolution_products(
     groups: int = 1,
     transposed: bool = False,
 ) -> Products:
-    """Of a convolution: for each tap, the nonzero inputs under it times its nonzero weights.
+    """Products of a convolution: for each tap, its nonzero inputs times its nonzero weights.
 
-    Σ_{c, k} nnz(x[:, c] under tap k) · nnz(w[:, c, k]), the input once reduced over the batch.
+    Σ_{c, k} nnz(x[:, c] under tap k) · nnz(w[:, c, k]), with the input first reduced over the
+    batch.
 
     Args:
         x: Input.
         weight: `(out, in/groups, *taps)`, or `(in, out/groups, *taps)` when transposed.
-        out: Shape of the output's space.
-        window: Where the taps stand.
+        out: Spatial shape of the output.
+        window: Position of the taps.
         groups: Groups of channels.
         transposed: Whether it is a transposed convolution.
     """
     size, channels, *space = x.shape
     taps = weight.shape[2:]
     active = _over_batch(x)
-    reads = _mask(weight).double()  # how many outputs each input channel has at each tap
+    reads = _mask(weight).double()  # number of outputs of each input channel at each tap
     if transposed:
         reads, fan_out = reads.sum(1), weight.shape[1]
         nominal = x.numel() * fan_out * taps.numel()
@@ -97,13 +98,13 @@ def convolution_products(
 
 
 def band_products(steps: int, inputs: int, neurons: int, k: int | None) -> Products:
-    """Of parallel neurons, H = W X: each step reads its own input and the k − 1 before it.
+    """Products of parallel neurons, H = W X: each step reads its own input and the k − 1 before.
 
     Args:
-        steps: Rows of W; the last stands at the last input.
+        steps: Rows of W; the last row belongs to the last input.
         inputs: Columns of W.
-        neurons: Neurons beside each other, over batch and features.
-        k: Order; None reads every input.
+        neurons: Number of neurons, over batch and features.
+        k: Order; None reads all inputs.
     """
     if k is None:
         read = steps * inputs
@@ -113,16 +114,16 @@ def band_products(steps: int, inputs: int, neurons: int, k: int | None) -> Produ
 
 
 EXACT = 1 << 24
-"""Ones that a sum in single precision counts to the last."""
+"""Maximum number of ones that a single-precision sum counts exactly."""
 
 
 def _mask(x: Tensor, summed: int = 0) -> Tensor:
-    """1 where x is not 0, so that sums of so many are exact."""
+    """1 where x is not 0, in a dtype whose sums of that size are exact."""
     return (x != 0).to(torch.float32 if summed < EXACT else torch.float64)
 
 
 def _over_batch(x: Tensor) -> Tensor:
-    """How many of a batch are not 0 at each place, `(channels, *space)` in double precision."""
+    """Count the nonzero values of a batch at each position, `(channels, *space)`, in float64."""
     ones, mask = x.new_ones(x.shape[0]), _mask(x, x.shape[0])
     last = mask.movedim(1, -1)
     if not last.is_contiguous():

@@ -1,7 +1,7 @@
-"""Counts become energy: constants of a process, replaceable, and what is charged with them.
+"""Energy from counts, with replaceable constants of a process technology.
 
 The defaults are those of 45 nm at 0.9 V (Horowitz, "Computing's energy problem", ISSCC 2014,
-figure 1.1.9). No number here is a measurement of a chip that runs the network.
+figure 1.1.9). No number here is a measurement on hardware.
 """
 
 import math
@@ -25,12 +25,12 @@ def _check(costs: object) -> None:
 @final
 @dataclass(frozen=True)
 class Arithmetic:
-    """Energy of an operation, in picojoules.
+    """Energy per operation, in picojoules.
 
     Args:
-        name: Format of the numbers.
-        mac_pj: A multiplication with accumulation.
-        ac_pj: An accumulation.
+        name: Number format.
+        mac_pj: Energy of a multiply-accumulate operation.
+        ac_pj: Energy of an accumulation.
 
     Raises:
         ValueError: An energy is negative or not finite.
@@ -55,13 +55,13 @@ INT8 = Arithmetic("int8", mac_pj=0.23, ac_pj=0.03)
 @final
 @dataclass(frozen=True)
 class Memory:
-    """Energy of moving a byte, in picojoules, and how wide what moves is.
+    """Energy of moving a byte, in picojoules, and bit widths of the data.
 
     Args:
-        sram_pj: To or from the memory on the chip, a byte.
-        dram_pj: To or from the memory beside the chip, a byte.
+        sram_pj: Energy per byte to or from on-chip memory.
+        dram_pj: Energy per byte to or from off-chip memory.
         bits: Width of a weight, a membrane and a real activation. A binary activation takes 1 bit
-            and an integer one as many as its largest value needs.
+            and an integer one as many bits as its largest value needs.
 
     Raises:
         ValueError: A number is negative or not finite.
@@ -81,13 +81,13 @@ class Memory:
 @final
 @dataclass(frozen=True)
 class Quantised:
-    """Energy of whole-number arithmetic, in picojoules, for the comparison at equal information.
+    """Energy of integer arithmetic, in picojoules, for the comparison at equal information.
 
     Args:
-        weight_bits: Width of a weight, for the spiking network and the other alike.
-        multiply_pj: An 8 × 8-bit multiplication; b × w bits take b·w/64 of it, as the area of an
-            array multiplier grows.
-        add_pj: An accumulation in 32 bits.
+        weight_bits: Width of a weight in both networks.
+        multiply_pj: Energy of an 8 × 8-bit multiplication; b × w bits take b·w/64 of it, in
+            proportion to the area of an array multiplier.
+        add_pj: Energy of an accumulation in 32 bits.
 
     Raises:
         ValueError: A number is negative or not finite.
@@ -104,17 +104,17 @@ class Quantised:
         _check(self)
 
     def mac_pj(self, bits: int) -> float:
-        """A multiplication of an activation of so many bits with a weight, accumulated."""
+        """Energy of a multiply-accumulate of a `bits`-bit activation with a weight."""
         return self.multiply_pj * bits * self.weight_bits / 64 + self.add_pj
 
 
 class EqualInformation(NamedTuple):
-    """A spiking network beside a network that says as much in one pass.
+    """A spiking network and a network with equal information in one pass.
 
     Attributes:
         bits: ⌈log2(T + 1)⌉: width of an activation that counts up to T spikes.
-        spiking_j: The spiking network, its arithmetic in whole numbers, joules a sample.
-        quantised_j: The other network, with the same layers, joules a sample.
+        spiking_j: Energy of the spiking network with integer arithmetic, in joules per sample.
+        quantised_j: Energy of the other network, with the same layers, in joules per sample.
     """
 
     bits: int
@@ -123,22 +123,22 @@ class EqualInformation(NamedTuple):
 
 
 def compute_j(count: Count, arithmetic: Arithmetic = FP32) -> float:
-    """E = E_MAC · MACs + E_AC · ACs over the effective operations, joules a sample."""
+    """E = E_MAC · MACs + E_AC · ACs over the effective operations, in joules per sample."""
     return sum(operation_j(one, arithmetic) for one in count.synaptic) / count.samples
 
 
 def operation_j(operation: Operation, arithmetic: Arithmetic = FP32) -> float:
-    """The energy of one operation over all its calls, in joules."""
+    """Energy of one operation over all its calls, in joules."""
     pj = arithmetic.mac_pj if operation.gate is None else arithmetic.ac_pj
     return operation.effective * pj * PICO
 
 
 def paper_j(count: Count, arithmetic: Arithmetic = FP32) -> float:
-    """E = E_MAC · FLOPs + E_AC · Σ firing rate · FLOPs: the formula of the papers, joules a sample.
+    """E = E_MAC · FLOPs + E_AC · Σ firing rate · FLOPs: the papers' formula, in joules per sample.
 
-    FLOPs are nominal, with the products with the padding and the additions of the bias; they are
-    those of all T steps, and so are those of a convolution that met each picture once. The rate
-    scales only the operations that read spikes.
+    FLOPs are nominal, including products with the padding and additions of the bias; they are
+    those of all T steps, also for a convolution that read each image once. The rate scales only
+    the operations that read spikes.
 
     References:
         Zhou et al., arXiv 2304.11954, section 4.
@@ -153,23 +153,23 @@ def paper_j(count: Count, arithmetic: Arithmetic = FP32) -> float:
 
 
 def neurons_j(count: Count, arithmetic: Arithmetic = FP32) -> float:
-    """What the membranes take: a MAC for each update and product, joules a sample."""
+    """Energy of the membranes: a MAC for each update and product, in joules per sample."""
     products = sum(one.effective for one in count.dynamics) / count.samples
     return (count.membrane_updates + products) * arithmetic.mac_pj * PICO
 
 
 def memory_j(count: Count, memory: Memory = Memory(), *, reuse: bool = True) -> float:
-    """What moving the data takes, joules a sample.
+    """Energy of moving the data, in joules per sample.
 
-    Each weight comes from DRAM once a sample; each activation goes to SRAM and comes back; each
-    membrane too, at every step. With `reuse` that is all, the least that layer after layer must
-    move. Without, each effective operation fetches its weight and updates its sum in SRAM, as
-    when spikes are served one by one.
+    Each weight is read from DRAM once per sample; each activation is written to and read from
+    SRAM, and so is each membrane at every step. With `reuse` that is all, the minimum for
+    layer-by-layer execution. Without it, each effective operation also fetches its weight and
+    updates its sum in SRAM, as when spikes are processed one by one.
 
     Args:
-        count: What ran.
-        memory: Energy of a byte.
-        reuse: Whether what was fetched serves all the operations that want it.
+        count: The counted operations.
+        memory: Energy per byte.
+        reuse: Whether fetched data serve all operations that need them.
     """
     value = memory.bits / 8
     weights = sum(
@@ -188,21 +188,22 @@ def memory_j(count: Count, memory: Memory = Memory(), *, reuse: bool = True) -> 
 
 
 def operand_bits(operand: Operand, real: int) -> int:
-    """Bits that a value of an operand takes; `real` where it is no whole number."""
+    """Bits per value of an operand; `real` if it is not an integer."""
     if operand.kind is Kind.REAL:
         return real
     return max(1, math.ceil(math.log2(operand.largest + 1)))
 
 
 def equal_information(count: Count, costs: Quantised = Quantised()) -> EqualInformation:
-    """The network beside one of the same layers whose activations say how often of T each fired.
+    """Compare the network with one whose activations count the spikes over T steps.
 
-    That network runs once. Of the products of a layer it takes no more than those of one step,
-    nor more than the spiking one has effective, because a count is 0 where no spike was.
+    That network has the same layers and runs once. A layer has at most the products of one step,
+    and at most the effective products of the spiking network, because a count is 0 where there was
+    no spike.
 
     Args:
-        count: What ran.
-        costs: Energy of whole-number arithmetic.
+        count: The counted operations.
+        costs: Energy of integer arithmetic.
 
     References:
         Yan et al., "Reconsidering the energy efficiency of spiking neural networks",
@@ -215,7 +216,7 @@ def equal_information(count: Count, costs: Quantised = Quantised()) -> EqualInfo
         if one.gate is not None:
             spiking += one.effective * costs.add_pj
             quantised += once * costs.mac_pj(bits)
-        else:  # what reads no spikes reads 8 bits in both
+        else:  # operations that read no spikes read 8 bits in both
             spiking += one.effective * costs.mac_pj(8)
             quantised += once * costs.mac_pj(8)
     scale = PICO / count.samples
@@ -223,5 +224,5 @@ def equal_information(count: Count, costs: Quantised = Quantised()) -> EqualInfo
 
 
 def times_run(operation: Operation, count: Count) -> int:
-    """How often an operation met each sample: T, or once where time was not there."""
+    """Number of times an operation read each sample: T, or 1 if it had no time axis."""
     return count.steps if operation.rows % (count.steps * count.samples) == 0 else 1

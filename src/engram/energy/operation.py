@@ -1,4 +1,4 @@
-"""What ran: operations that sum products, what their operands held, what neurons put out."""
+"""Executed operations: sums of products, statistics of their operands, outputs of neurons."""
 
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Kind(IntEnum):
-    """The values of an operand, from the cheapest to the dearest."""
+    """Kinds of values of an operand, by increasing cost."""
 
     BINARY = 0
     INTEGER = 1
@@ -25,16 +25,16 @@ def is_binary(x: Tensor) -> bool:
 
 @dataclass
 class Operand:
-    """What one side of an operation held, over all its calls.
+    """Statistics of one operand of an operation over all its calls.
 
     Attributes:
         weight: Whether it depends on no input of the network.
-        elements: Values in all.
-        nonzero: Those other than 0.
-        size: Values in one call, the largest.
-        calls: Calls in which it was binary, integer and real.
+        elements: Total number of values.
+        nonzero: Number of nonzero values.
+        size: Maximum number of values in one call.
+        calls: Numbers of calls in which it was binary, integer and real.
         largest: The largest magnitude.
-        level: The one value that it has besides 0, as far as it has only one.
+        level: Its only value besides 0, if it has only one.
     """
 
     weight: bool = True
@@ -47,24 +47,24 @@ class Operand:
 
     @property
     def kind(self) -> Kind:
-        """The dearest kind that it had in any call."""
+        """The most expensive kind in any call."""
         return max((kind for kind in Kind if self.calls[kind]), default=Kind.BINARY)
 
     @property
     def silent(self) -> bool:
-        """Whether it was 0 throughout, so that its kind says nothing."""
+        """Whether it was always 0, so that its kind is undetermined."""
         return self.nonzero == 0
 
     @property
     def rate(self) -> float:
-        """The share of its values other than 0."""
+        """The share of nonzero values."""
         return self.nonzero / self.elements if self.elements else 0.0
 
     def __str__(self) -> str:
         return "weight" if self.weight else str(self.kind)
 
     def observe(self, x: Tensor, weight: bool) -> None:
-        """Take in the values of a call.
+        """Add the values of a call.
 
         Raises:
             ValueError: They are not finite.
@@ -99,19 +99,19 @@ class Operation:
     """One sum of products of a network, over all its calls.
 
     Attributes:
-        path: The module that ran it, as `named_modules` names it.
+        path: Name of the module that ran it, as in `named_modules`.
         operator: "convolution", "matmul", "outer": a matrix product written out as an elementwise
             one, or "dynamics": a neuron's own matrix.
-        place: Which of its kind it is in one call of that module, from 1.
-        left: What it read: the input of a layer.
-        right: What it read it with: usually the weight.
+        place: Its number among operations of its kind in one call of the module, from 1.
+        left: The left operand: the input of a layer.
+        right: The right operand: usually the weight.
         within: Whether it ran inside a neuron, as part of its membrane's dynamics.
-        calls: How often it ran.
+        calls: Number of calls.
         nominal: As in `Products`, over all calls.
         dense: As in `Products`.
         effective: As in `Products`.
-        rows: Pictures, or rows of matrices, that it read, over all calls.
-        biases: Additions of a bias.
+        rows: Number of images or matrix rows read, over all calls.
+        biases: Number of additions of a bias.
     """
 
     path: str
@@ -129,40 +129,40 @@ class Operation:
 
     @property
     def name(self) -> str:
-        """The module and the operator, numbered where the module runs several."""
+        """The module and the operator, numbered if the module runs several."""
         number = f".{self.place}" if self.place > 1 else ""
         return f"{self.path or 'the network'}/{self.operator}{number}"
 
     @property
     def operands(self) -> tuple[Operand, Operand]:
-        """Both sides."""
+        """Both operands."""
         return self.left, self.right
 
     @property
     def kinds(self) -> str:
-        """What it multiplies, in words."""
+        """The kinds of the operands, in words."""
         return f"{self.left} × {self.right}"
 
     @property
     def prepared(self) -> bool:
-        """Whether it multiplies weights only, and need not run again for another input."""
+        """Whether it multiplies weights only, so that it need not run again for another input."""
         return self.left.weight and self.right.weight
 
     @property
     def gate(self) -> Operand | None:
-        """The binary operand, which turns the products into sums of what it lets through."""
+        """The binary operand, which turns products into sums of selected values."""
         binary = [one for one in self.operands if not one.weight and one.kind is Kind.BINARY]
         return binary[0] if binary else None
 
 
 @dataclass
 class Activation:
-    """What a layer of neurons put out, over all its calls.
+    """The outputs of a layer of neurons over all its calls.
 
     Attributes:
         path: The module.
-        elements: Values in all: a neuron and step each.
-        nonzero: Those other than 0.
+        elements: Number of values: one per neuron per step.
+        nonzero: Number of nonzero values.
     """
 
     path: str
@@ -171,5 +171,5 @@ class Activation:
 
     @property
     def rate(self) -> float:
-        """The share of values other than 0: spikes a neuron and step."""
+        """The share of nonzero values: spikes per neuron per step."""
         return self.nonzero / self.elements if self.elements else 0.0

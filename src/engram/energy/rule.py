@@ -1,4 +1,4 @@
-"""How each operator of torch that sums products is counted."""
+"""Counting rules of the torch operators that sum products."""
 
 from collections.abc import Callable, Sequence
 from itertools import product
@@ -18,15 +18,16 @@ from engram.neuron.kernel import psn
 
 
 class Part(NamedTuple):
-    """Products that an operator ran.
+    """The products of an operator call.
 
     Attributes:
         operator: As in `Operation`.
-        left: The left operand; a complex one by real and imaginary parts, as an axis behind.
+        left: The left operand; a complex one has an additional last axis of real and imaginary
+            parts.
         right: The right operand, likewise.
-        products: How many products.
-        factors: The operands as the operator read them.
-        biases: Additions of a bias.
+        products: Numbers of products.
+        factors: The operands as read by the operator.
+        biases: Number of additions of a bias.
         summed: Whether the operator sums the products; one that does not may be a scale or a gate.
     """
 
@@ -63,7 +64,7 @@ def _part(
 def over_parts(
     left: Tensor, right: Tensor, of_real: Callable[[Tensor, Tensor], Products]
 ) -> Products:
-    """Products of complex operands: one of two complex numbers is four of real ones."""
+    """Products of complex operands: a product of complex numbers is four real products."""
     if not (left.is_complex() or right.is_complex()):
         return of_real(left, right)
     sides = (as_real(x).unbind(-1) if x.is_complex() else (x,) for x in (left, right))
@@ -103,7 +104,7 @@ def _product(first: int) -> Rule:
 def _elementwise(first: int) -> Rule:
     """The rule of an elementwise product, or a division, of the arguments from `first` on.
 
-    One that is larger than its factors is a matrix product written out.
+    A product larger than its factors is a matrix product written elementwise.
     """
 
     def rule(args: Sequence[Any], _out: Tensor) -> Part | None:
@@ -126,7 +127,7 @@ def _elementwise(first: int) -> Rule:
 
 
 def _power(args: Sequence[Any], _out: Tensor) -> Part | None:
-    """A whole power multiplies a value with itself; any other is a function of one value."""
+    """An integer power multiplies a value by itself; any other is a function of one value."""
     base, exponent = args[:2]
     if isinstance(exponent, Tensor) or not isinstance(base, Tensor):
         return _elementwise(0)(args, _out) if isinstance(base, Tensor) else None
@@ -139,7 +140,7 @@ def _power(args: Sequence[Any], _out: Tensor) -> Part | None:
 
 
 def _outer(args: Sequence[Any], out: Tensor) -> Part | None:
-    """Of x + a bᵀ."""
+    """Products of x + a bᵀ."""
     return _elementwise(0)((args[1][:, None], args[2][None]), out)
 
 
@@ -170,4 +171,4 @@ RULES: dict[str, Rule] = {
     "aten::_prelu_kernel": _elementwise(0),
     psn.OPERATOR: _neurons,
 }
-"""The operators that sum products, and how to count each."""
+"""The operators that sum products, with the counting rule of each."""

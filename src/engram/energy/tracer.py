@@ -1,7 +1,7 @@
-"""What a network computes, seen at the dispatcher: every sum of products and what it read.
+"""Trace a network at torch's dispatcher: every sum of products and its operands.
 
-A layer's name says nothing here. Each operation of torch passes by; those that sum products are
-counted, and their operands are judged by their values, over every call.
+The names of layers are irrelevant. Every torch operation is observed; those that sum products are
+counted, and their operands are classified by their values over all calls.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,7 @@ from engram.energy.rule import DYNAMICS, OUTER, PRODUCT, RULES, Part, Rule
 from engram.neuron.kernel import lif
 
 FREE_ELSEWHERE = (lif.OPERATOR,)
-"""Operators that are none of torch's own and sum no products."""
+"""Operators that are not torch's own and sum no products."""
 HIDDEN = (
     "aten::mkldnn_rnn_layer",
     "aten::_cudnn_rnn",
@@ -32,23 +32,23 @@ HIDDEN = (
     "aten::_native_multi_head_attention",
     "aten::_transformer_encoder_layer_fwd",
 )
-"""Operators that sum products out of sight."""
+"""Operators that sum products unobserved."""
 FUSED = "aten::_scaled_dot_product_"
-"""How the names of the kernels begin that compute softmax attention in one piece."""
+"""Name prefixes of the fused softmax-attention kernels."""
 
 
 ADDS = ("aten::add", "aten::sub", "aten::rsub")
 SUMS = ("aten::sum", "aten::mean", "aten::nansum", "aten::cumsum")
 GATHERS = ("aten::cat", "aten::stack")
 LEAVING = ("numpy", "__array__", "tolist", "__dlpack__", "data_ptr")
-"""Methods that hand a tensor's values to what does not pass the dispatcher."""
-FORM_ONLY = ("makes values", "reads the form")
-"""How the reasons of operators begin that read no value of their arguments."""
+"""Methods that pass a tensor's values to code outside the dispatcher."""
+FORM_ONLY = ("creates values", "reads the shape")
+"""Prefixes of the reasons of operators that read no value of their arguments."""
 
 
 @final
 class _Leaving(TorchFunctionMode):
-    """Tells a tracer of tensors whose values leave torch."""
+    """Notifies a tracer of tensors whose values leave torch."""
 
     def __init__(self, tracer: "Tracer") -> None:
         super().__init__()
@@ -64,12 +64,12 @@ class _Leaving(TorchFunctionMode):
 
 @final
 class Tracer(TorchDispatchMode):
-    """Sees every operator of torch while it is active, and counts those that sum products.
+    """Observes every torch operator while active, and counts those that sum products.
 
     Args:
         model: The network.
-        neurons: Classes of modules that are neurons: what runs inside belongs to their dynamics,
-            and what they put out is counted as activations.
+        neurons: Classes of modules that are neurons: operations inside them belong to their
+            dynamics, and their outputs are counted as activations.
     """
 
     def __init__(self, model: nn.Module, neurons: tuple[type[nn.Module], ...] = ()) -> None:
@@ -88,7 +88,7 @@ class Tracer(TorchDispatchMode):
         self._padded: dict[StorageWeakRef, tuple[Tensor, torch.Size, Sequence[int]]] = {}
 
     def feed(self, inputs: Any) -> Any:
-        """Take note that these tensors are inputs: what depends on none of them is a weight."""
+        """Mark these tensors as inputs; tensors that depend on none of them are weights."""
         fed = tree_leaves(inputs)
         self._earlier |= self._derived
         self._derive(fed)
@@ -101,13 +101,13 @@ class Tracer(TorchDispatchMode):
         return _has_storage(x) and _storage(x) in self._derived
 
     def leaves(self, method: str, args: Sequence[Any]) -> None:
-        """Take note that a method hands the values of its tensor to what is not seen."""
+        """Record that a method passes the values of its tensor to unobserved code."""
         if not self._running and args and self.depends(args[0]):
             self.unseen.add(f"Tensor.{method}")
 
     @contextmanager
     def tracing(self) -> Iterator[None]:
-        """Inside, calls of the network are traced."""
+        """Context in which calls of the network are traced."""
         fast_path = torch.backends.mha.get_fastpath_enabled()
         torch.backends.mha.set_fastpath_enabled(False)
         try:
@@ -133,13 +133,13 @@ class Tracer(TorchDispatchMode):
         self._refuse(name, read)
         rule = RULES.get(name)
         if rule is None and name not in FREE and name.startswith("aten::"):
-            with self:  # what is made of other operators arrives whole in inference mode
+            with self:  # composite operators arrive undecomposed in inference mode
                 parts = func.decompose(*args, **kwargs)
             if parts is not NotImplemented:
                 return parts
         before = args
         if rule is not None and func._schema.is_mutable and isinstance(args[0], Tensor):
-            before = (args[0].clone(), *args[1:])  # what an operator in place writes over
+            before = (args[0].clone(), *args[1:])  # values overwritten by an in-place operator
             if self.depends(args[0]):
                 self._derive(before[:1])
         out = self._run(func, args, kwargs)
@@ -147,7 +147,7 @@ class Tracer(TorchDispatchMode):
         if rule is not None:
             self._judge(rule, name, before, out)
         elif name.startswith(FUSED):
-            with self:  # again by its parts, for the count alone
+            with self:  # repeated by its parts, only to count them
                 _attention(**_named(func, args, kwargs))
         elif not is_free(name, args, kwargs):
             self._meet(name, any(derived))
@@ -161,17 +161,17 @@ class Tracer(TorchDispatchMode):
         return out
 
     def _refuse(self, name: str, read: Sequence[Tensor]) -> None:
-        """Raises ValueError where an operator, or what it reads, cannot be judged."""
+        """Raise ValueError if an operator or its operands cannot be classified."""
         if name in HIDDEN:
             raise ValueError(
-                f"{self._place}: {name} multiplies out of sight: build that layer from matrix "
+                f"{self._place}: {name} multiplies unobserved; build that layer from matrix "
                 "products, such as cells in a loop, or leave it out of the count"
             )
         for x in read:
             if x.layout is not torch.strided or x.is_quantized or x.is_nested:
                 raise ValueError(
                     f"{self._place}: {name} reads a sparse, nested, quantised or packed tensor, "
-                    "which cannot be judged in place: count the network with dense weights "
+                    "which cannot be classified; count the network with dense weights "
                     "(to_dense), where zeros are free"
                 )
 
@@ -183,15 +183,15 @@ class Tracer(TorchDispatchMode):
             self._running = was_running
 
     def _meet(self, name: str, derived: bool) -> None:
-        """Name an operator that is neither counted nor known to be free.
+        """Record an operator that is neither counted nor known to be free.
 
-        One of torch's own that reads weights alone prepares them.
+        A torch operator that only reads weights prepares them.
         """
         if name not in FREE_ELSEWHERE and (derived or not name.startswith("aten::")):
             self.unseen.add(name)
 
     def _judge(self, rule: Rule, name: str, args: Sequence[Any], out: Any) -> None:
-        """Count what a rule finds, or keep an elementwise product until it is summed."""
+        """Count the products of a rule, or defer an elementwise product until it is summed."""
         if name == "aten::convolution":
             args = self._without_padding(args)
         part = rule(args, out)
@@ -204,14 +204,14 @@ class Tracer(TorchDispatchMode):
         elif part.summed:
             self._count(part)
         elif all(map(self.depends, part.factors)):
-            # a binary factor lets the other through or not: a gate
+            # a binary factor passes or blocks the other: a gate
             if not (is_binary(part.left) or is_binary(part.right)):
                 self._count(part)
         elif any(map(self.depends, part.factors)):
             _keep(self._pending, out, [part])
 
     def _follow(self, name: str, args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> None:
-        """Count products with a weight once they are summed: a matrix product written out."""
+        """Count products with a weight when summed: a matrix product written elementwise."""
         if name == "aten::constant_pad_nd" and not any(args[2:]):
             _keep(self._padded, out, (args[0], out.shape, args[1]))
         if not self._pending or name not in (*ADDS, *SUMS, *GATHERS):
@@ -243,7 +243,7 @@ class Tracer(TorchDispatchMode):
         return any(sizes[d] > 1 for d in ([dims] if isinstance(dims, int) else dims))
 
     def _without_padding(self, args: Sequence[Any]) -> Sequence[Any]:
-        """The arguments of a convolution, zeros that were padded before as its own padding."""
+        """The arguments of a convolution, with preceding zero padding as its own padding."""
         x, weight, bias, stride, padding, *rest = args
         inner, shape, pad = self._padded.get(_storage(x), (x, None, ()))
         space = weight.ndim - 2
@@ -256,7 +256,7 @@ class Tracer(TorchDispatchMode):
         return (inner, weight, bias, stride, widened, *rest)
 
     def _notice_carried(self, name: str, read: Sequence[Tensor]) -> None:
-        """Take note of a module that reads what an earlier batch left behind."""
+        """Record a module that reads state left by an earlier batch."""
         if self._earlier and not FREE.get(name, "").startswith(FORM_ONLY):
             if name in ("aten::zero", "aten::fill", "aten::set"):
                 return
@@ -279,7 +279,7 @@ class Tracer(TorchDispatchMode):
                 operand.observe(x, weight=not self.depends(factor))
         except ValueError as error:
             raise ValueError(
-                f"{operation.name} cannot be judged: {error}; look for a division by zero or a "
+                f"{operation.name} cannot be classified: {error}; look for a division by zero or a "
                 "diverged weight before it"
             ) from None
         operation.within |= within
@@ -311,7 +311,7 @@ class Tracer(TorchDispatchMode):
         return hook
 
     def _derive(self, values: Sequence[Any]) -> None:
-        # by storage: what is written into a slice of a buffer is then read from the whole of it
+        # by storage, because what is written to a slice of a buffer is read from the whole buffer
         for x in values:
             if _has_storage(x):
                 self._derived.add(_storage(x))
@@ -323,7 +323,7 @@ def _name_of(func: Any) -> str:
 
 
 def _has_storage(x: Any) -> bool:
-    """Whether it is a tensor whose memory can be followed: what reads another kind is refused."""
+    """Whether it is a tensor whose memory can be tracked; other kinds are refused."""
     return isinstance(x, Tensor) and x.layout is torch.strided and not x.is_nested
 
 
@@ -332,7 +332,7 @@ def _storage(x: Tensor) -> StorageWeakRef:
 
 
 def _keep(table: dict[StorageWeakRef, Any], out: Tensor, value: Any) -> None:
-    """Note what led to a tensor; what led to tensors that are gone is forgotten."""
+    """Record the origin of a tensor; origins of deleted tensors are removed."""
     for ref in [ref for ref in table if ref.expired()]:
         del table[ref]
     table[_storage(out)] = value
@@ -340,7 +340,7 @@ def _keep(table: dict[StorageWeakRef, Any], out: Tensor, value: Any) -> None:
 
 @dataclass
 class _Open:
-    """A call of a module that has not returned: how many operations of each kind it ran."""
+    """A call of a module in progress: its number of operations of each kind."""
 
     path: str
     within: bool
@@ -357,7 +357,7 @@ def _attention(
     scale: float | None = None,
     **_: Any,
 ) -> Tensor:
-    """Softmax attention by its two products, softmax(Q Kᵀ · scale + mask) V, without dropout."""
+    """Softmax attention as two products, softmax(Q Kᵀ · scale + mask) V, without dropout."""
     logits = query @ key.mT * (query.shape[-1] ** -0.5 if scale is None else scale)
     if is_causal:
         logits = logits.masked_fill(torch.ones_like(logits).tril() == 0, float("-inf"))
@@ -367,13 +367,13 @@ def _attention(
 
 
 def _named(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of an operator by name; `attn_mask` also where it is called a bias."""
+    """The arguments of an operator by name; an attention bias is named `attn_mask`."""
     names = [argument.name.replace("attn_bias", "attn_mask") for argument in func._schema.arguments]
     return dict(zip(names, args, strict=False)) | kwargs
 
 
 def _written(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any]:
-    """The arguments that an operator writes into."""
+    """The arguments that an operator writes to."""
     written = []
     for i, argument in enumerate(func._schema.arguments):
         if argument.alias_info is not None and argument.alias_info.is_write:

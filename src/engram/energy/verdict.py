@@ -1,4 +1,4 @@
-"""Is a model spike-driven? Judged by what every operation read, never by what it is called."""
+"""Whether a model is spike-driven, judged by the inputs of its operations, not by their names."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -29,19 +29,19 @@ from engram.layout import (
 from engram.neuron import Neuron
 
 CUSTOMARY = ("stem*/convolution", "head/matmul", "*.attention/matmul.2")
-"""What papers except: the first convolution, the head, the second product of the attention."""
+"""Usual exceptions in papers: first convolution, head, second product of the attention."""
 
 
 @final
 @dataclass(frozen=True)
 class Finding:
-    """An operation that reads something else than spikes.
+    """An operation that reads non-spike values.
 
     Attributes:
-        operation: Its name: the module and the operator, numbered where a module runs several.
-        kinds: What it multiplies.
+        operation: Its name: the module and the operator, numbered if a module runs several.
+        kinds: The kinds of its operands.
         share: Its share of the compute energy.
-        why: What of its operands is no spike.
+        why: Which operands are not spikes.
         allowed_by: The entry of the allow-list that excepts it; empty for an offence.
     """
 
@@ -61,24 +61,24 @@ class Finding:
 @final
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a model is spike-driven, with everything that speaks against it.
+    """Whether a model is spike-driven, with all violations.
 
-    True in a condition if it is: nothing but what the allow-list excepts reads values other than
-    0 and 1, equal calls give equal outputs, and no sample's output depends on the others.
+    True in a condition if it is: only operations on the allow-list read values other than 0 and 1,
+    repeated calls give equal outputs, and no sample's output depends on the others.
 
     Attributes:
-        offences: Operations that read something else than spikes.
-        allowed: Those that do, too, and that the allow-list excepts.
+        offences: Operations that read non-spike values.
+        allowed: Such operations that are excepted by the allow-list.
         unused: Entries of the allow-list that excepted nothing.
-        silent: Operations that read no spike at all, of which the verdict says nothing.
-        alone: Samples of the first batch that were run alone; 0 where none could be, and then no
-            leak would show.
-        leaks: The largest difference between a sample's output in its batch and alone, as a share
-            of the largest output, by place in the batch, where there is one.
+        silent: Operations that received no spikes at all and are not judged.
+        alone: Samples of the first batch that were run alone; 0 if none could be, in which case
+            leaks are not detected.
+        leaks: The largest difference between a sample's output in its batch and alone, relative to
+            the largest output, by place in the batch, for samples that differ.
         repeatable: Whether the same batch gave the same output twice.
-        unseen: What may multiply out of sight, as in `Count`.
-        count: What ran.
-        untested: Why no sample was run alone; empty where some were.
+        unseen: Possible unobserved multiplications, as in `Count`.
+        count: The counted operations.
+        untested: Why no sample was run alone; empty if some were.
     """
 
     offences: tuple[Finding, ...]
@@ -126,29 +126,30 @@ def verify(
     """Judge whether every synaptic operation reads spikes, over every batch.
 
     An operand is a spike if all its values, in all the batches, are exactly 0 or 1, or if it is a
-    weight: what depends on no input. {0, 0.5} is no spike, although a constant factor could move
-    into the weights: here it did not, and a multiplier ran. Batch norm after a convolution is no
+    weight: what depends on no input. {0, 0.5} is not a spike: the constant factor could be moved
+    into the weights, but the network as run multiplies. Batch norm after a convolution is not an
     operation between neurons, since it folds into the weights, and an elementwise product of
-    spikes is a gate. What runs inside a neuron is its membrane's and not judged; the count has it.
+    spikes is a gate. Operations inside a neuron belong to its membrane and are counted but not
+    judged.
 
     Args:
         model: The model; it is run in evaluation mode.
-        batches: What it takes, call by call.
+        batches: The inputs of the model, one per call.
         allow: Names of operations or modules that may read other values, with wildcards, such as
             `CUSTOMARY`; the verdict lists what they excepted.
         neurons: Classes of modules that are neurons.
-        arithmetic: What the shares of the cost are taken by.
+        arithmetic: Energy costs for the shares.
         batch_axis: Axis of the samples in the batches; when None, as `layout` states, or 1 for
-            frames of five axes, else 0. Where they lie in the outputs is seen from running one
-            alone; outputs may be nested in dictionaries, sequences and dataclasses.
-        samples_alone: Samples of the first batch that are run alone, to see whether others leak
+            frames of five axes, else 0. Their axis in the outputs is determined by running one
+            sample alone; outputs may be nested in dictionaries, sequences and dataclasses.
+        samples_alone: Samples of the first batch that are run alone, to detect whether others leak
             into their output. What differs is confirmed in a batch of its copies, because rounding
-            depends on the size of a batch and may turn a spike.
-        layout: What the axes of a batch are, as in `count`.
+            depends on the batch size and may flip a spike.
+        layout: Meaning of the axes of a batch, as in `count`.
 
     Raises:
         ValueError: There is no batch, a batch, an operand or the output holds NaN or infinity,
-            samples lie along another axis, or an operation multiplies out of sight.
+            samples are along another axis, or an operation multiplies unobserved.
     """
     kept = list(batches)
     stated = stated_axis(layout, batch_axis)
@@ -180,7 +181,7 @@ def verify(
 
 
 def why_not(operation: Operation) -> str:
-    """What of an operation's operands is no spike, in words; empty where all are."""
+    """The operands of an operation that are not spikes, in words; empty if all are spikes."""
     said = []
     for side, operand in zip(("left", "right"), operation.operands, strict=True):
         if operand.weight or operand.kind is Kind.BINARY:
@@ -204,7 +205,7 @@ def _finding(operation: Operation, share: float, allow: Sequence[str]) -> Findin
 
 
 class _Test(NamedTuple):
-    """What running samples alone showed, as in `Verdict`."""
+    """The results of running samples alone, as in `Verdict`."""
 
     alone: int
     leaks: dict[int, float]
@@ -215,7 +216,7 @@ class _Test(NamedTuple):
 def _alone(
     model: nn.Module, batch: Any, stated: tuple[int | None, bool], samples: int, spiking: bool
 ) -> _Test:
-    """The samples whose output differs alone, and whether equal calls give equal outputs."""
+    """The samples whose output differs alone, and whether repeated calls give equal outputs."""
     axis = stated[0] if stated[1] else customary_axis(batch)
     with evaluating(model) as device:
         x = moved(batch, device)

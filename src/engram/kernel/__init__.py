@@ -1,1 +1,1 @@
-"""The kernel floor: how kernels are compiled and launched, and the numbers they draw."""
+"""Kernels: how they are compiled and launched, and their random numbers."""

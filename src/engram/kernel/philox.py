@@ -1,8 +1,8 @@
-"""Philox 4×32-10: random numbers by their position, the same for any order and any split.
+"""Philox 4×32-10: counter-based random numbers, independent of order and partition.
 
-A draw has an address: a seed, a stream, and its position in the stream. Whoever computes it gets
-the same bits, so a batch that is split, a loop that is spread over threads or processes, and a run
-that resumes draw what the whole would have drawn.
+A draw has an address: a seed, a stream, and its position in the stream. Its bits depend on the
+address only, so a split batch, a loop over threads or processes, and a resumed run draw the same
+numbers as the whole would.
 """
 
 import numpy as np
@@ -40,14 +40,14 @@ def philox(counter: np.ndarray, key: np.ndarray) -> np.ndarray:
 
 
 def words(seed: int, stream: int, start: int, count: int) -> np.ndarray:
-    """Words of a stream, from one position to another.
+    """Words of a stream in a range of positions.
 
     Word i is element i mod 4 of the block that the counter (i div 4, stream), each of 64 bits,
     gives under the key `seed`.
 
     Args:
         seed: Seed, 0 to 2^64 − 1.
-        stream: Which stream, 0 to 2^64 − 1: streams of a seed are independent.
+        stream: Number of the stream, 0 to 2^64 − 1; the streams of a seed are independent.
         start: Position of the first word, from 0.
         count: Number of words.
 
@@ -66,7 +66,7 @@ def words(seed: int, stream: int, start: int, count: int) -> np.ndarray:
 
 
 def uniform(seed: int, stream: int, start: int, count: int) -> np.ndarray:
-    """Uniform numbers in [0, 1), one for each word of a stream: its upper 24 bits / 2^24.
+    """Uniform numbers in [0, 1), one per word of a stream: its upper 24 bits / 2^24.
 
     Args:
         seed: As in `words`.
@@ -83,12 +83,12 @@ def uniform(seed: int, stream: int, start: int, count: int) -> np.ndarray:
 
 
 def halves(number: int) -> tuple[int, int]:
-    """The lower and the upper 32 bits of a number of 64 bits."""
+    """The lower and upper 32 bits of a 64-bit number."""
     return number & 0xFFFFFFFF, number >> 32
 
 
 def check(seed: int, stream: int, start: int, count: int) -> None:
-    """Raise ValueError unless the address of some draws exists."""
+    """Raise ValueError unless the address of the draws is valid."""
     for name, number in (("seed", seed), ("stream", stream), ("start", start), ("count", count)):
         if not 0 <= number < 1 << 64:
-            raise ValueError(f"{name}={number}: give a whole number from 0 to 2^64 - 1")
+            raise ValueError(f"{name}={number}: give an integer from 0 to 2^64 - 1")

@@ -1,6 +1,6 @@
-"""Philox 4×32-10 for kernels that Numba compiles: the same words as `philox`, without arrays."""
+"""Philox 4×32-10 for Numba kernels: the same words as `philox`, without arrays."""
 
-# Numba compiles these; to a type checker its numbers are Python's
+# compiled by Numba; to a type checker its numbers are Python's
 # pyright: reportReturnType=false
 
 import numpy as np
@@ -31,7 +31,7 @@ def block(
 
 @njit(inline="always")
 def word(seed: np.uint64, stream: np.uint64, position: np.uint64) -> np.uint32:
-    """The word at a position of a stream; whoever needs its neighbours too takes the `block`."""
+    """The word at a position of a stream; use `block` if its neighbours are also needed."""
     words = block(seed, stream, position >> np.uint64(2))
     return words[np.int64(position & np.uint64(3))]
 
@@ -47,7 +47,7 @@ def words(seed: int, stream: int, start: int, count: int) -> np.ndarray:
 
     Args:
         seed: Seed, 0 to 2^64 − 1.
-        stream: Which stream, 0 to 2^64 − 1.
+        stream: Number of the stream, 0 to 2^64 − 1.
         start: Position of the first word, from 0.
         count: Number of words.
 

@@ -1,6 +1,6 @@
-"""Philox 4×32-10 for kernels that Triton compiles: the same words as `philox`."""
+"""Philox 4×32-10 for Triton kernels: the same words as `philox`."""
 
-# Triton compiles these; their scalars are not what a type checker takes them for
+# compiled by Triton; a type checker misjudges their scalars
 # pyright: reportMissingImports=false
 
 import triton

@@ -1,4 +1,4 @@
-"""Which implementation runs: compiled kernels where they can, the reference in plain torch else."""
+"""Choose the implementation: compiled kernels if possible, else the reference in plain torch."""
 
 import warnings
 from collections.abc import Iterator
@@ -22,21 +22,21 @@ _translated = False
 if not _installed["numba"]:
     warnings.warn(
         "Numba is not installed: spiking neurons run on the CPU in plain torch, several times "
-        "slower; `pip install numba` brings the kernels",
+        "slower; `pip install numba` enables the kernels",
         stacklevel=2,
     )
 
 
 def backend(device: str | torch.device = "cpu") -> Backend:
-    """Which implementation neurons run on a device.
+    """Return the implementation used by neurons on a device.
 
     Args:
         device: A device, or its type.
 
     Returns:
-        "numba" or "triton" for compiled kernels, "reference" for plain torch: where the compiler
-        is not installed, on other devices, and inside `reference()`. A neuron whose
-        surrogate is the user's own also runs on the reference.
+        "numba" or "triton" for compiled kernels, "reference" for plain torch: if the compiler is
+        not installed, on other devices, and inside `reference()`. A neuron with a user-defined
+        surrogate also runs on the reference.
     """
     kernels = _KERNELS.get(
         (device if isinstance(device, torch.device) else torch.device(device)).type
@@ -46,7 +46,7 @@ def backend(device: str | torch.device = "cpu") -> Backend:
 
 @contextmanager
 def reference() -> Iterator[None]:
-    """Inside, neurons run on the reference in plain torch, whatever is installed."""
+    """Context in which neurons run on the reference in plain torch."""
     global _forced  # noqa: PLW0603
     before, _forced = _forced, True
     try:
@@ -57,7 +57,7 @@ def reference() -> Iterator[None]:
 
 @contextmanager
 def kernels_translated() -> Iterator[None]:
-    """Inside, an export to ONNX sees the kernels' operators, which its caller translates."""
+    """Context in which an ONNX export sees the kernels' operators, which its caller translates."""
     global _translated  # noqa: PLW0603
     before, _translated = _translated, True
     try:
@@ -67,7 +67,7 @@ def kernels_translated() -> Iterator[None]:
 
 
 def writes_onnx() -> bool:
-    """Whether this call is exported to ONNX, which knows neither kernels nor complex numbers."""
+    """Whether this call is exported to ONNX, which supports neither kernels nor complex numbers."""
     return torch.onnx.is_in_onnx_export()
 
 

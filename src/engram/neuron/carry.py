@@ -1,7 +1,7 @@
-"""What a network carries from call to call inside `stream`, kept outside of its modules.
+"""The states of a network between calls inside `stream`, stored outside its modules.
 
 The states belong to the stream, one for each place at which a layer is used. Copies of a network,
-other threads, and calls outside the `with` block therefore never meet them.
+other threads, and calls outside the `with` block therefore never access them.
 """
 
 import sys
@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from engram.neuron.surroundings import check_situation, situation, suspendable_frame, usual
 
 Path = tuple[int, ...]
-"""The modules of a network whose calls led to a layer, outermost first, and the layer, by id."""
+"""Ids of the modules whose calls led to a layer, outermost first, and of the layer."""
 Use = tuple[Path, int]
-"""A place at which a layer is used, and how often it was used there before in the same call."""
+"""A place where a layer is used, and its number of earlier uses there in the same call."""
 
 
 class _Thread(threading.local):
-    """What this thread is doing: the streams it has open, and the depth of `OverTime` calls."""
+    """State of a thread: its open streams, and the depth of `OverTime` calls."""
 
     def __init__(self) -> None:
         self.streams: tuple[Stream, ...] = ()
@@ -34,14 +34,14 @@ here = _Thread()
 
 @final
 class Stream:
-    """The states that the layers of one network carry, and the call in progress.
+    """The states of the layers of one network, and the call in progress.
 
     A layer that is used at several places of the network, or several times at one place, has a
     state for each use. A call that raises leaves all states as they were.
 
     Args:
         net: A network, or a layer.
-        kind: The class of the layers that carry state.
+        kind: The class of the layers with state.
         single_step: Whether calls pass one step instead of a chunk.
     """
 
@@ -64,22 +64,22 @@ class Stream:
         self.strangers: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 
     def open(self) -> None:
-        """Makes this the innermost stream of the thread."""
+        """Make this the innermost stream of the thread."""
         self.admit()
         here.streams = (*here.streams, self)
 
     def close(self) -> None:
-        """Ends the stream, in whatever order streams end."""
+        """End the stream; streams may end in any order."""
         here.streams = tuple(stream for stream in here.streams if stream is not self)
         for container in self.containers.values():
             _unwatch(container)
-        # where another thread closes it, the one that opened it still lists it
+        # if another thread closes it, the thread that opened it still lists it
         self.owner = self._handled = None
         for held in (self.layers, self.containers, self.states, self._pending):
             held.clear()
 
     def admit(self) -> None:
-        """Takes in the layers of the network, those added since it was opened included."""
+        """Register the layers of the network, including those added since the stream was opened."""
         parents: dict[int, list[nn.Module]] = {}
         new: list[nn.Module] = []
         for name, module in self.net.named_modules():
@@ -104,11 +104,11 @@ class Stream:
 
     @property
     def suspended(self) -> bool:
-        """Whether the `with` block stands in a generator or coroutine that is not running."""
+        """Whether the `with` block is in a generator or coroutine that is not running."""
         return self.owner is not None and self.owner.f_back is None
 
     def enter(self, module: nn.Module) -> None:
-        """Notes that a part of the network is called."""
+        """Record that a part of the network is called."""
         if not self._path:
             self._begin()
             if torch.compiler.is_compiling():
@@ -118,7 +118,7 @@ class Stream:
         self._path = (*self._path, id(module))
 
     def leave(self, module: nn.Module, *, returned: bool) -> None:
-        """Notes that the call ended, and keeps the new states if the whole call went well."""
+        """Record the end of the call, and keep the new states if the whole call succeeded."""
         if self._path and self._path[-1] == id(module):
             self._path = self._path[:-1]
             if not self._path and returned:
@@ -131,7 +131,7 @@ class Stream:
         return sys.exc_info()[1] is not self._handled
 
     def use(self, layer: nn.Module) -> Use:
-        """Which use of a layer its call is."""
+        """Return which use of a layer its current call is."""
         if not self._path:
             self._begin()
         path = (*self._path, id(layer))
@@ -145,11 +145,11 @@ class Stream:
         return place, before
 
     def state(self, use: Use) -> Any:
-        """The state to start from at this use; None is rest."""
+        """Return the initial state of this use; None is the rest state."""
         return self.states.get(use)
 
     def keep(self, use: Use, state: Any) -> None:
-        """Notes the state after this use of a layer; it counts once the whole call went well."""
+        """Record the state after this use of a layer; valid if the whole call succeeds."""
         if not torch.compiler.is_compiling() and not (usual() and self._usual):
             check_situation(self._situation)
         self._pending[use] = state
@@ -157,12 +157,12 @@ class Stream:
             self._commit()
 
     def states_of(self, layer: nn.Module) -> dict[Use, Any]:
-        """The states of a layer at all its uses, as the call in progress has left them."""
+        """Return the states of a layer at all its uses, as left by the call in progress."""
         both = self.states | self._pending
         return {use: state for use, state in both.items() if use[0][-1] == id(layer)}
 
     def put(self, layer: nn.Module, state: Any) -> None:
-        """Replaces the state of a layer that has one use."""
+        """Replace the state of a layer that has one use."""
         uses = list(self.states_of(layer)) or [((id(layer),), 0)]
         place = uses[0][0]
         self._places.setdefault(place, place)
@@ -170,14 +170,14 @@ class Stream:
         self._pending.pop(uses[0], None)
 
     def detach(self, layers: set[int]) -> None:
-        """Cuts the graph behind the states of these layers, by id."""
+        """Detach the states of these layers, by id, from the graph."""
         for states in (self.states, self._pending):
             for use, state in states.items():
                 if use[0][-1] in layers:
                     states[use] = detached(state)
 
     def name_of(self, layer: nn.Module) -> str:
-        """How an error names a layer."""
+        """Name of a layer in errors."""
         names = [name for name, module in self.net.named_modules() if module is layer]
         return f"{type(layer).__name__} at {names[0] if names and names[0] else 'the top'!r}"
 
@@ -193,7 +193,7 @@ class Stream:
         self._pending = {}
 
     def _place(self, path: Path, layer: nn.Module) -> Path:
-        """The place a path leads to: one that was reached from further out or in is the same."""
+        """The place of a path; paths that start further out or in lead to the same place."""
         same = {
             place
             for known, place in self._places.items()
@@ -223,12 +223,12 @@ def stream_of(layer: nn.Module, *, stateful: bool = True) -> Stream | None:
 
     Args:
         layer: A layer that may carry state.
-        stateful: Whether it has a state to carry; one that has none needs only to be called from
-            the network.
+        stateful: Whether it has a state; a layer without state only needs to be called from the
+            network.
 
     Raises:
-        ValueError: The stream stands in a generator or coroutine that is suspended, or it is not
-            known whether the layer should carry its state.
+        ValueError: The stream is in a suspended generator or coroutine, or it is unknown whether
+            the layer should keep its state.
     """
     streams = here.streams
     if len(streams) == 1 and id(layer) in streams[0].layers and streams[0].owner is None:
@@ -259,7 +259,7 @@ def stream_of(layer: nn.Module, *, stateful: bool = True) -> Stream | None:
 
 
 def _joins(layer: nn.Module, stream: Stream, stateful: bool) -> bool:
-    """Whether a layer that the stream does not know yet belongs to it."""
+    """Whether a layer that is new to the stream belongs to it."""
     if not stateful or torch.compiler.is_compiling():
         return stream.calling
     if not stream.calling and layer in stream.strangers:
@@ -278,7 +278,7 @@ def _joins(layer: nn.Module, stream: Stream, stateful: bool) -> bool:
 
 
 def _check_compiled(layer: nn.Module, stream: Stream) -> None:
-    """Raises ValueError where a graph of this call could not be right for the next."""
+    """Raise ValueError if a graph of this call would be wrong for the next call."""
     _check_not_exported(layer)
     if stream.owner is not None:
         raise ValueError(
@@ -296,7 +296,7 @@ def _check_not_exported(module: nn.Module) -> None:
 
 
 def _check_nesting(layer: nn.Module, stream: Stream) -> None:
-    """Raises ValueError where the call began in a stream that passes sequences otherwise."""
+    """Raise ValueError if the call began in a stream with another setting of single_step."""
     for outer in here.streams:
         if outer is stream:
             return
@@ -305,13 +305,13 @@ def _check_nesting(layer: nn.Module, stream: Stream) -> None:
             raise ValueError(
                 f"{stream.name_of(layer)} is called by a network that is streamed with "
                 f"single_step={outer.single_step}, inside its own "
-                f"stream(single_step={stream.single_step}): open both alike, or call the layer "
-                "by itself"
+                f"stream(single_step={stream.single_step}): open both with the same setting, or "
+                f"call the layer directly"
             )
 
 
 def check_causal(layer: Any, name: str = "") -> None:
-    """Raises ValueError unless the layer can be streamed."""
+    """Raise ValueError unless the layer can be streamed."""
     if not layer.causal:
         raise ValueError(
             f"{type(layer).__name__} at {name or 'the top'!r} reads later inputs and cannot "
@@ -320,12 +320,12 @@ def check_causal(layer: Any, name: str = "") -> None:
 
 
 def detached(state: Any) -> Any:
-    """The state without the graph that led to it."""
+    """Return the state without its autograd graph."""
     return _mapped(state, lambda v: v.detach())
 
 
 def usable(state: Any) -> Any:
-    """The state as training can use it, also where it was made in inference mode."""
+    """Return the state in a form usable in training, even if made in inference mode."""
     if not state[0].is_inference() or torch.is_inference_mode_enabled():
         return state
     return _mapped(state, lambda v: v.clone() if v.is_inference() else v)
@@ -339,15 +339,15 @@ def _mapped(state: Any, change: Any) -> Any:
 
 
 _watched: "weakref.WeakKeyDictionary[nn.Module, int]" = weakref.WeakKeyDictionary()
-"""How many streams, of any thread, follow the calls of a module."""
+"""Number of streams of any thread that follow the calls of a module."""
 _lock = threading.Lock()
 _KEY: Any = "engram.stream"
-"""Names our hooks in a module. A handle of torch's has another number each time, for which a
-compiled network would be compiled again at each stream."""
+"""Key of our hooks in a module. Handles of torch have a new number each time, which would
+recompile a compiled network for each stream."""
 
 
 def _watch(container: nn.Module) -> None:
-    """Has the calls of a module reported to the streams that contain it."""
+    """Report the calls of a module to the streams that contain it."""
     with _lock:
         _watched[container] = _watched.get(container, 0) + 1
         container._forward_pre_hooks[_KEY] = _enter

@@ -1,4 +1,4 @@
-"""Parameters of a channel each, for sequences `(time, batch, channels, *features)`."""
+"""Parameters per channel, for sequences `(time, batch, channels, *features)`."""
 
 import math
 
@@ -12,15 +12,15 @@ def per_channel(parameter: Tensor, x: Tensor) -> Tensor:
     """A parameter `(*own, channels)` shaped to broadcast over one step of x, in its state dtype.
 
     Args:
-        parameter: The values of each channel; with one channel all neurons of x share them,
-            whatever the shape of x.
+        parameter: The values per channel; with one channel all neurons of x share them, for any
+            shape of x.
         x: Input sequence, `(time, batch, channels, *features)`.
 
     Returns:
         The parameter, `(*own, 1, channels, 1, …)`.
 
     Raises:
-        ValueError: The third axis of x does not count the channels of the parameter.
+        ValueError: The third axis of x differs from the channels of the parameter.
     """
     *own, channels = parameter.shape
     parameter = parameter.to(state_dtype(x))
@@ -56,21 +56,21 @@ def per_neuron(parameter: Tensor, x: Tensor) -> Tensor:
 
 
 def check_channels(name: str, channels: int) -> None:
-    """Raises ValueError unless there is at least one channel."""
+    """Raise ValueError unless there is at least one channel."""
     if channels < 1:
         raise ValueError(f"{name}(channels={channels}): a layer has at least 1 channel")
 
 
 def log_uniform(name: str, channels: int, step_range: tuple[float, float]) -> nn.Parameter:
-    """Log Δ, one a channel, uniform between the logarithms of the range.
+    """Draw log Δ, one per channel, uniformly between the logarithms of the range.
 
     Raises:
-        ValueError: The range is not positive and rising.
+        ValueError: The range is not positive and increasing.
     """
     low, high = step_range
     if not 0 < low <= high < math.inf:
         raise ValueError(
-            f"{name}(step_range={step_range}): give the least and the greatest step, both "
-            "positive, such as (0.001, 0.1)"
+            f"{name}(step_range={step_range}): give the smallest and the largest step, both "
+            f"positive, such as (0.001, 0.1)"
         )
     return nn.Parameter(torch.empty(channels).uniform_(math.log(low), math.log(high)))

@@ -1,4 +1,4 @@
-"""What neurons refuse before they compute: shapes that do not fit, numbers without a meaning.
+"""Checks of neurons before computation: mismatched shapes and invalid numbers.
 
 The reference and the kernels make the same checks. None of them reads the values of a tensor.
 """
@@ -16,11 +16,11 @@ STATE_DTYPES = {
     torch.float32: torch.float32,
     torch.float64: torch.float64,
 }
-"""The dtype a neuron integrates in, by that of its input."""
+"""The dtype in which a neuron integrates, by that of its input."""
 
 
 def check_sequence(x: Tensor) -> None:
-    """Raises ValueError unless x is a dense floating-point sequence of at least one step."""
+    """Raise ValueError unless x is a dense floating-point sequence of at least one step."""
     if x.dtype not in STATE_DTYPES:
         raise ValueError(
             f"the input has dtype {x.dtype}: neurons take float16, bfloat16, float32 and float64, "
@@ -36,19 +36,19 @@ def check_sequence(x: Tensor) -> None:
 
 
 def check_membrane(x: Tensor, voltage: Tensor) -> None:
-    """Raises ValueError unless a membrane belongs to the neurons that x drives."""
+    """Raise ValueError unless a membrane matches the neurons driven by x."""
     if voltage.shape != x.shape[1:]:
         raise ValueError(
             f"the membrane has shape {tuple(voltage.shape)}, but one step of the input "
-            f"{tuple(x.shape)} has shape {tuple(x.shape[1:])}: a carried state belongs to the "
-            "samples it came from; start other samples from rest, in a new stream() or with "
+            f"{tuple(x.shape)} has shape {tuple(x.shape[1:])}: a state belongs to the samples "
+            f"from which it was computed; start other samples from rest, in a new stream() or with "
             "state=None, or give one membrane a neuron, as by voltage.expand(...)"
         )
     check_companion("membrane", voltage, x)
 
 
 def check_companion(name: str, tensor: Tensor, x: Tensor) -> None:
-    """Raises ValueError unless a tensor is dense floating point on the device of x."""
+    """Raise ValueError unless a tensor is dense floating point on the device of x."""
     if tensor.device != x.device:
         raise ValueError(
             f"the {name} is on {tensor.device} and the input on {x.device}: move one of them, as "
@@ -62,17 +62,17 @@ def check_companion(name: str, tensor: Tensor, x: Tensor) -> None:
 
 
 def check_leak(x: Tensor, leak: Tensor) -> None:
-    """Raises ValueError unless a learned leak is one number."""
+    """Raise ValueError unless a learned leak is one number."""
     if leak.numel() != 1:
         raise ValueError(
             f"the leak 1/tau has shape {tuple(leak.shape)}: the kernels take one number for all "
-            "neurons; a leak for each runs inside reference()"
+            f"neurons; one leak per neuron requires reference()"
         )
     check_companion("leak", leak, x)
 
 
 def check_gradient(name: str, gradient: Tensor, like: Tensor, shape: torch.Size) -> None:
-    """Raises ValueError unless a gradient has the shape of what it is the gradient of."""
+    """Raise ValueError unless a gradient has the shape of its tensor."""
     if gradient.shape != shape:
         raise ValueError(
             f"the gradient of the {name} has shape {tuple(gradient.shape)}: it must be "
@@ -83,10 +83,10 @@ def check_gradient(name: str, gradient: Tensor, like: Tensor, shape: torch.Size)
 
 @lru_cache(256)
 def check_firing(dtype: torch.dtype, threshold: float, reset: float | None) -> None:
-    """Raises ValueError unless a membrane of this dtype can lie below threshold and fire.
+    """Raise ValueError unless in this dtype the reset potential is below a finite threshold.
 
     Args:
-        dtype: What the neuron integrates in.
+        dtype: The dtype of integration.
         threshold: V_th.
         reset: V_reset; None for the soft reset.
     """
@@ -101,13 +101,13 @@ def check_firing(dtype: torch.dtype, threshold: float, reset: float | None) -> N
         raise ValueError(
             f"threshold={threshold!r} and reset={reset!r} are {firing} and {resting} in {dtype}, "
             "in which the membrane is integrated: the reset potential (0 for the soft reset) must "
-            "lie below the threshold there; choose numbers further apart, or float64, as by "
+            "be below the threshold in that dtype; choose numbers further apart, or float64, as by "
             "neuron.double()"
         )
 
 
 def check_finite(name: str, **numbers: float | None) -> None:
-    """Raises ValueError unless the numbers that a neuron is built with are finite.
+    """Raise ValueError unless the numeric arguments of a neuron are finite.
 
     Args:
         name: The neuron.
@@ -118,8 +118,8 @@ def check_finite(name: str, **numbers: float | None) -> None:
             raise ValueError(
                 f"{name}({argument}={value!r}): give a finite number"
                 + (
-                    "; to read a membrane that never fires, set a threshold it does not reach and "
-                    "take the state from run()"
+                    "; for a membrane that never fires, set an unreachable threshold and read the "
+                    "state from run()"
                     if argument == "threshold"
                     else ""
                 )
@@ -127,5 +127,5 @@ def check_finite(name: str, **numbers: float | None) -> None:
 
 
 def rounded(value: float, dtype: torch.dtype) -> float:
-    """A number as the dtype holds it; infinite where it is too large."""
+    """A number rounded to the dtype; infinite if it is too large."""
     return ctypes.c_float(value).value if dtype is torch.float32 else value

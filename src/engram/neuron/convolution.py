@@ -1,4 +1,4 @@
-"""A convolution that is sound on every processor."""
+"""A convolution that is correct on every processor."""
 
 from typing import final
 
@@ -9,9 +9,9 @@ from torch import Tensor, nn
 class Conv2d(nn.Conv2d):
     """`torch.nn.Conv2d`; a strided 1 × 1 kernel reads every stride-th pixel at stride 1.
 
-    Both compute the same products of the same numbers. oneDNN 3.12, which comes with torch 2.13,
-    writes outside its memory in the backward of a strided 1 × 1 convolution of few channels,
-    channels-last, on processors with AVX2 but without AVX-512; see docs/processors.md.
+    Both compute the same products. oneDNN 3.12, which is part of torch 2.13, writes outside its
+    memory in the backward pass of a strided 1 × 1 convolution of few channels, channels-last, on
+    processors with AVX2 but without AVX-512; see docs/processors.md.
 
     Parameters and their names are those of `torch.nn.Conv2d`.
     """

@@ -105,7 +105,7 @@ class CubaLIF(LeakyNeuron):
         return leaky_sum(drive, before, tau, drive.new_zeros(()), decay)
 
     def _with_resting(self, current: Tensor, x: Tensor) -> Tensor:
-        """The current with that which holds the membrane at its resting potential."""
+        """The current plus the one that holds the membrane at its resting potential."""
         if self.resting is None:
             return current
         gap = spread(self.resting, x)
@@ -113,7 +113,7 @@ class CubaLIF(LeakyNeuron):
         return current + (gap if self.decay_input else gap / spread(self.tau, x))
 
     def extra_repr(self) -> str:
-        """The settings, as the constructor takes them."""
+        """The settings, as accepted by the constructor."""
         resting = "" if self.resting is None else f"resting={shown(self.resting)}, "
         return (
             f"tau_syn={shown(self.tau_syn)}, tau={shown(self.tau)}, "

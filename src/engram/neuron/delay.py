@@ -1,4 +1,4 @@
-"""Delays that learn: each channel of a sequence arrives later by a time of its own."""
+"""Learnable delays: each channel of a sequence is delayed by its own time."""
 
 from typing import final
 
@@ -20,18 +20,18 @@ from engram.neuron.module import Temporal
 def delayed(
     seen: Float[Tensor, "seen *neurons"], delay: Float[Tensor, "..."], max_delay: int
 ) -> Float[Tensor, "time *neurons"]:
-    """A sequence later by `delay` steps, linear between whole steps.
+    """Delay a sequence by `delay` steps, with linear interpolation between integer steps.
 
     Y[t] = (1 − f)·X[t − n] + f·X[t − n − 1], n = ⌊d⌋, f = d − n.
 
     Args:
         seen: The `max_delay` steps before the sequence, zero at its start, and the sequence X.
-        delay: d in steps, broadcast to one step of x; counts as 0 below 0 and as `max_delay` above
-            it, and its gradient passes through these bounds.
+        delay: d in steps, broadcast to one step of x; clipped to 0 … `max_delay`, with a gradient
+            that passes through the clipping.
         max_delay: The longest delay, at least 1.
 
     Returns:
-        Y; the whole d shift X exactly.
+        Y; integer d shift X exactly.
 
     References:
         Khalfaoui-Hassani et al., "Dilated convolution with learnable spacings", ICLR 2023,
@@ -55,16 +55,16 @@ class Delay(Temporal):
 
     Args:
         max_delay: The longest delay in steps.
-        channels: Channels with a delay of their own, the third axis of the input; 1 shares one
-            delay among all neurons.
-        delay: The delay in steps that every channel starts from; None draws them uniformly between
-            0 and `max_delay`. A tensor gives each neuron its own, in a shape that broadcasts to the
+        channels: Number of channels with their own delay, the third axis of the input; 1 shares
+            one delay among all neurons.
+        delay: The initial delay of every channel in steps; None draws them uniformly between 0 and
+            `max_delay`. A tensor gives each neuron its own, in a shape that broadcasts to the
             features of the input.
 
     Raises:
         ValueError: `max_delay` or channels below 1, or a delay outside 0 … `max_delay`; and at the
-            call, input whose third axis does not count the channels, or to whose features the
-            delays do not broadcast.
+            call, input whose third axis differs from the channels, or to whose features the delays
+            do not broadcast.
 
     References:
         Khalfaoui-Hassani et al., ICLR 2023, arXiv 2112.03740.
@@ -104,6 +104,6 @@ class Delay(Temporal):
         return state.history.shape[1:]
 
     def extra_repr(self) -> str:
-        """What tells this layer from the default one."""
+        """Settings that differ from the default layer."""
         own = f"shape={tuple(self.delay.shape)}" if self.each else f"channels={len(self.delay)}"
         return f"max_delay={self.max_delay}, {own}"

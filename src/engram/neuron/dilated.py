@@ -1,4 +1,4 @@
-"""The multiplication-free parallel neuron: dilated windows whose weights are powers of two."""
+"""The multiplication-free parallel neuron: dilated windows with power-of-two weights."""
 
 import math
 from typing import final
@@ -24,7 +24,7 @@ from engram.neuron.surrogate import ATan, Surrogate
 def sawtooth(layers: int, period: int = 3) -> list[int]:
     """The dilations 1, 2, …, period, 1, 2, … of successive layers.
 
-    A rising dilation widens the receptive field; starting over leaves no input unread.
+    An increasing dilation widens the receptive field; restarting leaves no input unread.
 
     References:
         Xue et al., NeurIPS 2025, arXiv 2501.14490, after the hybrid dilated convolution.
@@ -40,7 +40,7 @@ def power_of_two(weight: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     References:
         Xue et al., NeurIPS 2025, arXiv 2501.14490.
     """
-    fixed = weight.detach()  # no_grad would let the derivatives of forward mode through
+    fixed = weight.detach()  # no_grad would not stop forward-mode derivatives
     mantissa = _mantissa(fixed) if writes_onnx() else torch.frexp(fixed).mantissa.abs()
     # w over its mantissa is a power of two without rounding, which exp2 does not promise
     scale = torch.where(mantissa >= math.sqrt(0.5), mantissa, 2 * mantissa)
@@ -66,9 +66,9 @@ def dilated_charge(
     H[t] = Σ_i W_i X[t − (k − 1 − i)·d].
 
     Args:
-        seen: The (k − 1)·d inputs before the sequence, zero at its start, and the sequence X.
-        weight: W, each broadcast to one step; the last is that of the present input.
-        dilation: d, the steps from one input that is read to the next.
+        seen: The (k − 1)·d inputs before the sequence, initially zero, and the sequence X.
+        weight: W, each broadcast to one step; the last belongs to the current input.
+        dilation: d, the number of steps between inputs that are read.
     """
     taps = weight.unbind(0)
     steps = seen.shape[0] - (len(taps) - 1) * dilation
@@ -82,19 +82,19 @@ def dilated_charge(
 class DilatedPSN(Neuron):
     """Multiplication-free channel-wise PSN: H[t] = Σ_i W_i X[t − (k − 1 − i)·d], S = Θ(H − B).
 
-    Each channel learns its W and B; W counts as the nearest powers of two, so that hardware shifts
-    and adds. Give successive layers the dilations of `sawtooth`.
+    Each channel learns its W and B; W is rounded to powers of two, so that hardware only needs
+    shifts and additions. Give successive layers the dilations of `sawtooth`.
 
     Args:
-        k: Order: how many inputs a step reads.
-        dilation: d, the steps from one of them to the next.
-        channels: Channels with a window of their own, the third axis of the input; 1 shares one
-            window among all neurons.
+        k: Order, the number of inputs per step.
+        dilation: d, the number of steps between these inputs.
+        channels: Number of channels with their own window, the third axis of the input; 1 shares
+            one window among all neurons.
         exponential_init: Start from the weights (…, 1/4, 1/2, 1) instead of U(±1/√k).
         surrogate: The spike function; `ATan()` when None.
 
     Raises:
-        ValueError: k, d or channels below 1; and at the call, input whose third axis does not count
+        ValueError: k, d or channels below 1; and at the call, input whose third axis differs from
             the channels.
 
     References:
@@ -117,8 +117,8 @@ class DilatedPSN(Neuron):
         super().__init__()
         if k < 1 or dilation < 1:
             raise ValueError(
-                f"DilatedPSN(k={k}, dilation={dilation}): a step reads k inputs that lie "
-                "`dilation` steps apart, both at least 1"
+                f"DilatedPSN(k={k}, dilation={dilation}): a step reads k inputs that are "
+                f"`dilation` steps apart; both must be at least 1"
             )
         check_channels("DilatedPSN", channels)
         self.k = k
@@ -143,7 +143,7 @@ class DilatedPSN(Neuron):
         return state.history.shape[1:]
 
     def extra_repr(self) -> str:
-        """What tells this neuron from the default one."""
+        """The settings, for `repr`."""
         return (
             f"k={self.k}, dilation={self.dilation}, channels={self.weight.shape[0]}, "
             f"surrogate={self.surrogate}"

@@ -14,7 +14,7 @@ from engram.neuron.module import Neuron
 from engram.neuron.surrogate import ATan, Surrogate
 
 BLOCK = 1024
-"""Steps that one matrix product covers; longer sequences go block by block."""
+"""Number of steps per matrix product; longer sequences are processed in blocks."""
 
 
 def fixed_point_lif(
@@ -32,19 +32,19 @@ def fixed_point_lif(
 
     S⁰ = 0; H = Λ X/τ − V_th·(Λ − I) Sᵏ⁻¹, Sᵏ = Θ(H − V_th), with Λ_ij = (1 − 1/τ)^(i−j), j ≤ i.
 
-    Iteration k is right about the first k steps, for a step reads only earlier spikes: with as many
-    iterations as steps, spikes and gradient are those of `lif` with `reset=None`.
+    Iteration k is exact for the first k steps, because a step reads only earlier spikes: with as
+    many iterations as steps, spikes and gradient are those of `lif` with `reset=None`.
 
-    Λ is applied in blocks of 1,024 steps, each of which hands its last value on to the next: an
-    iteration takes T·min(T, 1024) products a neuron, and memory that grows with T, not with T².
+    Λ is applied in blocks of 1,024 steps, each of which passes its last value to the next: an
+    iteration takes T·min(T, 1024) products per neuron, and memory that grows with T instead of T².
 
     Args:
         x: Input sequence X.
         state: The membrane before the first step; None starts from rest.
         tau: Membrane time constant τ in steps, above 1.
         threshold: Firing threshold V_th, which a spike subtracts.
-        iterations: K, how often the spike train is refined; more than T changes nothing.
-        decay_input: Whether the input, too, is divided by τ.
+        iterations: K, the number of refinements of the spike train; more than T has no effect.
+        decay_input: Whether the input is also divided by τ.
         detach_reset: Whether the gradient ignores the path through the reset.
         surrogate: The spike function.
 
@@ -63,7 +63,7 @@ def fixed_point_lif(
     first = steps[:BLOCK]
     decay = torch.tril(leak ** (first[:, None] - first).clamp(min=0))
     recall = threshold * (decay - torch.eye(decay.shape[0], dtype=dtype, device=x.device))
-    # bfloat16 products would move every spike: autocast has no say here
+    # bfloat16 products would change spikes, so autocast is disabled
     with torch.autocast(x.device.type, enabled=False):
         drive = _blockwise(decay, x.reshape(T, math.prod(x.shape[1:])).to(dtype), decay, leak, 1.0)
         drive = drive / tau if decay_input else drive
@@ -87,7 +87,7 @@ def _blockwise(
     leak: Float[Tensor, ""],
     scale: float,
 ) -> Float[Tensor, "time n"]:
-    """The product of x with a matrix over all steps that is known on one block.
+    """The product of x with a matrix over all steps, given by one of its blocks.
 
     Args:
         matrix: A_ij of the steps of one block; beyond the block it is scale · λ^(i−j), j < i.
@@ -110,7 +110,7 @@ def _blockwise(
 
 @final
 class FixedPointLIF(Neuron):
-    """LIF with soft reset, all steps at once: a few iterations towards its exact spike train.
+    """LIF with soft reset, all steps at once, by a few iterations towards the exact spike train.
 
     Streamed one step at a time it is the exact LIF, whatever the number of iterations. On whole
     sequences at τ = 2, one step in eight a spike, K = 1, 2, 3 and 5 get 6.6, 2.1, 1.1 and 0.17 % of
@@ -120,7 +120,7 @@ class FixedPointLIF(Neuron):
         tau: Membrane time constant in steps, above 1.
         threshold: Firing threshold V_th, which a spike subtracts.
         iterations: K: K = 1 never resets, K = T is exact.
-        decay_input: Whether the input, too, is divided by τ.
+        decay_input: Whether the input is also divided by τ.
         detach_reset: Whether the gradient ignores the path through the reset.
         surrogate: The spike function; `ATan()` when None.
 
@@ -176,7 +176,7 @@ class FixedPointLIF(Neuron):
         )
 
     def extra_repr(self) -> str:
-        """What tells this neuron from the default one."""
+        """The settings, for `repr`."""
         return (
             f"tau={self.tau}, threshold={self.threshold}, iterations={self.iterations}, "
             f"decay_input={self.decay_input}, detach_reset={self.detach_reset}, "

@@ -1,7 +1,7 @@
-"""The mathematics of spiking neurons in plain torch: pure functions, the state explicit.
+"""The mathematics of spiking neurons in plain torch: pure functions with explicit state.
 
 Sequences are `(time, *neurons)`, where `*neurons` is usually `(batch, *features)`. Half-precision
-input is integrated in float32, and the spikes come back in the dtype of the input.
+input is integrated in float32, and the spikes are returned in the dtype of the input.
 """
 
 import copy
@@ -17,7 +17,7 @@ from engram.neuron.surrogate import Surrogate
 
 
 def copied_state(state: Any, memo: Any) -> Any:
-    """A deep copy of a state: values that autograd computed are copied without their graph."""
+    """A deep copy of a state; values computed by autograd are copied without their graph."""
     return type(state)(
         *(
             value.detach().clone()
@@ -29,7 +29,7 @@ def copied_state(state: Any, memo: Any) -> Any:
 
 
 class LIFState(NamedTuple):
-    """What a leaky neuron remembers between steps.
+    """The state of a leaky neuron.
 
     Attributes:
         voltage: Membrane potential after reset, V[t], shaped `(*neurons)`.
@@ -41,7 +41,7 @@ class LIFState(NamedTuple):
 
 
 class CubaLIFState(NamedTuple):
-    """What a current-based neuron remembers between steps.
+    """The state of a current-based neuron.
 
     Attributes:
         current: Synaptic current I[t], shaped `(*neurons)`.
@@ -55,10 +55,10 @@ class CubaLIFState(NamedTuple):
 
 
 class WindowState(NamedTuple):
-    """What a layer with a window over its last inputs remembers between steps.
+    """The state of a layer with a window over its last inputs.
 
     Attributes:
-        history: The inputs that later steps still read, zero before the first, `(m, *neurons)`.
+        history: The inputs that later steps will read, initially zero, `(m, *neurons)`.
     """
 
     history: Tensor
@@ -67,13 +67,13 @@ class WindowState(NamedTuple):
 
 
 class PSNState(NamedTuple):
-    """What a causal parallel neuron whose steps differ remembers between them.
+    """The state of a causal parallel neuron with step-dependent weights.
 
     Attributes:
         history: The k−1 inputs that later steps still read, zero before the first,
             `(k − 1, *neurons)`.
-        step: How many steps have run, an integer tensor `()` on the CPU: a compiled graph takes it
-            as an input, where it would be compiled again for every other Python number.
+        step: Number of steps processed, an integer tensor `()` on the CPU: a compiled graph takes
+            it as an input, whereas it would be recompiled for every new Python number.
     """
 
     history: Tensor
@@ -116,7 +116,7 @@ def fire(
     kept = spikes.detach() if detach_reset else spikes
     if reset is None:
         return spikes, LIFState(charge - kept * threshold)
-    if not detach_reset:  # from an infinite charge dS/dH is 0, and so is what goes through S
+    if not detach_reset:  # for an infinite charge dS/dH is 0, and so is the gradient through S
         kept = torch.where(charge.isinf(), spikes.detach(), spikes)
     return spikes, LIFState((1 - kept) * charge + kept * reset)
 
@@ -133,22 +133,22 @@ def lif(
     detach_reset: bool = False,
     surrogate: Surrogate,
 ) -> tuple[Float[Tensor, "time *neurons"], LIFState]:
-    """Leaky integrate-and-fire: the loop over time that the parallel neurons do without.
+    """Leaky integrate-and-fire: the loop over time that parallel neurons avoid.
 
-    H[t] = V[t−1] + (X[t] − (V[t−1] − V_reset))/τ, or with `decay_input=False`
-    H[t] = V[t−1] − (V[t−1] − V_reset)/τ + X[t]; then S[t] and V[t] as in `fire`. An infinite τ
-    whose input does not decay is the integrate-and-fire neuron. An infinite or undefined input
-    follows IEEE arithmetic through these equations and reaches no other neuron. The parameters may
-    be tensors that broadcast over one step of x: a value for each neuron or channel.
+    H[t] = V[t−1] + (X[t] − (V[t−1] − V_reset))/τ, or with `decay_input=False` H[t] = V[t−1] −
+    (V[t−1] − V_reset)/τ + X[t]; then S[t] and V[t] as in `fire`. An infinite τ whose input does
+    not decay is the integrate-and-fire neuron. An infinite or undefined input follows IEEE
+    arithmetic through these equations and affects no other neuron. The parameters may be tensors
+    that broadcast over one step of x: a value for each neuron or channel.
 
     Args:
         x: Input sequence X.
         state: The membrane before the first step; None starts from rest.
         tau: Membrane time constant τ in steps, at least 1.
-        leak: 1/τ as a tensor that learns (parametric LIF), in place of `tau`.
+        leak: 1/τ as a learnable tensor (parametric LIF), instead of `tau`.
         threshold: Firing threshold V_th.
         reset: Reset potential V_reset; None subtracts the threshold instead (soft reset).
-        decay_input: Whether the input, too, is divided by τ.
+        decay_input: Whether the input is also divided by τ.
         detach_reset: Whether the gradient ignores the path through the reset.
         surrogate: The spike function.
 
@@ -160,7 +160,7 @@ def lif(
     """
     check_sequence(x)
     own = isinstance(threshold, Tensor) or isinstance(reset, Tensor)  # values of each neuron
-    if not own and not torch.compiler.is_compiling():  # which does not see how numbers round
+    if not own and not torch.compiler.is_compiling():  # which does not account for rounding
         check_firing(state_dtype(x), threshold, reset)
     if state is None:
         state = rest(x, reset)
@@ -213,7 +213,7 @@ def li(
         state: The membrane before the first step; None starts from V_rest.
         tau: Time constant τ in steps, at least 1, or a value for each neuron; infinite for no leak.
         resting: V_rest, or a value for each neuron.
-        decay_input: Whether the input, too, is divided by τ.
+        decay_input: Whether the input is also divided by τ.
 
     Returns:
         The membrane at every step in the dtype of x, and the state after the last step.
@@ -286,8 +286,8 @@ def psn(
 
     Args:
         x: Input sequence.
-        weight: W: how much step i reads of input j.
-        threshold: B, one a step `(time,)` or one for all `()`.
+        weight: W: the weight of input j at step i.
+        threshold: B, one per step `(time,)` or one for all `()`.
         surrogate: The spike function.
 
     Returns:
@@ -297,7 +297,7 @@ def psn(
         Fang et al., NeurIPS 2023, arXiv 2304.12760.
     """
     dtype = state_dtype(x)
-    # a threshold rounded to bfloat16 would move every spike: autocast has no say here
+    # a threshold rounded to bfloat16 would change spikes, so autocast is disabled
     with torch.autocast(x.device.type, enabled=False):
         charge = torch.addmm(
             -threshold.to(dtype).reshape(-1, 1),
@@ -320,10 +320,10 @@ def seen_inputs(
     Args:
         history: The inputs before.
         x: The sequence.
-        length: How many inputs before it the layer reads.
+        length: Number of inputs before it that the layer reads.
 
     Raises:
-        ValueError: The history has another length, as that of another layer has.
+        ValueError: The history has another length, such as that of another layer.
     """
     if history.shape[0] != length:
         raise ValueError(

@@ -36,7 +36,7 @@ class LI(Temporal):
         resting: The potential V_rest that the membrane starts from and leaks to, or a value for
             each neuron.
         input_weight: A factor of the input, or a value for each neuron.
-        decay_input: Whether the input, too, is divided by τ.
+        decay_input: Whether the input is also divided by τ.
 
     Raises:
         ValueError: τ < 1, or a value is not finite; and at the call, values that do not broadcast
@@ -80,7 +80,7 @@ class LI(Temporal):
         return potential.to(x.dtype), after
 
     def extra_repr(self) -> str:
-        """The settings, as the constructor takes them."""
+        """The settings, as accepted by the constructor."""
         return (
             f"tau={shown(self.tau)}, resting={shown(self.resting)}, "
             f"input_weight={shown(self.input_weight)}, decay_input={self.decay_input}"

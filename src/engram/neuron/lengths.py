@@ -1,8 +1,8 @@
-"""Sequences of different lengths in one batch, padded at the end: padding changes nothing.
+"""Sequences of different lengths in one batch, padded at the end without effect on results.
 
-A causal neuron's padded steps cannot change its earlier spikes. What is left is to silence them
-(`mask_steps`), to read out each sequence to its own end (`mean_over_time`, `last_step`), and to
-keep them from the statistics of a batch norm (`pack_steps`, `unpack_steps`).
+A causal neuron's padded steps cannot change its earlier spikes. It remains to silence them
+(`mask_steps`), to read out each sequence up to its own end (`mean_over_time`, `last_step`), and to
+exclude them from the statistics of a batch norm (`pack_steps`, `unpack_steps`).
 """
 
 import torch
@@ -15,13 +15,13 @@ from engram.neuron.functional import state_dtype
 def valid_steps(
     lengths: Integer[Tensor, " batch"], T: int, *, device: torch.device | None = None
 ) -> Bool[Tensor, "T batch"]:
-    """Which steps are real: t < length.
+    """Mask of the real steps: t < length.
 
     Args:
-        lengths: The steps of each sequence, 1 … T; on the CPU, checking them costs no wait for
-            another device.
+        lengths: The steps of each sequence, 1 … T; on the CPU they can be checked without waiting
+            for another device.
         T: The steps of the padded batch.
-        device: Where the result lies; by default where the lengths lie.
+        device: Device of the result; by default that of the lengths.
 
     Raises:
         ValueError: The lengths are not integers, not one a sequence, or outside 1 … T.
@@ -31,7 +31,7 @@ def valid_steps(
     if lengths.ndim != 1 or lengths.dtype not in kinds:
         raise ValueError(
             f"lengths have shape {tuple(lengths.shape)} and dtype {lengths.dtype}: give one "
-            "integer a sequence, such as torch.tensor([5, 3])"
+            f"integer per sequence, such as torch.tensor([5, 3])"
         )
     # a compiled graph cannot branch on values
     if not torch.compiler.is_compiling() and ((lengths < 1) | (lengths > T)).any():
@@ -45,7 +45,7 @@ def valid_steps(
 def mask_steps(
     x: Shaped[Tensor, "time batch *features"], lengths: Integer[Tensor, " batch"]
 ) -> Shaped[Tensor, "time batch *features"]:
-    """Zeros the padded steps, so that neither values nor gradients leak from them.
+    """Set the padded steps to zero, so that neither values nor gradients leak from them.
 
     Args:
         x: A padded batch: currents, spikes or any other sequence.
@@ -94,7 +94,7 @@ def last_step(
 def pack_steps(
     x: Shaped[Tensor, "time batch *features"], lengths: Integer[Tensor, " batch"]
 ) -> Shaped[Tensor, "steps *features"]:
-    """The real steps alone, step after step: what a layer without time should see.
+    """Pack the real steps, step by step, for layers without time.
 
     A batch norm or convolution between `pack_steps` and `unpack_steps` works on real steps only.
 
@@ -103,7 +103,7 @@ def pack_steps(
         lengths: The steps of each sequence.
 
     Returns:
-        As many rows as the lengths add up to.
+        One row per real step.
 
     Raises:
         ValueError: The lengths do not fit the batch.
@@ -114,7 +114,7 @@ def pack_steps(
 def unpack_steps(
     packed: Shaped[Tensor, "steps *features"], lengths: Integer[Tensor, " batch"], T: int
 ) -> Shaped[Tensor, "T batch *features"]:
-    """The inverse of `pack_steps`: the padded batch, its padding zero.
+    """The inverse of `pack_steps`: the padded batch, with zero padding.
 
     Args:
         packed: The real steps, in the order of `pack_steps`; the features may have changed.
@@ -137,8 +137,8 @@ def unpack_steps(
 def _check_tensor(lengths: object) -> None:
     if not isinstance(lengths, Tensor):
         raise ValueError(
-            f"lengths are a {type(lengths).__name__}: give a tensor with one integer a sequence, "
-            "such as torch.tensor([5, 3])"
+            f"lengths are a {type(lengths).__name__}: give a tensor with one integer per "
+            f"sequence, such as torch.tensor([5, 3])"
         )
 
 
@@ -150,7 +150,7 @@ def _valid(x: Tensor, lengths: Tensor) -> Tensor:
     real = valid_steps(lengths, x.shape[0], device=x.device)
     if x.ndim < 2 or x.shape[1] != lengths.shape[0]:
         raise ValueError(
-            f"{lengths.shape[0]} lengths for input of shape {tuple(x.shape)}: give one length a "
-            "sequence of the batch, the second axis"
+            f"{lengths.shape[0]} lengths for input of shape {tuple(x.shape)}: give one length per "
+            f"sequence of the batch, the second axis"
         )
     return real

@@ -48,7 +48,7 @@ class LeakyNeuron(Neuron):
         self.surrogate = surrogate or ATan()
 
     def extra_repr(self) -> str:
-        """The settings, as the constructor takes them."""
+        """The settings, as accepted by the constructor."""
         return (
             f"threshold={shown(self.threshold)}, reset={shown(self.reset)}, "
             f"detach_reset={self.detach_reset}, surrogate={self.surrogate}"
@@ -56,10 +56,10 @@ class LeakyNeuron(Neuron):
 
 
 class SteppedNeuron(LeakyNeuron):
-    """A leaky neuron that runs step after step, in a kernel where there is one.
+    """A leaky neuron that runs step by step, in a kernel if available.
 
-    The kernels know one value a layer; a layer whose neurons or channels have values of their own
-    runs on the reference in plain torch.
+    The kernels support one value per layer; a layer with values per neuron or channel runs on the
+    reference in plain torch.
     """
 
     decay_input: bool
@@ -67,7 +67,7 @@ class SteppedNeuron(LeakyNeuron):
 
     @abstractmethod
     def _leak(self) -> tuple[float | Tensor, Tensor | None]:
-        """τ, and 1/τ in its place where it is learned."""
+        """τ, or 1/τ if it is learned."""
 
     def _run(self, x: Tensor, state: F.LIFState | None) -> tuple[Tensor, F.LIFState]:
         tau, leak = self._leak()
@@ -94,7 +94,7 @@ class SteppedNeuron(LeakyNeuron):
     def _run_own(
         self, x: Tensor, state: F.LIFState | None, tau: float | Tensor, leak: Tensor | None
     ) -> tuple[Tensor, F.LIFState]:
-        """Neurons with values of their own."""
+        """Neurons with individual values."""
         values: dict[str, Any] = {
             "tau": tau,
             "leak": leak,
@@ -153,12 +153,12 @@ class LIF(SteppedNeuron):
 
     Args:
         tau: Membrane time constant in steps, above 1; or a value for each neuron, at least 1: a
-            tensor that broadcasts to the features of the input. A layer whose membranes all forget
-            at every step, τ = 1, is a `Threshold`.
+            tensor that broadcasts to the features of the input. For τ = 1, where all membranes
+            decay completely at every step, use `Threshold`.
         threshold: Firing threshold V_th, or a value for each neuron.
         reset: Reset potential V_reset, or a value for each neuron; None subtracts the threshold
             instead (soft reset). The membrane starts there, or at 0 for the soft reset.
-        decay_input: Whether the input, too, is divided by τ.
+        decay_input: Whether the input is also divided by τ.
         resting: The potential V_rest that the membrane leaks to, or a value for each neuron; None
             is the reset potential, or 0 for the soft reset.
         detach_reset: Whether the gradient ignores the path through the reset.
@@ -208,7 +208,7 @@ class LIF(SteppedNeuron):
         return per_neuron(current.to(x.device), x)
 
     def extra_repr(self) -> str:
-        """The settings, as the constructor takes them."""
+        """The settings, as accepted by the constructor."""
         resting = "" if self.resting is None else f"resting={shown(self.resting)}, "
         return (
             f"tau={shown(self.tau)}, decay_input={self.decay_input}, {resting}"
@@ -218,7 +218,7 @@ class LIF(SteppedNeuron):
 
 @final
 class ParametricLIF(SteppedNeuron):
-    """LIF whose time constant learns: 1/τ = sigmoid(w), one w for the layer or for each channel.
+    """LIF with a learnable time constant: 1/τ = sigmoid(w), one w per layer or per channel.
 
     Args:
         tau: The time constant that training starts from, above 1; or a value for each of `shape`.
@@ -226,8 +226,8 @@ class ParametricLIF(SteppedNeuron):
         reset: Reset potential, or a value for each neuron; None subtracts the threshold instead
             (soft reset).
         shape: Shape of w, which broadcasts to the features of the input: `(channels, 1, 1)` before
-            or after a 2-D convolution, `(features,)` for neurons of their own. Empty shares one w.
-        decay_input: Whether the input, too, is divided by τ.
+            or after a 2-D convolution, `(features,)` for one w per neuron. Empty shares one w.
+        decay_input: Whether the input is also divided by τ.
         detach_reset: Whether the gradient ignores the path through the reset.
         surrogate: The spike function; `ATan()` when None.
 
@@ -271,7 +271,7 @@ class ParametricLIF(SteppedNeuron):
     def tau(self) -> float | Tensor:
         """The time constant learned so far, 1 + exp(−w) steps; one for each w.
 
-        It is infinite where that overflows.
+        It is infinite if that overflows.
         """
         tau = 1.0 + (-self.w.detach().double()).exp()
         return tau if tau.ndim else tau.item()
@@ -280,7 +280,7 @@ class ParametricLIF(SteppedNeuron):
         return math.inf, self.w.sigmoid()
 
     def extra_repr(self) -> str:
-        """The settings, as the constructor takes them."""
+        """The settings, as accepted by the constructor."""
         shape = f"shape={tuple(self.w.shape)}, " if self.w.ndim else ""
         return f"{shape}decay_input={self.decay_input}, {super().extra_repr()}"
 
@@ -288,7 +288,7 @@ class ParametricLIF(SteppedNeuron):
 def keep(
     module: nn.Module, name: str, value: float | Tensor | None, *, finite: bool = True
 ) -> None:
-    """Keeps a setting as a float, or as a buffer where neurons have values of their own.
+    """Store a setting as a float, or as a buffer if neurons have individual values.
 
     Raises:
         ValueError: A value is undefined, or infinite where it must be finite.
@@ -306,19 +306,19 @@ def keep(
 
 
 def lowest(value: float | Tensor) -> float:
-    """The least of the values of a setting."""
+    """The smallest value of a setting."""
     return torch.as_tensor(value).min().item()
 
 
 def shown(value: float | Tensor | None) -> str:
-    """A setting in a message: its value, or the range and shape of many."""
+    """Format a setting for messages: its value, or range and shape of several."""
     if isinstance(value, Tensor) and value.numel() > 1:
         return f"<{value.min().item():g} … {value.max().item():g}, shape {tuple(value.shape)}>"
     return repr(value.item() if isinstance(value, Tensor) and value.numel() == 1 else value)
 
 
 def check_tau(name: str, tau: float | Tensor, *, at_least: bool = False) -> None:
-    """Raises ValueError unless each time constant is above one step, or at least one."""
+    """Raise ValueError unless each time constant is above one step, or at least one."""
     taus = torch.as_tensor(tau, dtype=torch.float64)
     if taus.numel() and not (taus >= 1.0 if at_least else taus > 1.0).all():
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What every layer along time is: a module on `(time, batch, …)` that starts fresh at each call."""
+"""The base of layers along time: modules on `(time, batch, …)` that start from rest."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -15,15 +15,15 @@ from engram.neuron.lengths import mask_steps
 class Temporal(nn.Module, ABC):
     """A layer that works along time.
 
-    `layer(x)` takes a whole sequence `(time, batch, *features)`, starts from rest and forgets at
-    the end. `layer.run(x, state)` takes and returns the state. `stream` makes a network carry its
-    state from call to call, a step or a chunk at a time.
+    `layer(x)` takes a whole sequence `(time, batch, *features)`, starts from rest and discards its
+    state at the end. `layer.run(x, state)` takes and returns the state. `stream` makes a network
+    keep its state between calls, by steps or chunks.
     """
 
     state_type: ClassVar[type | None] = None
-    """The class of the states that `run` takes and returns; None where there is no state."""
+    """The class of the states that `run` takes and returns; None if there is no state."""
     stateful: ClassVar[bool] = True
-    """Whether the layer may have a state to carry."""
+    """Whether the layer may have a state."""
 
     @property
     def causal(self) -> bool:
@@ -32,12 +32,12 @@ class Temporal(nn.Module, ABC):
 
     @property
     def carry(self) -> bool:
-        """Whether a call now would carry the state of an earlier one, inside `stream`."""
+        """Whether a call would continue the state of an earlier one, inside `stream`."""
         return stream_of(self, stateful=self.stateful) is not None
 
     @property
     def single_step(self) -> bool:
-        """Whether a call now takes one step, inside `stream(single_step=True)`."""
+        """Whether a call takes one step, inside `stream(single_step=True)`."""
         stream = stream_of(self, stateful=self.stateful)
         return stream is not None and stream.single_step
 
@@ -75,12 +75,12 @@ class Temporal(nn.Module, ABC):
         return states
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """What the layer makes of a sequence, or of one step inside `stream(single_step=True)`.
+        """Process a sequence, or one step inside `stream(single_step=True)`.
 
         Args:
             x: Input, `(time, batch, *features)`, floating point; in single steps without time.
             lengths: The steps of each sequence of a batch that is padded at the end, `(batch,)`;
-                padded steps then change nothing, read as zeros and give zeros.
+                padded steps then have no effect, are read as zeros and give zeros.
 
         Returns:
             The output, in the dtype and device of x.
@@ -102,7 +102,7 @@ class Temporal(nn.Module, ABC):
         return self._run(x, None)[0]
 
     def _stream(self, stream: Stream, x: Tensor, lengths: Tensor | None) -> Tensor:
-        """What `forward` does inside `stream`."""
+        """`forward` inside `stream`."""
         if lengths is not None:
             raise ValueError(
                 f"{type(self).__name__} got lengths inside stream(): stream each sequence "
@@ -125,7 +125,7 @@ class Temporal(nn.Module, ABC):
         return y.squeeze(0) if stream.single_step else y
 
     def run(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        """What the layer makes of a sequence that follows `state`, and the state after it.
+        """Process a sequence that follows `state`; return the output and the final state.
 
         Args:
             x: Input, `(time, batch, *features)`, floating point.
@@ -143,14 +143,14 @@ class Temporal(nn.Module, ABC):
 
     @abstractmethod
     def _run(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """What `run` does once its input is known to be sound.
+        """`run` for checked input.
 
-        With None for the state it starts from rest. The state that it then returns need not be
-        complete, if there is a `_rest` to start from where it matters.
+        If the state is None it starts from rest. The state that it then returns may be incomplete
+        if there is a `_rest` for cases where it matters.
         """
 
     def _rest(self, x: Tensor) -> Any:
-        """The state before the first step, if the layer needs it in full to return the next."""
+        """The state before the first step, if the layer needs it to return the next state."""
         return None
 
     def _neurons(self, state: Any) -> torch.Size:
@@ -229,7 +229,7 @@ class Neuron(Temporal):
 
 @final
 class OverTime(Temporal):
-    """Applies a layer that knows no time, such as a convolution, to every step at once.
+    """Applies a layer without time, such as a convolution, to all steps at once.
 
     Args:
         layer: Takes `(batch, *features)`; here it sees time and batch as one batch.
@@ -289,11 +289,11 @@ def _check_timeless(layer: nn.Module) -> None:
 
 @contextmanager
 def stream(net: nn.Module, *, single_step: bool = False) -> Iterator[None]:
-    """Inside, the layers of `net` carry their state from call to call, starting from rest.
+    """Context in which the layers of `net` keep their state between calls, starting from rest.
 
     The states belong to this `with` block and to the thread that opened it: calls from other
-    threads and of copies of the network start fresh, an inner `stream` of the same layers has
-    states of its own, and a call that raises changes none. A layer that the network uses several
+    threads and of copies of the network start from rest, an inner `stream` of the same layers has
+    its own states, and a call that raises changes none. A layer that the network uses several
     times in a call has a state for each use. The gradient flows through the carried state; call
     `detach_state` between chunks to truncate it.
 
@@ -317,7 +317,7 @@ def stream(net: nn.Module, *, single_step: bool = False) -> Iterator[None]:
 
 
 def detach_state(net: nn.Module) -> None:
-    """Cuts the gradient at the state that the layers of `net` carry: truncated backpropagation."""
+    """Detach the states of the layers of `net`, for truncated backpropagation."""
     layers = {id(module) for module in net.modules() if isinstance(module, Temporal)}
     for opened in here.streams:
         if not opened.suspended:

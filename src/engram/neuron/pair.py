@@ -53,7 +53,7 @@ def pair_recurrence(drive: Pair, decay: Pair) -> Pair:
 
 
 def refuse_state(name: str, state: Any) -> None:
-    """Raises ValueError where a neuron with a complex state is exported with one."""
+    """Raise ValueError if a neuron is exported with a complex state."""
     if state is not None:
         raise ValueError(
             f"{name} carries a complex state, which ONNX has no type for: export it outside "

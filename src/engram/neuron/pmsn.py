@@ -18,11 +18,11 @@ from engram.neuron.surrogate import Surrogate, Triangle
 
 
 class PMSNState(NamedTuple):
-    """What a multi-compartment neuron remembers between steps.
+    """The state of a multi-compartment neuron.
 
     Attributes:
         compartments: The linear compartments Z in their eigenbasis, complex, `(n, *neurons)`.
-        voltage: What the last reset left of the output compartment, V[t], `(*neurons)`.
+        voltage: The output compartment after the last reset, V[t], `(*neurons)`.
     """
 
     compartments: Tensor
@@ -47,7 +47,7 @@ def compartments(
         step: Δ, positive, broadcast to one step of x.
         rates: Λ, the eigenvalues of the coupling of the compartments, their real part negative,
             each broadcast to one step of x.
-        inputs: B, what each compartment takes in, broadcast likewise.
+        inputs: B, the input weight of each compartment, broadcast likewise.
         start: The compartments before the first step; None is zero.
 
     References:
@@ -63,14 +63,14 @@ def modular_charge(
     threshold: float,
     start: Float[Tensor, "*neurons"] | None = None,
 ) -> tuple[Float[Tensor, "time *neurons"], Float[Tensor, "*neurons"]]:
-    """The charge of an integrator whose reset leaves the remainder by the threshold.
+    """The charge of an integrator whose reset leaves the remainder modulo the threshold.
 
     H[t] = V[t−1] + I[t], V[t] = H[t] mod V_th.
 
-    Without a loop, for remainders add up: V[t] = (V[0] + I[1] + … + I[t]) mod V_th.
+    It needs no loop, because remainders are additive: V[t] = (V[0] + I[1] + … + I[t]) mod V_th.
 
     Args:
-        current: I, not negative.
+        current: I, non-negative.
         threshold: V_th.
         start: V before the first step; None is zero.
 
@@ -81,7 +81,7 @@ def modular_charge(
     References:
         Chen et al., arXiv 2408.14917, the parallel reset.
     """
-    # detached, for no_grad would let the derivatives of forward mode through
+    # detached, for no_grad would not stop forward-mode derivatives
     start = torch.zeros_like(current[0]) if start is None else start
     total = torch.cat([start.unsqueeze(0), current]).detach().cumsum(0)
     voltage = torch.remainder(total, threshold)
@@ -92,21 +92,21 @@ def modular_charge(
 class PMSN(Neuron):
     """Parallel multi-compartment neuron: H[t] = V[t−1] + max(0, Re C·Z[t] + D·X[t]).
 
-    n linear compartments Z, as in `compartments`, drive an output compartment that fires
-    S = Θ(H − V_th) and keeps V[t] = H[t] mod V_th. The gradient ignores what it carries over.
+    n linear compartments Z, as in `compartments`, drive an output compartment that fires S = Θ(H −
+    V_th) and keeps V[t] = H[t] mod V_th. The gradient ignores the carried-over V.
 
     Args:
-        channels: Channels with parameters of their own, the third axis of the input; 1 shares one
-            set among all neurons.
+        channels: Number of channels with their own parameters, the third axis of the input; 1
+            shares one set among all neurons.
         n: Number of linear compartments.
-        coupling: How strongly neighbouring compartments drive each other at the start.
-        step_range: The least and the greatest Δ that training starts from, log-uniform between.
+        coupling: Initial coupling strength of neighbouring compartments.
+        step_range: The range of the initial Δ, drawn log-uniformly.
         threshold: Firing threshold V_th.
         surrogate: The spike function; `Triangle()` when None.
 
     Raises:
         ValueError: No channel, no compartment, a threshold that is not positive, or a range of Δ
-            that is not positive and rising; and at the call, input whose third axis does not count
+            that is not positive and rising; and at the call, input whose third axis differs from
             the channels.
 
     References:
@@ -174,14 +174,14 @@ class PMSN(Neuron):
     def _fire(
         self, x: Tensor, output: Tensor, last: Tensor, start: Tensor | None
     ) -> tuple[Tensor, PMSNState]:
-        """Spikes of what the linear compartments put out, and the state after the last step."""
+        """Spikes from the output of the linear compartments, and the state after the last step."""
         drive = output + per_channel(self.skip, x) * x.to(state_dtype(x))
         charge, voltage = modular_charge(drive.relu(), self.threshold, start)
         spikes = self.surrogate(charge - self.threshold)
         return spikes.to(x.dtype), PMSNState(last, voltage)
 
     def extra_repr(self) -> str:
-        """What tells this neuron from the default one."""
+        """The settings, for `repr`."""
         n, channels = self.log_decay.shape
         return f"channels={channels}, n={n}, threshold={self.threshold}, surrogate={self.surrogate}"
 

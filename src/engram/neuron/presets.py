@@ -1,4 +1,4 @@
-"""Neurons by name, and how the mask of one of them fades in."""
+"""Neurons by name, and the schedule of the masked PSN's λ."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -15,13 +15,13 @@ from engram.neuron.resonate import PRF
 
 
 class Place(NamedTuple):
-    """Where a layer of neurons sits in a network.
+    """Position of a layer of neurons in a network.
 
     Attributes:
-        T: Steps of the sequences.
-        k: Order: inputs that a step of a windowed neuron reads.
+        T: Number of steps of the sequences.
+        k: Order: number of inputs per step of a windowed neuron.
         channels: Size of the third axis of its input.
-        layer: Layers of neurons before it.
+        layer: Number of layers of neurons before it.
     """
 
     T: int
@@ -31,7 +31,7 @@ class Place(NamedTuple):
 
 
 class Preset(NamedTuple):
-    """A neuron by name: its label, how to make it, and whether it takes one length only."""
+    """A neuron by name: its label, its constructor, and whether it needs a fixed length."""
 
     label: str
     make: Callable[[Place], Neuron]
@@ -59,7 +59,7 @@ PRESETS: dict[str, Preset] = {
 
 
 def mask_share(epoch: int, epochs: int) -> float:
-    """The masked PSN's λ in an epoch: min(1, 8·epoch/(E − 1)), 1 where there is one epoch.
+    """The masked PSN's λ in an epoch: min(1, 8·epoch/(E − 1)), 1 if there is only one epoch.
 
     References:
         Fang et al., NeurIPS 2023, arXiv 2304.12760, and the authors' code.

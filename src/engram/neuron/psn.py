@@ -19,7 +19,7 @@ class PSN(Neuron):
     """Parallel spiking neuron: H = W X, S = Θ(H − B), with W and B learned.
 
     Args:
-        T: Number of steps; a PSN knows no other length.
+        T: Number of steps, the only length that a PSN accepts.
         surrogate: The spike function; `ATan()` when None.
 
     Raises:
@@ -47,7 +47,7 @@ class PSN(Neuron):
         return dense_psn(x, self.weight, self.threshold, self.surrogate), None
 
     def extra_repr(self) -> str:
-        """What tells this neuron from the default one."""
+        """The settings, for `repr`."""
         return f"T={self.T}, surrogate={self.surrogate}"
 
 
@@ -59,7 +59,7 @@ class MaskedPSN(Neuron):
     inputs t − k + 1 … t, and the neuron can be streamed.
 
     Args:
-        k: Order: how many inputs a step reads at λ = 1.
+        k: Order, the number of inputs per step at λ = 1.
         T: Number of steps.
         lam: λ to start from; set the attribute `lam` while training.
         surrogate: The spike function; `ATan()` when None.
@@ -97,7 +97,7 @@ class MaskedPSN(Neuron):
 
     @property
     def lam(self) -> float:
-        """λ, how far the mask is faded in; a buffer, as which copies and averages take it along."""
+        """λ, the fade-in of the mask; a buffer, so that copies and averages include it."""
         return self._lam.item()
 
     @lam.setter
@@ -110,7 +110,7 @@ class MaskedPSN(Neuron):
     def _load_from_state_dict(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, state_dict: dict[str, Any], prefix: str, *args: Any
     ) -> None:
-        """Takes λ also from where earlier versions kept it."""
+        """Also read λ from the location used by earlier versions."""
         key, earlier = f"{prefix}_lam", f"{prefix}_extra_state"
         if earlier in state_dict and key not in state_dict:
             state_dict[key] = state_dict.pop(earlier)
@@ -123,7 +123,7 @@ class MaskedPSN(Neuron):
         self._banded = self.lam == 1.0
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "MaskedPSN":
-        """λ follows the module to its device, and stays float64: half a λ would be another one."""
+        """Move λ with the module, but keep it in float64, because rounding would change it."""
         before = self._lam
         super()._apply(fn, recurse)
         if self._lam.dtype != before.dtype:
@@ -156,7 +156,7 @@ class MaskedPSN(Neuron):
         return self._banded_psn(x, self.weight, self.threshold), None
 
     def _continue(self, x: Tensor, state: F.PSNState) -> tuple[Tensor, F.PSNState]:
-        """The steps that follow a state, as those of a sequence that begins with its history."""
+        """The steps after a state, as the end of a sequence that begins with its history."""
         self._check_faded()
         seen = F.seen_inputs(state.history, x, self.k - 1)
         stop = state.step + x.shape[0]
@@ -172,7 +172,7 @@ class MaskedPSN(Neuron):
         return self._banded_psn(seen, self.weight[rows], self.threshold[start:end]), after
 
     def _rows(self, x: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights and thresholds of the steps of x, in a graph that knows `step` as a tensor."""
+        """Weights and thresholds of the steps of x, in a graph where `step` is a tensor."""
         torch._assert_async(  # pyright: ignore[reportPrivateImportUsage]
             step <= self.T - x.shape[0], f"MaskedPSN(T={self.T}) got more than {self.T} steps"
         )
@@ -182,7 +182,7 @@ class MaskedPSN(Neuron):
         return self.weight[rows].index_select(1, steps.clamp(min=0)), self.threshold[rows]
 
     def _banded_psn(self, seen: Tensor, weight: Tensor, threshold: Tensor) -> Tensor:
-        """`weight` has a row for each step wanted and a column for each input seen."""
+        """`weight` has a row per output step and a column per input."""
         if not uses_reference(seen, self.surrogate):
             return compiled.banded_psn(seen, weight, threshold, self.surrogate, k=self.k)
         steps, inputs = weight.shape
@@ -201,7 +201,7 @@ class MaskedPSN(Neuron):
             )
 
     def extra_repr(self) -> str:
-        """What tells this neuron from the default one."""
+        """The settings, for `repr`."""
         lam = "?" if self._lam.is_meta else self.lam
         return f"k={self.k}, T={self.T}, lam={lam}, surrogate={self.surrogate}"
 
@@ -211,7 +211,7 @@ class SlidingPSN(Neuron):
     """PSN with one short window for all steps: H[t] = Σ_i W_i X[t − k + 1 + i], any length.
 
     Args:
-        k: Order: how many inputs a step reads.
+        k: Order, the number of inputs per step.
         exponential_init: Start from the weights (…, 1/4, 1/2, 1) instead of U(±1/√k).
         surrogate: The spike function; `ATan()` when None.
 
@@ -261,7 +261,7 @@ class SlidingPSN(Neuron):
         return spikes, after
 
     def extra_repr(self) -> str:
-        """What tells this neuron from the default one."""
+        """The settings, for `repr`."""
         return f"k={self.k}, surrogate={self.surrogate}"
 
 
@@ -278,13 +278,13 @@ def uniform_weight(*shape: int) -> nn.Parameter:
 
 
 def check_steps(name: str, T: int) -> None:
-    """Raises ValueError unless T counts at least one step."""
+    """Raise ValueError unless T counts at least one step."""
     if T < 1:
         raise ValueError(f"{name}(T={T}): T counts the steps of a sequence, at least 1")
 
 
 def check_length(neuron: PSN | MaskedPSN, steps: int) -> None:
-    """Raises ValueError unless the neuron's T is the length of the sequence."""
+    """Raise ValueError unless the neuron's T is the length of the sequence."""
     if steps != neuron.T:
         raise ValueError(
             f"{type(neuron).__name__}(T={neuron.T}) got a sequence of {steps} steps: build it with "

@@ -1,4 +1,4 @@
-"""The linear recurrence in parallel over time, which neurons without a reset consist of."""
+"""The linear recurrence of neurons without reset, in parallel over time."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from engram.kernel.transform import transformed
 
 
 class _Doubling(torch.autograd.Function):
-    """Every z[t] in log2(T) rounds; keeps z alone, for the gradient is the recurrence reversed."""
+    """Every z[t] in log2(T) rounds; stores only z, as the gradient is the reversed recurrence."""
 
     @staticmethod
     def forward(ctx: Any, drive: Tensor, decay: Tensor) -> Tensor:
@@ -38,8 +38,8 @@ def linear_recurrence(
 
     z[t] = a·z[t−1] + d[t].
 
-    No step ever touches a later one, so a large later input leaves no rounding error in an earlier
-    state, as a convolution by FFT would.
+    No step depends on a later one, so a large later input causes no rounding error in an earlier
+    state, unlike a convolution by FFT.
 
     Args:
         drive: d, real or complex.
@@ -60,7 +60,7 @@ def linear_recurrence(
 
 
 def _doubled(drive: Tensor, decay: Tensor) -> Tensor:
-    """What `_Doubling` computes, in operations that torch can transform."""
+    """The computation of `_Doubling` in operations that torch can transform."""
     z, power, reach = drive, decay, 1
     while reach < drive.shape[0]:
         z = torch.cat([z[:reach], z[reach:] + power * z[:-reach]])

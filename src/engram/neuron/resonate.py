@@ -19,7 +19,7 @@ from engram.neuron.surrogate import ATan, Surrogate
 
 
 class PRFState(NamedTuple):
-    """What a resonate-and-fire neuron remembers between steps.
+    """The state of a resonate-and-fire neuron.
 
     Attributes:
         membrane: The complex membrane u, shaped `(*neurons)`.
@@ -48,8 +48,9 @@ def prf(
 
     Args:
         x: Input sequence X.
-        step: Δ, positive, broadcast to one step of x: how fast the membrane decays and turns.
-        frequency: θ in radians a unit of Δ, broadcast to one step of x.
+        step: Δ, positive, broadcast to one step of x: the rate at which the membrane decays and
+            rotates.
+        frequency: θ in radians per unit of Δ, broadcast to one step of x.
         state: The membrane before the first step; None starts from zero.
         tau: Time constant τ of the decay in units of Δ.
         threshold: Firing threshold V_th.
@@ -93,16 +94,16 @@ class PRF(Neuron):
     """Parallel resonate-and-fire: u[t] = exp(Δ(−1/τ + iθ))·u[t−1] + Δ·X[t], Δ and θ learned.
 
     Args:
-        channels: Channels with a Δ and a θ of their own, the third axis of the input; 1 shares one
-            pair among all neurons.
+        channels: Number of channels with their own Δ and θ, the third axis of the input; 1 shares
+            one pair among all neurons.
         tau: Time constant of the decay in units of Δ, above 1.
-        step_range: The least and the greatest Δ that training starts from, log-uniform between.
+        step_range: The range of the initial Δ, drawn log-uniformly.
         threshold: Firing threshold V_th.
         surrogate: The spike function; `ATan()` when None.
 
     Raises:
         ValueError: No channel, τ ≤ 1, or a range of Δ that is not positive and rising; and at the
-            call, input whose third axis does not count the channels.
+            call, input whose third axis differs from the channels.
 
     References:
         Huang et al., 2024, arXiv 2410.03530.
@@ -142,7 +143,7 @@ class PRF(Neuron):
         )
 
     def extra_repr(self) -> str:
-        """What tells this neuron from the default one."""
+        """The settings, for `repr`."""
         return (
             f"channels={self.log_step.shape[0]}, tau={self.tau}, threshold={self.threshold}, "
             f"surrogate={self.surrogate}"

@@ -11,7 +11,7 @@ from torch import Tensor
 from engram.kernel.transform import transformed
 
 LEAST, GREATEST = 1e-37, 1e37
-"""The range of a steepness: a factor of π or 2 of it is still a normal number in float32."""
+"""The range of a steepness, such that factors of π or 2 stay normal numbers in float32."""
 
 
 class _Spike(torch.autograd.Function):
@@ -34,7 +34,7 @@ class _Spike(torch.autograd.Function):
 
 
 class _TransformedSpike(_Spike):
-    """The same with forward mode and vmap, which torch.compile would not take."""
+    """The same with forward mode and vmap, which torch.compile does not support."""
 
     generate_vmap_rule = True
 
@@ -71,7 +71,7 @@ class Surrogate(ABC):
 
     @abstractmethod
     def primitive(self, x: Tensor) -> Tensor:
-        """The smooth function whose derivative stands in for the derivative of the step."""
+        """The smooth function whose derivative replaces the derivative of the step."""
 
     @abstractmethod
     def derivative(self, x: Tensor) -> Tensor:

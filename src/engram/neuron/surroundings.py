@@ -1,4 +1,4 @@
-"""Where a stream is opened and called: under which transforms, and in whose `with` block."""
+"""The context of a stream: transforms and the owner of its `with` block."""
 
 import contextlib
 import inspect
@@ -13,7 +13,7 @@ _SUSPENDS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENER
 
 
 class Situation(NamedTuple):
-    """What transforms the computation around a call.
+    """Transforms of the computation around a call.
 
     Attributes:
         in_function: Whether the forward of an `autograd.Function` runs.

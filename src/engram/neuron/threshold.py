@@ -41,5 +41,5 @@ class Threshold(Neuron):
         return spikes.to(x.dtype), None
 
     def extra_repr(self) -> str:
-        """The settings, as the constructor takes them."""
+        """The settings, as accepted by the constructor."""
         return f"threshold={shown(self.threshold)}, surrogate={self.surrogate}"

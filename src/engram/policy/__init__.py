@@ -1,4 +1,4 @@
-"""The nation's record as a policy instrument: store, search, count, and relate with honesty."""
+"""A nation's record of political speech: store, search, count, and relate to indicators."""
 
 from engram.policy.document import CHAMBERS, DOC_TYPES, REASONS, Document, Rejected, Rejection
 from engram.policy.embedded import EmbeddedEngine

@@ -1,4 +1,4 @@
-"""The one analyzer: text to words, each with the form as it stands and its stem.
+"""The analyzer of texts and queries: splits text into words, each with its form and stem.
 
     normalise (`normalisation`) → words by UAX #29 → lower case → `form`
         → without marks → `folded` → without 's → without inflection (`stemmer`) → `stem`
@@ -20,20 +20,21 @@ from engram.policy.normalisation import fold, lower, normalise
 from engram.policy.stemmer import stem
 
 LONGEST = 255
-"""Most UTF-16 units of a word; a longer one is cut into several, as Lucene does."""
+"""Maximum UTF-16 units per word; a longer word is split into several, as in Lucene."""
 
 _MEMORY = 500_000
-"""Most pieces of text whose terms are kept."""
+"""Maximum number of pieces of text whose terms are cached."""
 
 
 class Word(NamedTuple):
     """A word of a text.
 
     Args:
-        stem: Without marks, possessive and inflection: what a bare word of a query is compared
-            with.
-        form: In lower case, otherwise as it stands: what an exact word is compared with.
-        folded: The form without marks: what a prefix is compared with.
+        stem: The word without diacritics, possessive and inflection, compared with a bare word of
+            a query.
+        form: The word in lower case but otherwise unchanged, compared with an exact word of a
+            query.
+        folded: The form without diacritics, compared with a prefix.
     """
 
     stem: str
@@ -59,7 +60,7 @@ _BROKEN_PIECE = re.compile(
     re.ASCII,
 )
 _BROKEN = re.compile(r"-[ \t]*\r?\n[ \t]*[a-z]")
-"""What only the slower of the two patterns puts together."""
+"""Words that only the slower of the two patterns can join."""
 
 # The properties are those of the Unicode version of the `regex` package. Lucene's are of 12.1, so
 # that what left a property since is set right here; only characters newer than that differ.
@@ -105,7 +106,7 @@ _WORD = regex.compile(
 
 
 class _Memory(dict[str, str]):
-    """The terms of a piece of text, joined by spaces; forgotten when there are too many."""
+    """Cache of the terms of a piece of text, joined by spaces; cleared when full."""
 
     def __missing__(self, piece: str) -> str:
         if len(self) >= _MEMORY:
@@ -115,7 +116,7 @@ class _Memory(dict[str, str]):
 
 
 class _Words(dict[str, list[Word]]):
-    """The words of a piece of text; forgotten when there are too many."""
+    """Cache of the words of a piece of text; cleared when full."""
 
     def __missing__(self, piece: str) -> list[Word]:
         if len(self) >= _MEMORY:
@@ -157,7 +158,7 @@ def words(text: str) -> list[Word]:
 
 
 def pieces(text: str) -> list[str]:
-    """The text cut into pieces that hold whole words, and nothing that is not in one.
+    """Divide the text into pieces of whole words.
 
     Args:
         text: Any text.
@@ -178,7 +179,7 @@ def words_of(piece: str) -> list[Word]:
 
 
 def spans(text: str) -> list[tuple[int, int]]:
-    """Where each word starts and ends in the text as it was written.
+    """Return the start and end of each word in the original text.
 
     Args:
         text: Any text.
@@ -210,7 +211,7 @@ def _is_word(piece: str) -> bool:
 
 
 def stem_of(form: str) -> str:
-    """The stem of a form: without marks, possessive and inflection.
+    """Return the stem of a form: without diacritics, possessive and inflection.
 
     Args:
         form: A word in lower case.
@@ -224,7 +225,7 @@ def _word(text: str) -> Word:
 
 
 def _segmented(text: str) -> list[tuple[int, int]]:
-    """Where words are, by the full rules, long ones cut."""
+    """Spans of words by the full rules, with long ones split."""
     found, at = [], 0
     while word := _WORD.search(text, at):
         at = word.end()
@@ -242,7 +243,7 @@ def _units(text: str) -> int:
 
 
 def _advance(text: str, start: int) -> int:
-    """Where the longest word that starts here has to end."""
+    """Where the longest word with this start must end."""
     end = min(start + LONGEST, len(text))
     while _units(text[start:end]) > LONGEST:
         end -= 1

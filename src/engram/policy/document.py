@@ -1,13 +1,13 @@
-"""Document: one text of the record, and Rejected: one that could not become a document."""
+"""`Document`, one text of the record, and `Rejected`, a record that could not become one."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 DERIVED = -1
-"""In place of a Congress's number: the Congress in office on the document's day."""
+"""Instead of the number of a Congress: the Congress in office on the document's day."""
 
 LATEST = timedelta(days=31)
-"""How far after today the day of a document may lie: schedules are printed ahead of time."""
+"""How far in the future a document may be dated: schedules are printed ahead of time."""
 
 DOC_TYPES = (
     "speech",
@@ -19,36 +19,35 @@ DOC_TYPES = (
     "statute",
     "record",
 )
-"""What a document can be; "record" is a page of the Record that nobody speaks."""
+"""The types of documents; "record" is text of the Congressional Record without a speaker."""
 
 CHAMBERS = ("house", "senate", "extensions", "joint", "executive")
-"""Where a document comes from, where the source tells."""
+"""The chamber of a document, if known."""
 
 REASONS = {
     "malformed-bytes": "the bytes are not text in the encoding that the source uses",
     "malformed-record": "the record does not parse in its source's format",
-    "missing-field": "a field that every document needs is not there or empty",
+    "missing-field": "a field that every document needs is missing or empty",
     "bad-date": "the date is missing, impossible, or outside the record",
-    "unknown-value": "a field holds a value that the schema does not know",
+    "unknown-value": "a field has a value that is not in the schema",
     "too-large": "the document is longer than the limit",
-    "unreadable-file": "the file or a member of the archive cannot be read to its end",
-    "superseded": "the same page lies beside it in a better form, which is read instead",
-    "unresolved-heading": "a paragraph looks like a heading and names nobody; it has no speaker",
-    "unknown-kind": "a part of a known format has an unknown label; its text is taken in",
+    "unreadable-file": "the file or a member of the archive cannot be read completely",
+    "superseded": "a better form of the same page exists and is read instead",
+    "unresolved-heading": "a paragraph looks like a heading but names nobody; it has no speaker",
+    "unknown-kind": "a part of a known format has an unknown label; its text is included",
 }
-"""Why a document can be rejected, or what is said of one: the words under which the manifest
-counts."""
+"""Reasons for rejecting a document, and notes about accepted ones, as counted in the manifest."""
 
 NOTED = ("unresolved-heading", "unknown-kind")
-"""The reasons of `REASONS` that are only said of a text: it is taken in."""
+"""Those of `REASONS` that are only notes: the text is accepted."""
 
 
 class Rejection(ValueError):  # noqa: N818 - it is caught and counted, not an error of the program
-    """Raised where a record cannot become a document.
+    """A record cannot become a document.
 
     Args:
-        reason: a key of `REASONS`.
-        detail: what was wrong with this one.
+        reason: A key of `REASONS`.
+        detail: What is wrong with this record.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -62,27 +61,27 @@ class Document:
     """One text of the record.
 
     Args:
-        id: unique in the record, "source:native-id" or, of a part of a page, "source:page:part";
+        id: Unique in the record, "source:native-id" or, of a part of a page, "source:page:part";
             taken from the source alone, never from the names of folders.
-        doc_type: one of `DOC_TYPES`.
-        date: the day it was said, sent, introduced, voted on or approved.
-        title: what it is called; may be empty.
-        text: what it says; may be empty where only a title is known.
-        congress: the number of the Congress; derived from the date unless it is given, None for a
-            text of no Congress, as of another country's parliament.
-        session: the session of that Congress, where known.
-        chamber: one of `CHAMBERS`, or None.
-        speaker: who speaks; for a bill, who sponsors it.
-        party: that person's party.
-        state: that person's state.
-        source: the name of the loader that read it.
-        url: where a reader can open it.
-        printed: the speaker's name as the source spells it, where the record shows another.
-        updated: when the source last changed it, where the source tells.
+        doc_type: One of `DOC_TYPES`.
+        date: The day on which it was spoken, sent, introduced, voted on or approved.
+        title: Its title; may be empty.
+        text: Its text; may be empty if only a title is known.
+        congress: The number of the Congress; derived from the date unless given; None for a text
+            of no Congress, such as one of another parliament.
+        session: The session of that Congress, where known.
+        chamber: One of `CHAMBERS`, or None.
+        speaker: The speaker; for a bill, the sponsor.
+        party: That person's party.
+        state: That person's state.
+        source: The name of the loader that read it.
+        url: Where a reader can open it.
+        printed: The speaker's name as spelled by the source, if the record shows another spelling.
+        updated: When the source last changed it, if known.
 
     Raises:
-        Rejection: if the id is empty, there is neither title nor text, or the type, chamber or
-            date is none of the record.
+        Rejection: If the id is empty, there is neither title nor text, or the type, chamber or
+            date is not valid for the record.
     """
 
     id: str
@@ -107,9 +106,9 @@ class Document:
         if not self.text and not self.title:
             raise Rejection("missing-field", "the document has neither text nor title")
         if self.doc_type not in DOC_TYPES:
-            raise Rejection("unknown-value", f"type {self.doc_type!r} is none of {DOC_TYPES}")
+            raise Rejection("unknown-value", f"type {self.doc_type!r} is not one of {DOC_TYPES}")
         if self.chamber is not None and self.chamber not in CHAMBERS:
-            raise Rejection("unknown-value", f"chamber {self.chamber!r} is none of {CHAMBERS}")
+            raise Rejection("unknown-value", f"chamber {self.chamber!r} is not one of {CHAMBERS}")
         if self.congress is not None:
             derived = congress_of(self.date)
             if self.congress == DERIVED:
@@ -117,26 +116,26 @@ class Document:
 
 
 def unit_of(id_: str) -> str:
-    """The unit of the source that a document belongs to: all parts of a page are one.
+    """Return the unit of the source that a document belongs to; the parts of a page form one.
 
     A newer version of a unit replaces the older one as a whole.
 
     Args:
-        id_: the document's id.
+        id_: The document's id.
     """
     return ":".join(id_.split(":", 2)[:2])
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """What was quarantined instead of becoming a document.
+    """A record that was quarantined instead of becoming a document.
 
     Args:
-        reason: a key of `REASONS`.
-        detail: what was wrong with this one.
-        origin: the file, and the member and line where there are any, that it came from.
-        excerpt: the beginning of what was rejected.
-        source: the name of the loader that read it.
+        reason: A key of `REASONS`.
+        detail: What is wrong with this record.
+        origin: The file that it came from, with member and line if any.
+        excerpt: The beginning of the rejected record.
+        source: The name of the loader that read it.
     """
 
     reason: str
@@ -147,32 +146,32 @@ class Rejected:
 
 
 def check_day(day: date) -> None:
-    """Refuse a day that has not come.
+    """Refuse a day in the future.
 
     Args:
-        day: the day of a document.
+        day: The day of a document.
 
     Raises:
-        Rejection: if it lies more than `LATEST` after today.
+        Rejection: If it is more than `LATEST` after today.
     """
     if day > date.today() + LATEST:
-        raise Rejection("bad-date", f"{day} lies in the future; correct the year")
+        raise Rejection("bad-date", f"{day} is in the future; correct the year")
 
 
 def congress_of(day: date) -> int:
-    """The number of the Congress in office on a day.
+    """Return the number of the Congress in office on a day.
 
-    A Congress sits for two years from an odd one: from 4 March until the 73rd (1933), from
-    3 January since the 74th (1935), as the Twentieth Amendment has it.
+    A Congress sits for two years from an odd year: from 4 March until the 73rd (1933), from 3
+    January since the 74th (1935), by the Twentieth Amendment.
 
     Args:
-        day: any day since 4 March 1789.
+        day: Any day since 4 March 1789.
 
     Returns:
         Its number; 1 for 1789-1791.
 
     Raises:
-        Rejection: if the day is before the first Congress.
+        Rejection: If the day is before the first Congress.
     """
     opening = (3, 4) if day.year < 1935 else (1, 3)
     before = day.year % 2 == 1 and (day.month, day.day) < opening

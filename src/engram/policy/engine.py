@@ -1,4 +1,4 @@
-"""What answers queries: the protocol of the engines, and the counts they return."""
+"""The protocol of the engines that answer queries, and the counts that they return."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,25 +13,25 @@ from engram.policy.document import Document
 from engram.policy.query.tree import Leaf, Node, written
 
 GROUPINGS = ("year", "month", "congress", "type", "chamber", "party", "speaker", "state")
-"""What a tally can be broken down by."""
+"""The groupings of a tally."""
 
 Label: TypeAlias = int | str | None
-"""A group: a number for year and Congress, "1913-04" for a month, a name otherwise; None where
-the documents do not say."""
+"""A group: a number for year and Congress, "1913-04" for a month, a name otherwise; None if the
+documents have no value."""
 
 Counts: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Tally:
-    """How often a query occurs in each group of the documents that its filters admit.
+    """Counts of a query in each group of the documents that pass its filters.
 
     Args:
         by: One of `GROUPINGS`, or None for all documents together.
         groups: Labels of the groups that have documents, in order, None last, (g).
         documents: Documents that match, (g).
         occurrences: Occurrences in them, (g).
-        all_documents: Documents that the filters admit, matching or not, (g).
+        all_documents: Documents that pass the filters, matching or not, (g).
         all_tokens: Their terms: the denominator of a rate, (g).
         dispersion: Sum over the admitted documents of k²/n, with k occurrences among n terms,
             documents of no terms left out, (g). With K and N the group's sums, the Pearson
@@ -49,10 +49,10 @@ class Tally:
 
 @dataclass(frozen=True, eq=False)
 class DocumentCounts:
-    """How often a query occurs in each document that its filters admit, in the engine's order.
+    """Counts of a query in each document that passes its filters, in the engine's order.
 
     Args:
-        by: What the groups are, one of `GROUPINGS`, or None.
+        by: The grouping, one of `GROUPINGS`, or None.
         groups: Labels of the groups, in order, (g).
         group: Index into them for each document, (n).
         matched: Whether each document matches, (n).
@@ -101,7 +101,7 @@ class Context:
 
     Args:
         passages: By date, id, and place in the text.
-        total: How many occurrences there are in all.
+        total: Total number of occurrences.
     """
 
     passages: tuple[Passage, ...]
@@ -110,22 +110,22 @@ class Context:
 
 @dataclass(frozen=True)
 class WordForms:
-    """The forms of words that a word of a query was counted in.
+    """The word forms counted for a word of a query.
 
     Args:
-        word: The word as the query writes it: taxes, =taxes or tax*.
-        forms: Each form, in lower case, and how often it stands in the occurrences; most often
-            first, then by alphabet.
+        word: The word as written in the query: taxes, =taxes or tax*.
+        forms: Each form in lower case with its count in the occurrences, by decreasing count, then
+            alphabetically.
     """
 
     word: str
     forms: tuple[tuple[str, int], ...]
 
     def describe(self, most: int = 8) -> str:
-        """The forms on one line, such as "tax: tax 2,900 · taxes 1,100".
+        """Format the forms on one line, such as "tax: tax 2,900 · taxes 1,100".
 
         Args:
-            most: How many forms are named; the rest is summed up.
+            most: Number of forms named; the others are summed.
         """
         parts = [f"{form} {count:,}" for form, count in self.forms[:most]]
         if rest := self.forms[most:]:
@@ -134,13 +134,14 @@ class WordForms:
 
 
 class Engine(Protocol):
-    """Answers queries over a set of documents. All engines give equal counts.
+    """Answers queries over a set of documents; all engines give equal counts.
 
-    A query is text in the language of `query.parse`, or its tree. What is searched of a document
-    is its text, or its title if it has no text.
+    A query is text in the language of `query.parse`, or its tree. The text of a document is
+    searched, or its title if it has no text.
 
     Args:
-        notes: What a reader of any answer must know of the record: doubles, unfinished ingestions.
+        notes: Notes about the record for the reader of any answer: duplicates, unfinished
+            ingestions.
     """
 
     notes: tuple[str, ...]
@@ -153,12 +154,12 @@ class Engine(Protocol):
             by: One of `GROUPINGS`; None for one group of all, labelled None.
 
         Raises:
-            ValueError: If the query does not parse, or the grouping is not known.
+            ValueError: If the query does not parse, or the grouping is unknown.
         """
         ...
 
     def per_document(self, query: str | Node, by: str | None = "year") -> DocumentCounts:
-        """Count occurrences in every document that the filters admit: for the bootstrap.
+        """Count occurrences in every document that passes the filters, for the bootstrap.
 
         Args:
             query: The query.
@@ -171,8 +172,8 @@ class Engine(Protocol):
 
         Args:
             query: The query.
-            limit: At most so many hits.
-            offset: So many better ones are left out.
+            limit: Maximum number of hits.
+            offset: Number of better hits to skip.
 
         Returns:
             The hits; their scores are the occurrences, their total the matching documents.
@@ -182,21 +183,21 @@ class Engine(Protocol):
     def context(
         self, query: str | Node, limit: int = 20, offset: int = 0, width: int = 80
     ) -> Context:
-        """Show occurrences as they stand in the text: keyword in context.
+        """Show occurrences in the original text: keyword in context.
 
         Args:
             query: The query.
-            limit: At most so many passages.
-            offset: So many earlier ones are left out.
+            limit: Maximum number of passages.
+            offset: Number of earlier passages to skip.
             width: Characters of text to the left and to the right.
         """
         ...
 
     def forms(self, query: str | Node) -> tuple[WordForms, ...]:
-        """Show which forms of words were counted: for each word of the query that is not under NOT.
+        """Count the word forms that matched each word of the query that is not under NOT.
 
-        A form counts once for each occurrence that it is part of, so that the forms of a query
-        that is a word add up to its occurrences.
+        A form is counted once for each occurrence that it is part of, so that the forms of a
+        one-word query add up to its occurrences.
 
         Args:
             query: The query.
@@ -213,13 +214,13 @@ class Engine(Protocol):
             The documents, in the order of the ids.
 
         Raises:
-            ValueError: If there is no document of an id.
+            ValueError: If there is no document with an id.
         """
         ...
 
 
 def searched(document: Document) -> str:
-    """The text of a document that is analysed and searched: its title if it has no text.
+    """Return the searched text of a document: its title if it has no text.
 
     Args:
         document: The document.
@@ -228,7 +229,7 @@ def searched(document: Document) -> str:
 
 
 def ranked_forms(counts: Mapping[Leaf, Mapping[str, int]]) -> tuple[WordForms, ...]:
-    """The counted forms of each word of a query, most often first.
+    """Sort the counted forms of each word of a query by decreasing count.
 
     Args:
         counts: For each word of the query, in its order, the forms and their counts.
@@ -240,7 +241,7 @@ def ranked_forms(counts: Mapping[Leaf, Mapping[str, int]]) -> tuple[WordForms, .
 
 
 def check_grouping(by: str | None) -> None:
-    """Refuse a grouping that is not known.
+    """Raise if a grouping is unknown.
 
     Args:
         by: One of `GROUPINGS`, or None.
@@ -253,7 +254,7 @@ def check_grouping(by: str | None) -> None:
 
 
 def ordered(labels: set[Label]) -> tuple[Label, ...]:
-    """Labels in the order of a tally: ascending, None last.
+    """Sort labels in the order of a tally: ascending, None last.
 
     Args:
         labels: Numbers or names, and None.

@@ -1,8 +1,8 @@
-"""Fingerprints: which texts have the same words, whatever their typography.
+"""Fingerprints: detect texts with the same words, whatever their typography.
 
 A text is reduced to its letters and digits in lower case: case, punctuation, white space,
-hyphenation, accents and other marks are removed. Two reduced texts are compared by their shingles,
-the sets of all runs of `WIDTH` letters (three to four words).
+hyphenation, accents and other diacritics are removed. Two reduced texts are compared by their
+shingles, the sets of all runs of `WIDTH` letters (three to four words).
 
 References:
     Broder, On the resemblance and containment of documents, SEQUENCES 1997.
@@ -19,19 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 WIDTH = 16
-"""Letters of a shingle."""
+"""Number of letters per shingle."""
 
 SKETCH = 16
-"""Shingles of a sketch."""
+"""Number of shingles per sketch."""
 
 LEAST = 250
-"""Least letters, about fifty words, of a text that is compared with others."""
+"""Minimum number of letters, about fifty words, of a text that is compared with others."""
 
 _SAMPLED = 16
 """One of this many shingles, chosen by its first three letters, can enter a sketch."""
 
 _EXACT = 1 << 13
-"""Letters of a text up to which all shingles are compared; of longer ones, those sampled."""
+"""Maximum letters of a text of which all shingles are compared; longer ones are sampled."""
 
 _LOWER = bytes(byte + 32 if 65 <= byte <= 90 else byte for byte in range(256))
 _DROPPED = bytes(byte for byte in range(128) if not chr(byte).isalnum())
@@ -43,11 +43,11 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Overlap(NamedTuple):
-    """How much two texts have in common.
+    """Similarity of two texts.
 
     Args:
-        jaccard: shared shingles, as a share of those of either.
-        containment: shared shingles, as a share of those of the shorter text.
+        jaccard: Shared shingles as a share of those of both texts together.
+        containment: Shared shingles as a share of those of the shorter text.
     """
 
     jaccard: float
@@ -55,10 +55,10 @@ class Overlap(NamedTuple):
 
 
 def letters(text: str) -> bytes:
-    """The letters and digits of a text in UTF-8, in lower case and without marks.
+    """Return the letters and digits of a text in UTF-8, in lower case without diacritics.
 
     Args:
-        text: any text.
+        text: Any text.
     """
     data = text.encode("utf-8", "replace").translate(_LOWER, _DROPPED)
     if data.isascii():
@@ -71,19 +71,19 @@ def digest(data: bytes) -> int:
     """A 64-bit hash.
 
     Args:
-        data: the bytes.
+        data: The bytes.
     """
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
 
 
 def sketches(texts: Sequence[bytes]) -> NDArray[np.uint32]:
-    """The smallest hashes of each text's sampled shingles: similar texts share some.
+    """Return the smallest hashes of each text's sampled shingles; similar texts share some.
 
     Args:
-        texts: the letters of each text.
+        texts: The letters of each text.
 
     Returns:
-        The hashes in ascending order, filled up with zeros; only zeros for a text of fewer than
+        The hashes in ascending order, padded with zeros; only zeros for a text of fewer than
         `LEAST` letters, (texts, `SKETCH`).
     """
     found = np.zeros((len(texts), SKETCH), dtype=np.uint32)
@@ -106,11 +106,11 @@ def sketches(texts: Sequence[bytes]) -> NDArray[np.uint32]:
 
 
 def overlap(one: bytes, other: bytes) -> Overlap:
-    """Compare two texts by their shingles; by one in sixteen where one has over 8,192 letters.
+    """Compare two texts by their shingles, sampled if a text has over 8,192 letters.
 
     Args:
-        one: the letters of a text.
-        other: the letters of another.
+        one: The letters of a text.
+        other: The letters of another.
     """
     if one == other:
         return Overlap(1.0, 1.0)
@@ -127,7 +127,7 @@ def overlap(one: bytes, other: bytes) -> Overlap:
 
 @lru_cache(maxsize=4096)
 def _plain(run: bytes) -> bytes:
-    """A run of characters beyond ASCII, without marks, punctuation and symbols."""
+    """A run of non-ASCII characters without diacritics, punctuation and symbols."""
     kept = (c for c in run.decode() if "\xbf" < c < "\u2000" or c > "\u2fff")
     folded = unicodedata.normalize("NFKD", "".join(kept).casefold())
     return "".join(filter(str.isalnum, folded)).casefold().encode()
@@ -138,7 +138,7 @@ def _all(data: bytes) -> NDArray[np.int64]:
 
 
 def _sampled(data: bytes) -> NDArray[np.int64]:
-    """Where the sampled shingles begin: chosen by their letters, so alike in similar texts."""
+    """Positions of the sampled shingles, chosen by their letters and so alike in similar texts."""
     codes = np.frombuffer(data, dtype=np.uint8)[: len(data) - WIDTH + 3]
     mixed = codes[:-2] * np.uint8(167) + codes[1:-1] * np.uint8(59) + codes[2:] * np.uint8(13)
     return np.flatnonzero(mixed < 256 // _SAMPLED)

@@ -1,4 +1,4 @@
-"""Manifest: what a store holds, what of it counts, and where it came from."""
+"""Manifest: what a store holds, which part of it is counted, and where it came from."""
 
 import json
 from collections import Counter
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 FORMAT = 2
-"""The version of the layout; a store of another one is refused."""
+"""Version of the layout; a store of another version is refused."""
 
 _SHOWN = ("documents", "tokens", "view", "view_size")
 
@@ -16,14 +16,14 @@ class SegmentEntry:
     """A segment of the store.
 
     Args:
-        sha256: the hash of the file, which is its name.
-        size: its length in bytes.
-        documents: how many documents it holds.
-        tokens: how many tokens they have.
-        text_bytes: how many bytes their text has in UTF-8.
-        view: the hash of the file that says which of its documents count and under which names;
-            empty if all count as they are.
-        view_size: the length of that file in bytes.
+        sha256: The hash of the file, which is its name.
+        size: Its length in bytes.
+        documents: How many documents it holds.
+        tokens: How many tokens they have.
+        text_bytes: How many bytes their text has in UTF-8.
+        view: The hash of the file that says which of its documents are counted and under which
+            names; empty if all are counted unchanged.
+        view_size: The length of that file in bytes.
     """
 
     sha256: str
@@ -36,7 +36,7 @@ class SegmentEntry:
 
     @property
     def name(self) -> str:
-        """Names the documents that count and what they say: "sha256" or "sha256-view"."""
+        """Identifies the counted documents and their content: "sha256" or "sha256-view"."""
         return f"{self.sha256}-{self.view}" if self.view else self.sha256
 
 
@@ -45,15 +45,15 @@ class PartitionEntry:
     """A partition that has been read.
 
     Args:
-        key: names what it read, by content.
-        loader: the loader that read it.
-        bytes: how many bytes it read.
-        segment: the segment it made; None if nothing was accepted.
-        doc_types: how many documents of each type were accepted.
-        rejected: how many records were rejected, by reason.
-        run: the number of the ingestion that read it last.
-        repeated: records that it holds twice, or in an older version, and that were left out.
-        records: the hash of the file with its records of identity.
+        key: Names what it read, by content.
+        loader: The loader that read it.
+        bytes: How many bytes it read.
+        segment: The segment made from it; None if nothing was accepted.
+        doc_types: How many documents of each type were accepted.
+        rejected: How many records were rejected, by reason.
+        run: The number of the last ingestion that read it.
+        repeated: Records left out because they are duplicates or older versions.
+        records: The hash of the file with its records of identity.
     """
 
     key: str
@@ -68,20 +68,20 @@ class PartitionEntry:
 
     @property
     def emptied(self) -> bool:
-        """Whether all of its documents have a newer version, so that its segment is gone."""
+        """Whether all of its documents have a newer version, so that its segment was removed."""
         return self.segment is None and bool(self.doc_types)
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What of a partition counts, after versions and doubles have been decided.
+    """The counted part of a partition, after versions and duplicates have been resolved.
 
     Args:
-        documents: how many documents.
-        tokens: how many tokens they have.
-        doc_types: how many documents of each type.
-        view: the hash of the segment's view; empty if it has none.
-        view_size: the view's length in bytes.
+        documents: How many documents.
+        tokens: How many tokens they have.
+        doc_types: How many documents of each type.
+        view: The hash of the segment's view; empty if it has none.
+        view_size: The view's length in bytes.
     """
 
     documents: int
@@ -93,13 +93,13 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Doubles:
-    """The documents that are in the store more than once, each counted once.
+    """Duplicate documents of the store, each counted once.
 
     Args:
-        two_sources: documents that two sources or more have.
-        one_source: documents that one source has twice.
-        listed: the hash of the file that lists the doubles; empty if there are none.
-        compared: the hash of the file that holds the comparisons of texts.
+        two_sources: Documents in two or more sources.
+        one_source: Documents that occur twice in one source.
+        listed: The hash of the file that lists the duplicates; empty if there are none.
+        compared: The hash of the file that holds the comparisons of texts.
     """
 
     two_sources: int = 0
@@ -108,14 +108,16 @@ class Doubles:
     compared: str = ""
 
     def describe(self) -> list[str]:
-        """What a reader of an answer must know."""
+        """Notes for the reader of an answer."""
         notes = []
         if self.two_sources:
             notes.append(
-                f"{self.two_sources:,} documents are in two sources or more; each is counted once."
+                f"{self.two_sources:,} documents are in two or more sources; each is counted once."
             )
         if self.one_source:
-            notes.append(f"{self.one_source:,} documents are twice in one source; counted once.")
+            notes.append(
+                f"{self.one_source:,} documents occur twice in one source; each is counted once."
+            )
         return notes
 
 
@@ -124,14 +126,14 @@ class SourceEntry:
     """An input that has been read to its end.
 
     Args:
-        location: its path or URL, as given.
-        sha256: the hash of the archive or file; of a folder, that of what was read in it.
-        settings: what decides how it is divided.
-        bytes: how many bytes the loaders read.
-        files: how many files they read.
-        unread: files that no loader reads: the first few names, and how many others.
-        partitions: the keys of its partitions, in order.
-        path: the location as an absolute path or URL.
+        location: Its path or URL, as given.
+        sha256: The hash of the archive or file; for a folder, of the files read in it.
+        settings: The settings that determine how it is divided.
+        bytes: How many bytes the loaders read.
+        files: How many files they read.
+        unread: Files that no loader reads: the first few names, and the number of others.
+        partitions: The keys of its partitions, in order.
+        path: The location as an absolute path or URL.
     """
 
     location: str
@@ -149,16 +151,17 @@ class Manifest:
     """What a store holds, and where it came from.
 
     Args:
-        format: the version of the layout.
-        versions: of the software that wrote it.
-        created: when.
-        updated: when it was last changed.
-        sources: the inputs that have been read to their end.
-        partitions: by key, what has been read; what is not in `counted` waits for its input's end.
-        counted: by key of a partition, what of it counts.
-        doubles: the documents that are in the store more than once.
-        unfinished: the inputs whose ingestion has not finished.
-        retired: segments that the store held once and were replaced as a whole.
+        format: The version of the layout.
+        versions: Versions of the software that wrote it.
+        created: When.
+        updated: When it was last changed.
+        sources: The inputs that have been read to their end.
+        partitions: By key, what has been read; what is not in `counted` waits until its input is
+            complete.
+        counted: By key of a partition, the part of it that is counted.
+        doubles: The duplicate documents of the store.
+        unfinished: The inputs whose ingestion has not finished.
+        retired: Former segments that were replaced as a whole.
     """
 
     format: int = FORMAT
@@ -174,9 +177,9 @@ class Manifest:
 
     @property
     def segments(self) -> list[SegmentEntry]:
-        """The segments that have documents that count, in the order of their commitment.
+        """The segments with counted documents, in the order in which they were committed.
 
-        Their documents and tokens are those that count.
+        Their numbers of documents and tokens include only what is counted.
         """
         found = []
         for key, counted in self.counted.items():
@@ -193,27 +196,27 @@ class Manifest:
 
     @property
     def rejected(self) -> dict[str, int]:
-        """How many records were rejected, by reason, in the inputs as they were read last."""
+        """Number of rejected records, by reason, when each input was last read."""
         return _sum(self.partitions[key].rejected for key in self.current)
 
     @property
     def current(self) -> list[str]:
-        """The keys of the partitions that the sources had when they were read last."""
+        """Keys of the partitions of the sources when they were last read."""
         named = {key for source in self.sources for key in source.partitions}
         return [key for key in self.counted if key in named]
 
     def notes(self) -> list[str]:
-        """What a reader of an answer must know of the store, a sentence each."""
+        """Notes about the store for the reader of an answer, one sentence each."""
         notes = self.doubles.describe()
         if self.unfinished:
             notes.append(
-                f"The ingestion of {', '.join(self.unfinished)} has not finished, and nothing that "
-                "it reads is counted yet; run it again if it was interrupted."
+                f"The ingestion of {', '.join(self.unfinished)} has not finished, and none of its "
+                f"documents is counted yet; run it again if it was interrupted."
             )
         return notes
 
     def to_json(self) -> str:
-        """The manifest as text, totals included."""
+        """Return the manifest as JSON text, including totals."""
         totals = {
             "documents": self.documents,
             "rejected": self.rejected,
@@ -226,7 +229,7 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: str) -> "Manifest":
-        """The manifest that a text holds."""
+        """Parse a manifest."""
         whole = json.loads(text)
         whole.pop("totals", None)
         entries = [

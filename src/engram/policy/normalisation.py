@@ -1,4 +1,4 @@
-"""One spelling for what looks alike: applied to texts and queries before words are found.
+"""Unify the spelling of equivalent characters in texts and queries before tokenisation.
 
     apostrophes         ’ ‘ ‛ ʼ ʻ ′ ´ ` ＇ and their like become '
     ligatures, widths   ﬁ → fi, ſ → s, ｔａｘ → tax, 𝐭𝐚𝐱 → tax; superscripts and fractions stay
@@ -47,7 +47,7 @@ _LETTERS = str.maketrans(
 
 
 class Normal(NamedTuple):
-    """A text in its one spelling.
+    """A normalised text.
 
     Args:
         text: The text.
@@ -61,7 +61,7 @@ class Normal(NamedTuple):
 
 
 def normalise(text: str) -> Normal:
-    """The text in its one spelling.
+    """Normalise a text.
 
     Args:
         text: Any text.
@@ -85,7 +85,7 @@ def normalise(text: str) -> Normal:
 
 
 def lower(word: str) -> str:
-    """The word in lower case, character by character, so that its context does not matter.
+    """Convert a word to lower case character by character, independent of context.
 
     Args:
         word: Any text.
@@ -96,7 +96,7 @@ def lower(word: str) -> str:
 
 
 def fold(word: str) -> str:
-    """The word without marks on Latin letters.
+    """Remove diacritics on Latin letters of a word.
 
     Args:
         word: A word in lower case.
@@ -108,7 +108,7 @@ def fold(word: str) -> str:
 
 
 def _cluster(letters: str, plain: bool) -> str:
-    """One letter with its marks; `plain` says whether the one before is of a Latin text."""
+    """One letter with its diacritics; `plain` says whether the letter before is Latin."""
     if letters.isascii():
         return "'" if letters == "`" else letters
     kept = "" if (_PLAIN.match(letters) or (plain and letters[0] in _SHAPING)) else _SHAPING

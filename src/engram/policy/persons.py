@@ -1,4 +1,4 @@
-"""Persons: one name, party and state for one person, whatever the spellings of the sources.
+"""Persons: one name, party and state per person, whatever the spellings of the sources.
 
 Presidents are known from a table. Members of Congress are known from the record itself:
 
@@ -22,7 +22,7 @@ from typing import NamedTuple
 from engram.policy.presidents import given_first, president_named
 
 Who = tuple[str | None, str | None, str | None, str | None, int | None]
-"""Speaker, party, state, chamber and Congress, as a source gives them."""
+"""Speaker, party, state, chamber and Congress, as given by a source."""
 
 _PRINTED = re.compile(
     r"(?:The )?(?:Mr|Mrs|Ms|Miss|Dr|Senator|Representative)\.? +(?:Manager +)?"
@@ -43,12 +43,12 @@ _CODES = {pair.strip()[:-3]: pair[-2:] for pair in _STATES.split(";")}
 
 
 class Person(NamedTuple):
-    """How the record shows a speaker.
+    """A speaker as shown in the record.
 
     Args:
-        name: the name.
-        party: the party.
-        state: the state.
+        name: The name.
+        party: The party.
+        state: The state.
     """
 
     name: str | None
@@ -64,10 +64,10 @@ class _Name(NamedTuple):
 
 
 class Persons:
-    """The speakers of a record, found from how often each is named in which way.
+    """Resolves the speakers of a record from the frequencies of their names.
 
     Args:
-        speakers: how many documents there are of each speaker as the sources give them.
+        speakers: Number of documents of each speaker as given by the sources.
     """
 
     def __init__(self, speakers: Mapping[Who, int]) -> None:
@@ -85,11 +85,11 @@ class Persons:
         }
 
     def resolve(self, who: Who, day: date) -> Person:
-        """How the record shows the speaker of a document.
+        """Return the speaker of a document as shown in the record.
 
         Args:
-            who: the speaker as the source gives it.
-            day: the day of the document.
+            who: The speaker as given by the source.
+            day: The day of the document.
         """
         name, party, state, chamber, _ = who
         if not name:
@@ -118,7 +118,7 @@ class Persons:
         )
 
     def _printed(self, name: str, state: str | None, where: tuple[str, int] | None) -> str | None:
-        """The full name that a printed one means, folded; None if that is not certain."""
+        """The folded full name that a printed name refers to; None if uncertain."""
         found = _PRINTED.fullmatch(name)
         if found is None or where not in self._families:
             return None
@@ -144,7 +144,7 @@ class Persons:
 
 
 class _Seat(NamedTuple):
-    """What is known of a full name in a chamber of a Congress."""
+    """The known facts about a full name in a chamber of a Congress."""
 
     parties: set[str]
     states: set[str]
@@ -152,7 +152,7 @@ class _Seat(NamedTuple):
 
 
 class _Shown:
-    """Which spellings are one person, and the one that is shown."""
+    """Group spellings by person, with the spelling that is shown."""
 
     def __init__(self) -> None:
         self._spellings: dict[str, Counter[str]] = defaultdict(Counter)
@@ -187,12 +187,12 @@ class _Shown:
 
 
 def _preference(names: Counter[str]) -> Callable[[str], tuple[bool, int, int, str]]:
-    """Mixed case first, then the most frequent, the longest, and the first by alphabet."""
+    """Sort key: mixed case, then frequency, then length, then alphabetical order."""
     return lambda name: (name.isupper() or name.islower(), -names[name], -len(name), name)
 
 
 def fold(name: str) -> str:
-    """A full name for comparison: given name first, no marks, points, nicknames or case.
+    """Normalise a full name: given name first; no diacritics, full stops, nicknames or case.
 
     Args:
         name: "Sessions, Jeff", "JEFF SESSIONS", 'Crawford, Eric A. "Rick"'.
@@ -201,7 +201,7 @@ def fold(name: str) -> str:
 
 
 def family_of(name: str) -> str:
-    """The family name of a speaker, folded, from a full name or a printed one.
+    """Return the folded family name of a speaker from a full or a printed name.
 
     Args:
         name: "Jeff Sessions", "Mr. SESSIONS of Alabama".
@@ -218,7 +218,7 @@ def _plain(text: str) -> str:
 
 
 def _is_printed(name: str) -> bool:
-    """Whether a name is a title and a family name, or an office, and so not a full name."""
+    """Whether a name is not a full name but a title and a family name, or an office."""
     return bool(_TITLED.match(name)) or len(name.split()) < 2
 
 
@@ -242,7 +242,7 @@ def _parts(folded: str) -> _Name:
 
 
 def _families(seats: Mapping[str, _Seat]) -> dict[str, set[str]]:
-    """The full names of a chamber by what may be their family name: the last one to three words."""
+    """The full names of a chamber by possible family names: the last one to three words."""
     found: dict[str, set[str]] = defaultdict(set)
     for folded in seats:
         words = _parts(folded).words
@@ -252,7 +252,7 @@ def _families(seats: Mapping[str, _Seat]) -> dict[str, set[str]]:
 
 
 def _same(seats: Mapping[str, _Seat]) -> list[tuple[str, str]]:
-    """The pairs of full names of a chamber that are one person."""
+    """The pairs of full names of a chamber that belong to one person."""
     families: dict[str, list[str]] = defaultdict(list)
     for folded in sorted(seats):
         families[_parts(folded).words[-1]].append(folded)
@@ -276,7 +276,7 @@ def _same(seats: Mapping[str, _Seat]) -> list[tuple[str, str]]:
 
 
 def _agree(one: str, other: str) -> bool:
-    """Whether two folded full names of one family name can be one person's."""
+    """Whether two folded full names with the same family name can belong to one person."""
     a, b = _parts(one), _parts(other)
     if a.suffixes and b.suffixes and a.suffixes != b.suffixes:
         return False
@@ -297,7 +297,7 @@ def _agree_middle(one: str, other: str) -> bool:
 
 
 def _agree_seats(one: _Seat, other: _Seat) -> bool:
-    """Whether no state or party speaks against it."""
+    """Whether states and parties are compatible."""
     return all(
         not a or not b or a & b for a, b in ((one.codes, other.codes), (one.parties, other.parties))
     )

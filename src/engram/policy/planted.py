@@ -1,4 +1,4 @@
-"""A generated record and indicators: relations that are planted, and nonsense that is not."""
+"""A generated record and indicators, with planted relations and unrelated nonsense series."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from engram.series import Series
 FIRST, LAST = 1791, 2024
 """The years of the generated record."""
 MESSAGE_WORDS = 8_000
-"""About as many as an annual message has."""
+"""Words per message, about as many as an annual message has."""
 VOTE_WORDS = 300
 LAST_VOTES = 1950
-"""From the next year on there are no votes in the record: its mix changes, as real ones do."""
+"""Last year with votes in the record: its mix of types changes, as in real records."""
 BASE_RATE = 1_500.0
-"""Occurrences a million words in the first year."""
+"""Occurrences per million words in the first year."""
 
 TAXES = ("tax", "taxes", "taxation", "duty", "duties", "tariff", "excise")
 FILLER = (
@@ -28,17 +28,17 @@ FILLER = (
     "foreign relations interest attention subject present great system service land minister "
     "condition power right character opinion measure respect principle history school"
 )
-"""The words that the rest of a text is made of, the first the most frequent."""
+"""The words of the remaining text, by decreasing frequency."""
 
 
 @dataclass(frozen=True)
 class Planting:
-    """A relation that is in the generated data.
+    """A planted relation in the generated data.
 
     Args:
         term: The term.
         indicator: The indicator.
-        lag: Years by which the indicator comes after the term.
+        lag: Years by which the indicator follows the term.
     """
 
     term: str
@@ -50,7 +50,7 @@ PLANTED = (
     Planting("DECREASE", "planted shortfall", -1),
     Planting("INCREASE", "planted yield", 2),
 )
-"""Talk of lower taxes follows a shortfall by a year; the yield follows talk of higher ones."""
+"""Talk of lower taxes follows a shortfall by a year; a yield follows talk of higher taxes."""
 NONSENSE = ("nonsense walk 1", "nonsense walk 2", "nonsense walk 3", "nonsense walk 4")
 
 
@@ -60,8 +60,9 @@ class PlantedRecord:
 
     Args:
         documents: Messages of every year, and votes until 1950.
-        indicators: Two that are related to the language of the record, and four that are not.
-        plantings: What is planted.
+        indicators: Two indicators that are related to the language of the record, and four that
+            are not.
+        plantings: The planted relations.
     """
 
     documents: tuple[Document, ...]
@@ -75,12 +76,12 @@ def planted_record(
     """Generate a record whose language moves with two of six indicators.
 
     The logarithm of each term's rate and every indicator are random walks that drift upwards, so
-    that all of them correlate in levels. Their steps are independent but for the planted pairs,
+    that all of them correlate in levels. Their steps are independent except for the planted pairs,
     whose steps correlate by `strength` at the planted lag.
 
     Args:
         phrases: Wordings of each term, "DECREASE" and "INCREASE"; {} stands for a tax.
-        rng: Source of all that is generated.
+        rng: Random generator for the record.
         strength: Correlation of the planted steps, in [0, 1].
     """
     years = np.arange(FIRST, LAST + 1)
@@ -98,7 +99,7 @@ def planted_record(
 
 
 def _walk(steps: NDArray[np.float64], drift: float) -> NDArray[np.float64]:
-    """A walk that forgets a little, so that rates stay within what texts hold, and drifts."""
+    """A drifting, slightly mean-reverting walk, so that rates stay within what texts can hold."""
     level, walk = 0.0, np.empty(len(steps))
     for t, step in enumerate(steps):
         level = 0.9 * level + step
@@ -152,7 +153,7 @@ def _documents(
 
 
 def _text(wordings: Sequence[str], words: int, rng: np.random.Generator) -> str:
-    """Sentences of frequent and rare words; a wording stands in the middle of a sentence."""
+    """Sentences of frequent and rare words; wordings are in the middle of a sentence."""
     filler = FILLER.split()
     frequency = 1 / np.arange(2, len(filler) + 2)
     drawn = rng.choice(filler, (max(words // 12, len(wordings)), 12), p=frequency / frequency.sum())

@@ -13,16 +13,16 @@ from functools import lru_cache
 
 _SUFFIXES = frozenset(("jr", "sr", "ii", "iii", "iv"))
 _ADULT = 25
-"""The age from which a person is taken to speak in the record."""
+"""The minimum age of a speaker in the record."""
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A stay in office without interruption.
+    """An uninterrupted stay in office.
 
     Args:
-        start: the first day.
-        end: the day on which the next president took office; None for the incumbent.
+        start: The first day.
+        end: The day on which the next president took office; None for the incumbent.
     """
 
     start: date
@@ -37,12 +37,12 @@ class President:
     """A president.
 
     Args:
-        name: the name under which the record shows the person.
-        party: the party during the presidency.
-        terms: the stays in office, in order; two for Cleveland and for Trump.
-        born: the year of birth.
-        died: the year of death, or None.
-        spellings: other names that sources use, "William J. Clinton".
+        name: The name shown in the record.
+        party: The party during the presidency.
+        terms: The stays in office, in order; two for Cleveland and for Trump.
+        born: The year of birth.
+        died: The year of death, or None.
+        spellings: Other names that sources use, "William J. Clinton".
     """
 
     name: str
@@ -190,7 +190,7 @@ PRESIDENTS: tuple[President, ...] = tuple(_president(*row) for row in _TABLE)
 
 
 def presidents() -> tuple[tuple[Term, President], ...]:
-    """All stays in office in the order of time, each with its president; 47 until 2025."""
+    """All stays in office in order of time, each with its president; 47 until 2025."""
     stays = [(term, one) for one in PRESIDENTS for term in one.terms]
     return tuple(sorted(stays, key=lambda stay: stay[0].start))
 
@@ -198,29 +198,29 @@ def presidents() -> tuple[tuple[Term, President], ...]:
 def president_on(day: date) -> President | None:
     """The president in office at the end of a day; None before 30 April 1789.
 
-    On the day of an inauguration that is the new president.
+    On the day of an inauguration this is the new president.
 
     Args:
-        day: any day.
+        day: Any day.
     """
     return next((one for one in PRESIDENTS for term in one.terms if day in term), None)
 
 
 def president_named(name: str, day: date, executive: bool = False) -> President | None:
-    """The president whom a name means in a document of a day.
+    """Return the president to whom a name refers in a document of a given day.
 
-    A name that fits the president in office on that day means that one ("George Bush" in 2003 is
-    George W. Bush, "John Adams" in 1826 John Quincy Adams); otherwise the president who is known
-    by this spelling and was alive.
+    A name that fits the president in office on that day refers to that president ("George Bush" in
+    2003 is George W. Bush, "John Adams" in 1826 John Quincy Adams); otherwise it refers to the
+    president who is known by this spelling and was alive.
 
     Args:
-        name: as a source spells it, also with the family name first.
-        day: the day of the document.
-        executive: whether the document comes from the executive, so that its speaker is likely
+        name: The name as spelled by a source, also with the family name first.
+        day: The day of the document.
+        executive: Whether the document comes from the executive, so that its speaker is likely
             the president in office.
 
     Returns:
-        The president, or None if the name is none's.
+        The president, or None if the name belongs to none.
     """
     spelled = fold_name(name)
     incumbent = president_on(day)
@@ -231,17 +231,17 @@ def president_named(name: str, day: date, executive: bool = False) -> President 
 
 
 def speaker_spellings(name: str) -> tuple[str, ...]:
-    """The names that mean the same speaker whatever the day: a president's, or the name turned.
+    """Return the names that refer to the same speaker on any day.
 
     Args:
-        name: as a source or a query spells it.
+        name: The name as spelled in a source or a query.
     """
     one = _by_spelling().get(fold_name(name))
     return (name, given_first(name), *(one.names if one else ()))
 
 
 def fold_name(name: str) -> str:
-    """A name for comparison: family name last, no marks, points, case, or "Jr.".
+    """Normalise a name: family name last; no diacritics, full stops, case or "Jr.".
 
     Args:
         name: "Sessions, Jeff", "BIDEN, Joseph R., Jr.", "Joseph R., Jr. Biden".
@@ -253,10 +253,10 @@ def fold_name(name: str) -> str:
 
 
 def given_first(name: str) -> str:
-    """A name with the given name first: "Jeff Sessions" for "Sessions, Jeff".
+    """Return a name with the given name first: "Jeff Sessions" for "Sessions, Jeff".
 
     Args:
-        name: the name; one without a comma, or with a comma only before "Jr." and the like, is
+        name: The name; one without a comma, or with a comma only before "Jr." and the like, is
             returned as it is.
     """
     family, *rest = [part.strip() for part in name.split(",")]
@@ -271,7 +271,7 @@ def _is_suffix(text: str) -> bool:
 
 
 def _fits(spelled: str, one: President) -> bool:
-    """Whether a folded name can be a president's: one of the spellings, or its first and last."""
+    """Whether a folded name can be a president's: a spelling, or its first and last word."""
     for known in map(fold_name, one.names):
         words, own = spelled.split(), known.split()
         if spelled == known or (len(words) == 2 and words == [own[0], own[-1]]):

@@ -1,4 +1,4 @@
-"""Shelf: the files of a store, on disk or in a bucket, written whole; and errors of the system."""
+"""Shelf: the files of a store, on disk or in a bucket, written atomically; and system errors."""
 
 import errno
 import hashlib
@@ -15,7 +15,7 @@ from fsspec.implementations.local import LocalFileSystem
 from platformdirs import user_cache_path
 
 STAMPS = "stamps.json"
-"""The file in which a store keeps when its files were last hashed."""
+"""The file that records when the files of a store were last hashed."""
 
 
 class StoreError(ValueError):
@@ -23,10 +23,10 @@ class StoreError(ValueError):
 
 
 class Shelf:
-    """A folder or bucket in which files are put whole; what a worker is given of a store.
+    """A folder or bucket in which files are written atomically; workers of a store get one.
 
     Args:
-        location: a path or URL.
+        location: A path or URL.
     """
 
     def __init__(self, location: str) -> None:
@@ -38,12 +38,12 @@ class Shelf:
         return Shelf, (self.location,)
 
     def path(self, name: str) -> str:
-        """Where a file stands in its file system."""
+        """The path of a file in its file system."""
         return f"{self._root.rstrip('/')}/{name}"
 
     @contextmanager
     def draft(self) -> Iterator[Path]:
-        """A local path for a file that is being written; gone afterwards, unless moved."""
+        """A local path for a file that is being written; removed afterwards unless moved."""
         if self.local:
             folder = Path(self.path("drafts"))
             folder.mkdir(parents=True, exist_ok=True)
@@ -53,11 +53,11 @@ class Shelf:
         try:
             yield draft
         finally:
-            for left in folder.glob(f"{draft.name}*"):  # SQLite may leave a journal beside it
+            for left in folder.glob(f"{draft.name}*"):  # SQLite may leave a journal next to it
                 left.unlink(missing_ok=True)
 
     def put(self, draft: Path, name: str) -> None:
-        """Give a finished draft its name, on disk or in the bucket."""
+        """Move a finished draft to its final name, on disk or in the bucket."""
         if not self.local:
             self._fs.put_file(str(draft), self.path(name))
             return
@@ -68,7 +68,7 @@ class Shelf:
         draft.replace(target)
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file so that it is there whole or not at all."""
+        """Write a file atomically."""
         if not self.local:
             self._fs.pipe_file(self.path(name), content)
             return
@@ -77,11 +77,11 @@ class Shelf:
             self.put(draft, name)
 
     def read(self, name: str) -> bytes:
-        """The content of a file."""
+        """Return the content of a file."""
         return self._fs.cat_file(self.path(name))
 
     def blocks(self, name: str) -> Iterator[bytes]:
-        """The content of a file, block by block."""
+        """Yield the content of a file block by block."""
         with self._fs.open(self.path(name), "rb") as file:
             while block := file.read(1 << 20):
                 yield block
@@ -91,7 +91,7 @@ class Shelf:
         self._fs.get_file(self.path(name), str(target))
 
     def names(self, folder: str = "") -> list[str]:
-        """The names in a folder, sorted; none if it is not there."""
+        """Return the sorted names in a folder; none if it does not exist."""
         try:
             infos = self._fs.ls(self.path(folder).rstrip("/"), detail=False)
         except FileNotFoundError:
@@ -99,20 +99,20 @@ class Shelf:
         return sorted(path.rstrip("/").rpartition("/")[2] for path in infos)
 
     def remove(self, name: str) -> None:
-        """Remove a file, if it is there."""
+        """Remove a file if it exists."""
         if self._fs.exists(self.path(name)):
             self._fs.rm_file(self.path(name))
 
 
 class Stamps:
-    """Sizes and times of files when they were last hashed, so that opening a store is quick.
+    """Sizes and times of files when they were last hashed, so that opening a store is fast.
 
-    They are kept in the store, or if it cannot be written, in the user's cache. What changes a file
-    changes its time, so that it is hashed again; damage of the disk itself does not, and is for
-    `verify` to find.
+    They are kept in the store or, if it is read-only, in the user's cache. A change of a file
+    changes its time, so that it is hashed again; corruption of the disk does not, and is found by
+    `verify`.
 
     Args:
-        shelf: the store's files.
+        shelf: The store's files.
     """
 
     def __init__(self, shelf: Shelf) -> None:
@@ -142,15 +142,15 @@ class Stamps:
                 part.replace(place)
                 return
             except OSError:
-                continue  # a store that may only be read: the next place
+                continue  # the store is read-only: try the next place
 
     def sound(self, path: Path, sha256: str, size: int) -> bool:
-        """Whether a file is what it was, as far as its size, time and, if needed, hash tell.
+        """Whether a file is unchanged, judged by its size, time and, if needed, hash.
 
         Args:
-            path: the file.
-            sha256: its hash.
-            size: its length in bytes.
+            path: The file.
+            sha256: Its hash.
+            size: Its length in bytes.
         """
         try:
             state = path.stat()
@@ -169,48 +169,48 @@ class Stamps:
 
 @contextmanager
 def explained(location: str) -> Iterator[None]:
-    """Turn what the system says when it cannot write into an error with a remedy.
+    """Turn a system error on writing into a `StoreError` with a remedy.
 
     Args:
-        location: the store.
+        location: The store.
 
     Raises:
-        StoreError: if the disk is full, a file may not grow, or the store may not be written.
+        StoreError: If the disk is full, a file size limit is reached, or the store is not writable.
     """
     try:
         yield
     except StoreError:
-        raise  # it has its remedy
+        raise  # it has a remedy already
     except Exception as error:
         remedy = _remedy(error)
         if remedy is None:
             raise
         raise StoreError(
-            f"{location} cannot be written ({error}): {remedy}. What had been finished is kept; "
-            "the same command goes on from there"
+            f"{location} cannot be written ({error}): {remedy}. Finished work is kept; run the "
+            f"same command again to continue"
         ) from error
 
 
 def _remedy(error: Exception) -> str | None:
-    """What helps against an error of the system; None if it is of another kind."""
+    """The remedy for a system error; None if it is of another kind."""
     text = f"{type(error).__name__} {error}".lower()
     code = error.errno if isinstance(error, OSError) else None
     if code in (errno.ENOSPC, errno.EDQUOT) or "fullerror" in text or "disk is full" in text:
         return "the disk, or the temporary folder, is full; make room, or move the store"
     if code == errno.EFBIG:
-        return "files may not grow so large; raise the limit (ulimit -f)"
+        return "the file size limit is reached; raise it (ulimit -f)"
     if code in (errno.EROFS, errno.EACCES, errno.EPERM) or "readonly" in text:
-        return "it may only be read; give yourself the right to write, or name another store"
+        return "it is read-only; get write permission, or name another store"
     if "ioerror" in text or "disk i/o error" in text or "cantopen" in text:
-        return "the disk is full, a limit of size is reached (ulimit -f), or the disk fails"
+        return "the disk is full, the file size limit is reached (ulimit -f), or the disk fails"
     return None
 
 
 def sha256_of(path: Path) -> str:
-    """The hash of a local file.
+    """Return the SHA-256 of a local file.
 
     Args:
-        path: the file.
+        path: The file.
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,9 +1,10 @@
-"""The stemmer: a word without its inflection, so that a query finds plurals and tenses.
+"""The stemmer removes the inflection of a word, so that a query matches plurals and tenses.
 
 It is the inflectional part of the English (Porter2) stemmer: steps 0 and 1 (possessives, plurals,
--ed and -ing, y to i) and step 5 (final e and l), with Porter2's exceptions and those of `_KEPT` and
-`_FORMS`. Steps 2 to 4, which remove derivational suffixes, are left out: "imports" and "imported"
-count as "import", but "important" does not, and "taxation" is a word of its own beside "tax".
+-ed and -ing, y to i) and step 5 (final e and l), with Porter2's exceptions and those of `_KEPT`
+and `_FORMS`. Steps 2 to 4, which remove derivational suffixes, are left out: "imports" and
+"imported" count as "import", but "important" does not, and "taxation" is not the same word as
+"tax".
 
 References:
     Porter, "The English (Porter2) stemming algorithm", https://snowballstem.org/algorithms/
@@ -41,7 +42,7 @@ _FORMS = {
     }.items()
     for form in forms.split()
 }
-"""Forms that the rules would confuse with another word, or would keep apart."""
+"""Forms that the rules would confuse with another word, or fail to unite."""
 
 _KEPT = """news howe atlas cosmos bias andes texas kansas arkansas dallas christmas alias corps
 series species means politics economics physics mathematics statistics ethics athletics philippines
@@ -51,7 +52,7 @@ its ours yours hers theirs willing housing footing incoming quite grande germane
 maine harding harris hayes angeles aires porte morales foote proceed exceed succeed indeed need feed
 seed speed bleed breed deed heed weed steed greed hundred sacred kindred naked wicked red bed shed
 sled wed embed"""
-"""Words that end like an inflection and have none, or that mean something else without it."""
+"""Words that only seem to be inflected, or that mean something else without the ending."""
 
 _WHOLE = frozenset(_KEPT.split())
 _DOUBLES = ("bb", "dd", "ff", "gg", "mm", "nn", "pp", "rr", "tt")
@@ -61,11 +62,11 @@ _REGION = re.compile("[aeiouy][^aeiouy]")
 
 @lru_cache(maxsize=1 << 16)
 def stem(word: str) -> str:
-    """The stem of a word.
+    """Return the stem of a word.
 
     Args:
-        word: The word, in lower case and without marks. One of letters and other signs, such as
-            u.s or 1990s, is its own stem.
+        word: The word, in lower case and without diacritics. One that contains other characters
+            than letters, such as u.s or 1990s, is its own stem.
     """
     if len(word) <= 2 or not word.isalpha() or word in _WHOLE:
         return word
@@ -117,7 +118,7 @@ def _without_final(word: str) -> str:
 
 
 def _region(word: str, start: int = 0) -> int:
-    """Where the region after the first consonant that follows a vowel starts: R1, then R2."""
+    """Start of the region after the first consonant that follows a vowel: R1, then R2."""
     if not start and (found := re.match("gener|commun|arsen", word)):
         return found.end()
     found = _REGION.search(word, start)

@@ -1,8 +1,8 @@
 """Store: the segments of a record and their manifest, in a folder or under an s3:// URL.
 
-What counts is `manifest.json`. Everything else is written whole under a name that its content or
-its input gives it, before the manifest names it; so that a process that is killed leaves the store
-as its manifest says, and files that nothing names, which the next ingestion removes.
+What counts is `manifest.json`. All other files are written atomically, under a name derived from
+their content or input, before the manifest names them. A process that is killed therefore leaves
+the store as its manifest says, and at most unreferenced files, which the next ingestion removes.
 """
 
 import json
@@ -49,11 +49,11 @@ class Store:
     """A record that has been ingested.
 
     Args:
-        location: a folder or an `s3://` URL.
-        create: whether to make it, if it is not there.
+        location: A folder or an `s3://` URL.
+        create: Whether to create it if it does not exist.
 
     Raises:
-        StoreError: if there is no store there, or one of another format.
+        StoreError: If there is no store at the location, or one of another format.
     """
 
     def __init__(self, location: str | Path, create: bool = False) -> None:
@@ -62,29 +62,30 @@ class Store:
         self.manifest = self._open(create)
 
     def segments(self) -> list[Path]:
-        """The segments as local files; of a remote store, fetched once into the user's cache.
+        """Return the segments as local files; those of a remote store are cached for the user.
 
-        A segment of which not everything counts is given as its view, which lies beside it. A file
-        whose size or time of modification is not as when it was last hashed is hashed again.
+        A segment that is only partly counted is returned as its view, which is in the same folder.
+        A file whose size or modification time has changed since it was last hashed is hashed
+        again.
 
         Raises:
-            StoreError: if one is missing or is not what the manifest says.
+            StoreError: If one is missing or does not match the manifest.
         """
         entries = self.manifest.segments
         with Stamps(self.shelf) as stamps:
             return [self._local(entry, stamps) for entry in entries]
 
     def file(self, name: str, sha256: str) -> Path:
-        """A file of the store as a local one, fetched if the store is remote.
+        """Return a local copy of a file, fetched if the store is remote.
 
         Args:
-            name: its name in the store.
-            sha256: its hash.
+            name: Its name in the store.
+            sha256: Its hash.
         """
         return Path(self.shelf.path(name)) if self.shelf.local else self._fetched(name, sha256)
 
     def rejections(self) -> Iterator[dict[str, str]]:
-        """What is in quarantine: reason, detail, origin, excerpt and source of each."""
+        """The quarantined records: reason, detail, origin, excerpt and source of each."""
         for key in self.manifest.current:
             if self.manifest.partitions[key].rejected:
                 for line in self.shelf.read(f"quarantine/{key}.jsonl").splitlines():
@@ -97,18 +98,18 @@ class Store:
             for line in self.shelf.read(f"unread/{name}").splitlines():
                 yield json.loads(line)
             return
-        for name, count in source.unread.items():  # as earlier versions kept them
+        for name, count in source.unread.items():  # the format of earlier versions
             yield {"name": name, "reason": f"not recorded ({count})"}
 
     def doubles(self) -> Iterator[dict[str, Any]]:
-        """The documents that are in the store more than once: which is kept, which is not, why."""
+        """The duplicate documents: which is kept, which is not, and why."""
         if self.manifest.doubles.listed:
             name = f"doubles/{self.manifest.doubles.listed}.jsonl"
             for line in self.shelf.read(name).splitlines():
                 yield json.loads(line)
 
     def save(self) -> None:
-        """Write the manifest; from then on the store holds what it names."""
+        """Write the manifest, which commits the files that it names."""
         self.shelf.write(_MANIFEST, self.manifest.to_json().encode())
 
     def sweep(self) -> None:
@@ -135,10 +136,10 @@ class Store:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep other processes of this machine from ingesting into the store meanwhile.
+        """Lock the store against ingestion by other processes of this machine.
 
         Raises:
-            StoreError: if one is at it.
+            StoreError: If another process holds the lock.
         """
         if not self.shelf.local:
             yield
@@ -161,11 +162,11 @@ class Store:
         if _MANIFEST in names:
             return self._load()
         if not create:
-            raise StoreError(f"{self.location} holds no {_MANIFEST}: name a store, or ingest first")
+            raise StoreError(f"{self.location} has no {_MANIFEST}: name a store, or ingest first")
         strange = [name for name in names if name not in (*_FOLDERS, _LOCK, STAMPS)]
         if strange:
             raise StoreError(
-                f"{self.location} is not a store and holds {strange[0]!r}; name a new or empty "
+                f"{self.location} is not a store and contains {strange[0]!r}; name a new or empty "
                 "folder"
             )
         if self.shelf.local:
@@ -190,7 +191,7 @@ class Store:
             ) from error
 
     def _local(self, segment: SegmentEntry, stamps: "Stamps") -> Path:
-        """A segment, or its view, with the segment beside it."""
+        """A segment or, if it has one, its view, with the segment in the same folder."""
         files = [(f"{segment.sha256}.sqlite", segment.sha256, segment.size)]
         if segment.view:
             files.append((f"{segment.view}.view", segment.view, segment.view_size))

@@ -1,4 +1,4 @@
-"""Reports: what a study found, as data, as one HTML file and as text."""
+"""Reports: the results of a study as data, as one HTML file and as text."""
 
 from engram.report.file import load_report, save_page, save_report
 from engram.report.item import Figure, Published, Scalar, Table

@@ -12,7 +12,7 @@ def save_report(report: Report, folder: str | Path) -> Path:
 
     Args:
         report: The report.
-        folder: Where to write; made if it is not there.
+        folder: Folder to write to; created if it does not exist.
 
     Returns:
         The path of report.html.
@@ -30,7 +30,7 @@ def save_page(report: Report, folder: str | Path) -> Path:
 
     Args:
         report: The report.
-        folder: Where to write.
+        folder: Folder to write to.
 
     Returns:
         The path of report.html.
@@ -47,7 +47,7 @@ def load_report(path: str | Path) -> Report:
         path: The run's folder, or its report.json.
 
     Raises:
-        ValueError: If there is no report, or it is not one.
+        ValueError: If there is no report, or it is invalid.
     """
     path = Path(path)
     if path.is_dir():

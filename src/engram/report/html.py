@@ -1,4 +1,4 @@
-"""A report as one HTML file that needs nothing else."""
+"""A report as one self-contained HTML file."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ from engram.report.svg import drawing
 
 
 def render(report: Report) -> str:
-    """Return the page of a report; the same report gives the same page.
+    """Return the page of a report; it depends on the report only.
 
     Args:
         report: The report.
@@ -24,11 +24,11 @@ def render(report: Report) -> str:
 
 
 class Body:
-    """What the template shows of a report, or of one of its chapters.
+    """The template's data of a report or of one of its chapters.
 
     Args:
         report: The report.
-        prefix: What the identifiers of its elements begin with; unique on the page.
+        prefix: Prefix of the identifiers of its elements; unique on the page.
     """
 
     def __init__(self, report: Report, prefix: str) -> None:
@@ -54,7 +54,7 @@ class Body:
     def _blocks(
         self, items: Sequence[Scalar | Table | Figure | str]
     ) -> Iterator[tuple[str, list[Any]]]:
-        """Items of one kind that follow each other, with what the template needs of each."""
+        """Consecutive items of one kind, with the template's data of each."""
         show: dict[type, Callable[[Any], Any]] = {
             Table: self._table,
             Figure: self._figure,

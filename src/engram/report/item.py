@@ -1,4 +1,4 @@
-"""What a report holds: scalars, tables and figures."""
+"""Items of a report: scalars, tables and figures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ Cell = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class Published:
-    """The number a paper gives for the same quantity.
+    """A paper's number for the same quantity.
 
     Args:
         value: The paper's number, in the unit of ours.
         source: The paper, and the table or figure of it.
-        differs: What was done differently there; empty when nothing was.
+        differs: What differs there; empty if nothing does.
     """
 
     value: float
@@ -74,7 +74,7 @@ class Table:
         title: What the table shows; unique within a report.
         columns: Headings, (m).
         rows: Cells, (n, m): text, finite numbers, booleans, or None for an empty cell.
-        caption: A sentence or two on how to read it.
+        caption: One or two sentences on how to read it.
         volatile: Whether a rerun with the same seed may differ, as timings do.
 
     Raises:
@@ -110,7 +110,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing of series that a report holds.
+    """A figure that plots series of a report.
 
     Args:
         title: What the figure shows; unique within a report.
@@ -121,7 +121,7 @@ class Figure:
         y_label: Label of the value axis; the series' own name and unit when left empty.
         x_log: Whether the index axis is logarithmic; for lines over numbers.
         y_log: Whether the value axis is logarithmic.
-        caption: A sentence or two on how to read it.
+        caption: One or two sentences on how to read it.
         clip: Whether intervals that are far wider than the others are cut at the edge of the scale,
             where marks and a line of text say so; for lines and intervals.
 

@@ -1,4 +1,4 @@
-"""The studies: one file a question, the only place where capabilities meet."""
+"""The studies: one module per question, which alone combine several capabilities."""
 
 from importlib import import_module
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from engram.study import Study
 
 
 class StudyEntry(NamedTuple):
-    """Where a study lives, and the one line that lists it."""
+    """The module of a study, and its one-line description."""
 
     module: str
     attribute: str
@@ -39,6 +39,6 @@ STUDIES: dict[str, StudyEntry] = {
 
 
 def load(name: str) -> type[Study]:
-    """The study's settings class; its module, and what that needs, is imported only now."""
+    """Import and return the study's settings class, with its module's dependencies."""
     entry = STUDIES[name]
     return getattr(import_module(entry.module), entry.attribute)

@@ -1,6 +1,6 @@
-"""What does a model compute on pictures, is it spike-driven, and what does that take?
+"""Which operations does a model compute on images, is it spike-driven, and at what energy?
 
-The settings alone are imported quickly, for the command line; torch comes when the study runs.
+The settings are imported quickly, for the command line; torch is imported when the study runs.
 """
 
 import math
@@ -25,30 +25,30 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True)
 class ModelEnergy:
-    """Count what a model computes on test pictures, judge whether it is spike-driven, charge it.
+    """Count a model's operations on test images, check whether it is spike-driven, cost it.
 
     Args:
-        model: A preset of engram.vision, such as spikingformer_cifar_4_256, or MODULE:FUNCTION of
-            your own, which takes num_classes and in_channels.
+        model: A preset of engram.vision, such as spikingformer_cifar_4_256, or your own
+            MODULE:FUNCTION, which takes num_classes and in_channels.
         data: A dataset of images: a name of the catalogue, imagefolder:DIR or parquet:DIR.
-        checkpoint: Weights of the model; random ones, their batch norms settled on training
-            pictures, when None.
-        size: Side in pixels that pictures are scaled to; as they are when None.
-        samples: Test pictures to run, chosen at random.
-        batch: Pictures a call.
-        steps: How many steps the model shows a picture; its own number when None.
-        allow: Operations that may read something else than spikes; when None, the customary ones:
-            the first convolution, the head, the second product of the attention.
-        arithmetic: What operations are charged by: 45 nm, Horowitz, ISSCC 2014.
-        sram_pj: Energy of a byte to or from SRAM, in picojoules.
-        dram_pj: Energy of a byte from DRAM, in picojoules.
+        checkpoint: Weights of the model; None uses random weights, with batch-norm statistics from
+            training images.
+        size: Side in pixels to which images are scaled; None keeps their size.
+        samples: Number of test images to run, chosen at random.
+        batch: Images per call.
+        steps: Number of time steps per image; None uses the model's default.
+        allow: Operations that may read non-spike values; None allows the usual ones: the first
+            convolution, the head, and the second product of the attention.
+        arithmetic: Number format for the costs of operations (45 nm, Horowitz, ISSCC 2014).
+        sram_pj: Energy per byte to or from SRAM, in picojoules.
+        dram_pj: Energy per byte from DRAM, in picojoules.
         seed: Seed of the weights.
-        device: Where to run, such as cpu or cuda; a CUDA device if there is one when None.
+        device: Where to run, such as cpu or cuda; None selects a CUDA device if there is one.
     """
 
     name: ClassVar[str] = "energy"
-    title: ClassVar[str] = "What a model computes"
-    question: ClassVar[str] = "What does a sample take, and does every weight read spikes?"
+    title: ClassVar[str] = "Operations and energy of a model"
+    question: ClassVar[str] = "What energy does a sample take, and does every weight read spikes?"
 
     model: Annotated[Positional[str], arg(metavar="MODEL")]
     data: str = "digits"
@@ -68,7 +68,7 @@ class ModelEnergy:
         for name in ("size", "samples", "batch", "steps"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise ValueError(f"{name} is {value}: it counts from 1")
+                raise ValueError(f"{name} is {value}: it must be at least 1")
         for name in ("sram_pj", "dram_pj"):
             value = getattr(self, name)
             if not 0 <= value < math.inf:
@@ -78,11 +78,12 @@ class ModelEnergy:
         """Run the model and report.
 
         Raises:
-            ValueError: There is no such model, or the data, the checkpoint or the size do not fit.
+            ValueError: The model does not exist, or the data, the checkpoint or the size do not
+                fit.
         """
         find_model(self.model)
         if self.checkpoint is not None and not self.checkpoint.is_file():
-            raise ValueError(f"checkpoint {self.checkpoint} is not a file: name a file of weights")
+            raise ValueError(f"checkpoint {self.checkpoint} is not a file; name a file of weights")
         from engram.device import choose_device  # noqa: PLC0415
         from engram.energy import appraisal  # noqa: PLC0415  torch is slow to import
         from engram.train.pictures import read_pictures  # noqa: PLC0415
@@ -107,7 +108,7 @@ class ModelEnergy:
         report.add(appraisal.layer_table(found), appraisal.verdict_table(found))
         report.add(
             appraisal.energy_series(found),
-            Figure("Energy by part", ["energy"], "bar", caption="Arithmetic alone, a sample."),
+            Figure("Energy by part", ["energy"], "bar", caption="Arithmetic only, per sample."),
         )
 
     def _appraise(self, pictures: "Pictures") -> dict[str, Any]:
@@ -157,30 +158,31 @@ class ModelEnergy:
         weights = (
             f"The weights are those of {self.checkpoint.name}."
             if self.checkpoint
-            else "The weights are random, the batch norms settled on training pictures: what "
-            "depends on firing says little of a trained model."
+            else "The weights are random, with batch-norm statistics from training images, so "
+            "quantities that depend on firing are not representative of a trained model."
         )
         return [
             weights,
             f"Data: {source.name}, {len(pictures.test.labels)} test pictures of "
             f"{height} × {width}. Licence: {source.licence}.",
             *(f"Data: {note}." for note in source.notes),
-            f"Charged by 45 nm, {self.arithmetic} (Horowitz, ISSCC 2014); memory {self.sram_pj:g} "
-            f"pJ a byte of SRAM, {self.dram_pj:g} of DRAM. No chip was measured.",
-            "With memory: each weight comes once from DRAM, each activation goes to SRAM and "
-            "comes back, each membrane does at every step and takes a MAC. Served one by one, each "
-            "product fetches its weight and updates its sum as well. The network beside has the "
-            "same layers, its activations as many bits as T spikes need to be counted, "
-            "and both 8-bit weights (arXiv 2409.08290). Batch norm folds into the "
+            f"Costs: 45 nm, {self.arithmetic} (Horowitz, ISSCC 2014); memory {self.sram_pj:g} "
+            f"pJ per byte of SRAM, {self.dram_pj:g} of DRAM. No hardware was measured.",
+            "With memory: each weight is read once from DRAM, each activation is written to and "
+            "read from SRAM, and so is each membrane at every step, which also takes a MAC. One "
+            "by one: each product also fetches its weight and updates its sum. The network at "
+            "equal information has the same layers, activations with as many bits as the count of "
+            "T spikes needs, and both networks have 8-bit weights (arXiv 2409.08290). Batch norm "
+            "folds into the "
             "convolutions and is not counted.",
         ]
 
 
 def find_model(name: str) -> Any:
-    """The function that makes a model: a preset, or MODULE:FUNCTION.
+    """Return the function that makes a model: a preset, or MODULE:FUNCTION.
 
     Raises:
-        ValueError: There is no such preset, module or function.
+        ValueError: The preset, module or function does not exist.
     """
     from engram.vision import PRESETS  # noqa: PLC0415  torch is slow to import
 
@@ -190,15 +192,15 @@ def find_model(name: str) -> Any:
             return PRESETS[name]
         near = get_close_matches(name, PRESETS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(PRESETS)}"
-        raise ValueError(f"no preset is called {name!r}; {hint} Or give MODULE:FUNCTION")
+        raise ValueError(f"there is no preset {name!r}; {hint} Or give MODULE:FUNCTION")
     try:
         return getattr(import_module(module), function)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"{name!r} names no function that can be imported: {error}") from error
+        raise ValueError(f"{name!r} is not an importable function: {error}") from error
 
 
 def settle(model: "nn.Module", pictures: Any) -> None:
-    """Gives the batch norms of a model the statistics of these pictures."""
+    """Set the batch-norm statistics of a model from these images."""
     import torch  # noqa: PLC0415
     from torch.nn.modules.batchnorm import _BatchNorm  # noqa: PLC0415
 

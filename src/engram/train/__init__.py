@@ -1,4 +1,4 @@
-"""Training: examples, pictures and their augmentation, and one short engine."""
+"""Training: examples, images and their augmentation, and a short training loop."""
 
 from engram.train.augment import Augmentation
 from engram.train.examples import (

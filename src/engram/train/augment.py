@@ -1,4 +1,4 @@
-"""Other pictures from pictures that are read column by column: flipped, erased, mixed."""
+"""Augmentation of images that are read column by column: flip, erase, mix."""
 
 import math
 from typing import final
@@ -10,23 +10,23 @@ from torch import Tensor
 from torch.nn import functional as F
 
 FLIP, ERASE = 0.5, 0.1
-"""How likely a picture is flipped, and how likely a part of it is erased."""
+"""Probability that an image is flipped, and that a part of it is erased."""
 AREA, ASPECT = (0.02, 0.33), (0.3, 3.3)
-"""Share of a picture that is erased, and height over width of that part."""
+"""Share of an image that is erased, and the aspect ratio (height / width) of that part."""
 MIXUP = 0.2
-"""Both parameters of the beta distribution that mixup draws its share from."""
+"""Both parameters of the beta distribution of the mixing share."""
 
 
 @final
 class Augmentation:
-    """Flips pictures left to right, erases a part of some, and mixes each with its neighbour.
+    """Flips images left to right, erases a part of some, and mixes each with its neighbour.
 
     A batch is mixed by mixup, λa + (1 − λ)b, or by cutmix, b's pixels in a box of a; the labels
     become shares of the classes.
 
     Args:
         classes: Number of classes.
-        rng: Source of all randomness.
+        rng: Random generator.
 
     References:
         Zhang et al., "mixup", ICLR 2018; Yun et al., "CutMix", ICCV 2019; Zhong et al., "Random
@@ -40,7 +40,7 @@ class Augmentation:
     def __call__(
         self, x: Float[Tensor, "width batch channels height"], labels: Int64[Tensor, " batch"]
     ) -> tuple[Float[Tensor, "width batch channels height"], Float[Tensor, "batch classes"]]:
-        """Other pictures and the share of each class in them."""
+        """Return the augmented images and the share of each class in them."""
         flipped = torch.from_numpy(self.rng.random(len(labels)) < FLIP)
         x = torch.where(flipped[:, None, None], x.flip(0), x)
         for row in np.flatnonzero(self.rng.random(len(labels)) < ERASE):

@@ -1,4 +1,4 @@
-"""Training: one short engine for every model and every kind of example."""
+"""Training: one short loop for every model and every kind of example."""
 
 import math
 import time
@@ -22,12 +22,12 @@ from engram.train.examples import Augment, Collate, Examples, batches, time_firs
 
 @dataclass(frozen=True)
 class History:
-    """What happened in training.
+    """The history of a training.
 
     Attributes:
-        train_loss: Mean loss over the training examples, by epoch, as the weights moved.
-        validation_accuracy: Share of the validation examples that were right after each epoch.
-        best_epoch: The epoch, from 0, whose weights the model was left with.
+        train_loss: Mean loss over the training examples, by epoch, while the weights changed.
+        validation_accuracy: Share of correctly classified validation examples after each epoch.
+        best_epoch: The epoch, counted from 0, whose weights the model has.
         step_s: Time of a training step in seconds, the median over epochs of the epoch's mean.
     """
 
@@ -40,20 +40,20 @@ class History:
 def predict(
     model: nn.Module, inputs: Any, *, batch: int = 256, collate: Collate = time_first
 ) -> Float[Tensor, "n *outputs"]:
-    """Run a model in evaluation mode over all the inputs, and bring its outputs to the CPU.
+    """Run a model in evaluation mode on all inputs, and return its outputs on the CPU.
 
     Args:
         model: The model; its outputs have the batch first.
         inputs: As in `Examples`.
-        batch: Examples a call.
-        collate: Picks the rows of a batch.
+        batch: Examples per call.
+        collate: Selects the rows of a batch.
     """
     with evaluating(model) as device:
         return torch.cat([model(x.to(device)).cpu() for x in batches(inputs, batch, collate)])
 
 
 def cosine(progress: float) -> float:
-    """The share of the learning rate left: ½(1 + cos(π·progress)), progress from 0 to 1.
+    """The remaining share of the learning rate: ½(1 + cos(π·progress)), progress from 0 to 1.
 
     References:
         Loshchilov and Hutter, "SGDR", ICLR 2017, equation 5, without restarts.
@@ -78,30 +78,30 @@ def fit(
     before_epoch: Callable[[int], None] | None = None,
     keep_from: int = 0,
 ) -> History:
-    """Train a classifier in place, the learning rate falling to 0 along half a cosine.
+    """Train a classifier in place, with a learning rate that falls to 0 along half a cosine.
 
-    The model is left with the weights of the epoch that was best on the validation examples, the
-    last of equals: so the choice of the epoch has not seen the test examples.
+    The model gets the weights of the epoch with the best validation accuracy, the last one of
+    ties; the test examples are not used to select it.
 
     Args:
-        model: Takes what `collate` gives, returns `(batch, classes)`.
-        train: Examples to learn from.
-        validation: Examples to choose the epoch by.
-        epochs: Passes over the training examples.
-        batch: Examples a step.
-        lr: Learning rate of the first step.
+        model: Takes the result of `collate`, returns `(batch, classes)`.
+        train: Training examples.
+        validation: Validation examples, which select the epoch.
+        epochs: Number of passes over the training examples.
+        batch: Examples per step.
+        lr: Initial learning rate.
         seed: Seed of the order of the examples; the same one gives the same weights.
         optimizer: Makes the optimizer from the parameters and `lr`, as torch's classes do; its
             other settings come by `functools.partial`.
         device: Where to train; a CUDA device if there is one, else the CPU, when None.
         loss: The mean loss of a batch, from the model's output and the labels.
-        collate: Picks the rows of a batch.
+        collate: Selects the rows of a batch.
         augment: Changes a training batch and its labels, if given.
         before_epoch: Called with each epoch, from 0, before it begins: for schedules.
         keep_from: First epoch whose weights may be kept: the one where such a schedule ends.
 
     Returns:
-        The course of the training.
+        The history of the training.
 
     Raises:
         ValueError: If a number is out of range, there are no examples, or the loss or the
@@ -165,14 +165,14 @@ def rehearse(
     device: str | None = None,
     collate: Collate = time_first,
 ) -> None:
-    """Run a new model on batches as large as those of `fit`, and take no step.
+    """Run a new model on batches of the size of `fit`, without training it.
 
-    What `fit` would refuse, or fail at, for its settings and the shapes of the data is refused
-    here, before hours of other work. The state of torch's generators is left as it was.
+    Settings and shapes with which `fit` would fail are refused here, before hours of other work.
+    The state of torch's generators is not changed.
 
     Args:
-        name: What to call the model in an error.
-        make: Makes a model as `fit` takes it; it is thrown away.
+        name: Name of the model in errors.
+        make: Makes a model for `fit`, which is discarded.
         train: As in `fit`.
         validation: As in `fit`.
         epochs: As in `fit`.
@@ -212,7 +212,7 @@ def _epoch(
     collate: Collate,
     augment: Augment | None,
 ) -> float:
-    """Take a step for each batch of rows, and return the mean loss of an example."""
+    """Take a step for each batch of rows, and return the mean loss per example."""
     device = next(model.parameters()).device
     model.train()
     parts = []

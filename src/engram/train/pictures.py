@@ -1,4 +1,4 @@
-"""Pictures as examples: read, thinned out, divided, standardised."""
+"""Images as examples: read, subsampled, divided and standardised."""
 
 from typing import NamedTuple
 
@@ -12,13 +12,13 @@ from engram.train.examples import Examples
 
 
 class Pictures(NamedTuple):
-    """A dataset as pictures `(n, channels, height, width)`, standardised by the training part.
+    """A dataset as images `(n, channels, height, width)`, standardised by the training part.
 
     Attributes:
         source: The dataset.
-        train: Pictures to learn from.
-        validation: Pictures to choose the epoch by.
-        test: Pictures that are met once.
+        train: Training images.
+        validation: Validation images, which select the epoch.
+        test: Test images, used once.
     """
 
     source: data.Dataset
@@ -30,14 +30,14 @@ class Pictures(NamedTuple):
 def load_images(
     spec: str, *, size: int | None, limit: int | None, validation: float, seed: int
 ) -> tuple[data.Dataset, tuple[data.Split, data.Split, data.Split]]:
-    """Load images, thin out the training ones, and split off a validation part.
+    """Load images, subsample the training part, and split off a validation part.
 
     Args:
-        spec: What `engram.data.load` takes.
-        size: Side in pixels to scale and crop the user's own pictures to.
-        limit: Most training images to keep, each class in proportion; all when None.
-        validation: Share of those to split off.
-        seed: Seed of both choices.
+        spec: A dataset as for `engram.data.load`.
+        size: Side in pixels to which the user's own images are scaled and cropped.
+        limit: Maximum number of training images, with classes in proportion; None uses all.
+        validation: Share of them to split off.
+        seed: Seed of both random choices.
 
     Returns:
         The dataset, and its training, validation and test part.
@@ -71,13 +71,13 @@ def read_pictures(
     """Load images as `load_images` does, and standardise each channel by the training part.
 
     Args:
-        spec: What `engram.data.load` takes.
-        size: Side in pixels that pictures are scaled to, the user's own also cropped; as they
-            are when None.
+        spec: A dataset as for `engram.data.load`.
+        size: Side in pixels to which images are scaled, and the user's own also cropped; None
+            keeps their size.
         limit: As in `load_images`.
         validation: As in `load_images`.
         seed: As in `load_images`.
-        tested: Most test images to keep, chosen at random; all when None.
+        tested: Maximum number of test images, chosen at random; None uses all.
 
     Raises:
         ValueError: As in `load_images`.
@@ -104,7 +104,7 @@ def read_pictures(
 
 
 def _pixels(split: data.Split, size: int | None) -> Tensor:
-    """The pictures of a split as `(n, channels, height, width)`."""
+    """The images of a split as `(n, channels, height, width)`."""
     pixels = torch.from_numpy(np.stack(list(split.inputs))).float()
     pixels = pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.movedim(-1, 1)
     if size is None or pixels.shape[-2:] == (size, size):

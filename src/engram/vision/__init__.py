@@ -1,4 +1,4 @@
-"""Vision models that spike, and those they are compared with."""
+"""Spiking vision models, and the models that they are compared with."""
 
 from engram.energy import CUSTOMARY, Finding, Verdict, verify
 from engram.vision.checkpoint import CheckpointError, Loaded, load_checkpoint, save_checkpoint

@@ -1,4 +1,4 @@
-"""What spiking transformers share: attention without softmax, and how its weights are published."""
+"""Code shared by spiking transformers: attention without softmax, and published weight names."""
 
 import re
 from collections.abc import Iterable
@@ -25,11 +25,11 @@ class Heads(Protocol):
 
 
 def self_attention(layers: Heads, x: Tensor, scale: float) -> Tensor:
-    """Spiking self-attention: q, k and v as spikes, `attend`, and the neurons behind it.
+    """Spiking self-attention: q, k and v as spikes, `attend`, and the neurons after it.
 
     Args:
         layers: The layers.
-        x: What q, k and v are made of, `(time, batch, channels, height, width)`.
+        x: Input from which q, k and v are computed, `(time, batch, channels, height, width)`.
         scale: Factor of the attention.
 
     Returns:
@@ -51,16 +51,16 @@ def attend(
 ) -> Float[Tensor, "time batch channels height width"]:
     """Attention without softmax: scale · q(kᵀv) in each head, or scale · (qkᵀ)v if that is cheaper.
 
-    Of spikes, both products are integers, and the orders agree to the last bit.
+    For spikes, both products are integers, and both orders agree exactly.
 
     Args:
         q: Queries; a pixel is a token.
         k: Keys.
         v: Values.
-        heads: Heads, which share the channels.
+        heads: Number of heads, which share the channels.
         scale: Factor of the result.
     """
-    # (time, batch, head, channel, token): the transpose of how the equation is written
+    # (time, batch, head, channel, token): transposed relative to the equation
     size = q.shape[3:]
     q, k, v = (s.flatten(3).unflatten(2, (heads, -1)) for s in (q, k, v))
     channels, tokens = q.shape[-2:]
@@ -69,9 +69,11 @@ def attend(
 
 
 def check_heads(name: str, dim: int, heads: int) -> None:
-    """Raises ValueError unless the channels divide among the heads, and by 8."""
+    """Raise ValueError unless the channels are divisible by the heads and by 8."""
     if dim < 8 or dim % 8:
-        raise ValueError(f"{name}(dim={dim}): the tokenizer widens from dim/8, a whole number")
+        raise ValueError(
+            f"{name}(dim={dim}): the tokenizer widens from dim/8, which must be an integer"
+        )
     if heads < 1 or dim % heads:
         raise ValueError(
             f"{name}(dim={dim}, heads={heads}): the heads share the channels equally; choose a "
@@ -80,12 +82,12 @@ def check_heads(name: str, dim: int, heads: int) -> None:
 
 
 def published_block_key(key: str, mlp: str, more: Iterable[tuple[str, str]]) -> str:
-    """Our name of a weight of a block as the official code has it.
+    """The official name of a weight of a block.
 
     Args:
         key: Our name.
-        mlp: What the official code calls a layer of the MLP, before its number.
-        more: Patterns to replace after those of the blocks, and by what.
+        mlp: The official name of a layer of the MLP, without its number.
+        more: Further patterns and their replacements, applied after those of the blocks.
     """
     for ours, theirs in (
         (r"^blocks\.(\d+)\.attention\.neuron", r"block.\1.attn.proj_neuron"),
@@ -101,7 +103,7 @@ def published_block_key(key: str, mlp: str, more: Iterable[tuple[str, str]]) -> 
 
 
 def unused_norms(depth: int, dim: int) -> dict[str, tuple[int, ...]]:
-    """Layer norms that the published models hold and never use, and their shapes."""
+    """Unused layer norms of the published models, with their shapes."""
     return {
         f"block.{block}.norm{norm}.{part}": (dim,)
         for block in range(depth)
@@ -111,7 +113,7 @@ def unused_norms(depth: int, dim: int) -> dict[str, tuple[int, ...]]:
 
 
 class Settings(TypedDict, total=False):
-    """What the presets of a transformer leave open; see its class."""
+    """Options of the presets of a transformer; see its class."""
 
     steps: int
     in_channels: int
@@ -121,5 +123,5 @@ class Settings(TypedDict, total=False):
 
 
 def cifar_heads(dim: int, num_classes: int) -> int:
-    """Heads of the published models for CIFAR: 8; with 384 channels and not 100 classes, 12."""
+    """Heads of the published models for CIFAR: 8, or 12 with 384 channels and not 100 classes."""
     return 12 if dim == 384 and num_classes != 100 else 8

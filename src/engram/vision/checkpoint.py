@@ -1,4 +1,4 @@
-"""Weights in files: ours and published ones, as safetensors or as torch saves them."""
+"""Load and save weights, ours and published ones, as safetensors or torch files."""
 
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -26,20 +26,19 @@ from engram.vision.presets import PRESETS
 
 OURS = Naming("engram", str)
 SHOWN = 4
-"""Keys that an error names of each kind."""
+"""Maximum number of keys of each kind named in an error."""
 NEAR = 0.5
-"""Share of the weights that a preset must have to be suggested."""
+"""Minimum share of the weights that a suggested preset must have."""
 
 
 class Loaded(NamedTuple):
-    """What became of a checkpoint.
+    """The result of loading a checkpoint.
 
     Attributes:
-        naming: Whose names its weights had.
-        dropped: What it held and nothing read: weights by name, and whole state dicts by the key
-            they lie under.
-        taken: Where in the file the weights lay: the keys that lead to them and the prefix of
-            their names, joined by dots; empty at the top.
+        naming: The naming of its weights.
+        dropped: Its unused content: weights by name, and whole state dicts by key.
+        taken: Location of the weights in the file: their keys and the prefix of their names,
+            joined by dots; empty at the top level.
     """
 
     naming: str
@@ -54,9 +53,9 @@ class Match(NamedTuple):
         candidate: The state dict.
         naming: The naming that fits best.
         taken: The model's weights by its own names.
-        differing: Why others are not among them, by their names.
-        given: Names that no weight of the model has.
-        unused: Names that a publication holds and nothing reads.
+        differing: Why other weights are not among them, by name.
+        given: Names that are not weights of the model.
+        unused: Names of the publication that are unused.
     """
 
     candidate: Candidate
@@ -68,7 +67,7 @@ class Match(NamedTuple):
 
     @property
     def fits(self) -> bool:
-        """Whether every weight is there and none is left."""
+        """Whether every weight is present and none is left over."""
         return not (self.differing or self.given)
 
 
@@ -78,22 +77,22 @@ def load_checkpoint(
     *,
     weights: Literal["raw", "ema"] | None = None,
 ) -> Loaded:
-    """Gives a model the weights of a checkpoint, ours or one of the published namings.
+    """Load the weights of a checkpoint in our naming or one of the published namings.
 
-    Files are read as tensors only: nothing in them is executed. The state dict may lie under any
-    key, and its names may have a common prefix, and parts that wrappers add: the one that fits the
-    model is taken.
+    Files are read as tensors only: nothing in them is executed. The state dict may be under any
+    key, and its names may have a common prefix and parts added by wrappers; the one that fits the
+    model is used.
 
     Args:
-        model: The model, of the checkpoint's architecture; also compiled, or in a wrapper.
-        source: A `.safetensors` file, one by `torch.save`, or what such a file holds.
-        weights: Which weights to take where a file holds trained and averaged ones: "raw" those
-            that were trained, "ema" their average, which are told apart by the key they lie
-            under. None takes the only ones there are, and the trained ones of both.
+        model: The model, of the checkpoint's architecture; may be compiled or wrapped.
+        source: A `.safetensors` file, a file by `torch.save`, or the content of such a file.
+        weights: Which weights to use if a file has trained and averaged ones: "raw" for the
+            trained ones, "ema" for their average, as distinguished by their keys. None uses the
+            only ones, or the trained ones of both.
 
     Raises:
-        CheckpointError: The file is no checkpoint, or that of another model, whose weights that
-            differ the message names; or several state dicts fit, and the message names them.
+        CheckpointError: The file is not a checkpoint, or one of another model, and the message
+            names the differing weights; or several state dicts fit, and the message names them.
     """
     if weights not in (None, "raw", "ema"):
         raise CheckpointError(f"weights={weights!r}: choose 'raw', 'ema' or None")
@@ -115,10 +114,10 @@ def load_checkpoint(
 
 
 def choose(fitting: list[Match], weights: str | None) -> Match | None:
-    """The state dict to take of those that fit; None where none does.
+    """Choose among the state dicts that fit; None if none does.
 
     Raises:
-        CheckpointError: The file has none of the wanted kind, or several.
+        CheckpointError: The file has none of the requested kind, or several.
     """
     if not fitting:
         return None
@@ -140,12 +139,12 @@ def choose(fitting: list[Match], weights: str | None) -> Match | None:
 
 
 def equal(a: State, b: State) -> bool:
-    """Whether two states hold the same values."""
+    """Whether two states have the same values."""
     return all(torch.equal(a[key], b[key]) for key in a)
 
 
 def vision_model(model: nn.Module) -> VisionModel:
-    """The vision model in what compilation, averaging or parallel wrappers made of it.
+    """Return the vision model inside compilation, averaging or parallel wrappers.
 
     Raises:
         ValueError: There is none.
@@ -154,18 +153,18 @@ def vision_model(model: nn.Module) -> VisionModel:
         if isinstance(module, VisionModel):
             return module
     raise ValueError(
-        f"a {type(model).__name__} holds no model of engram.vision: use torch's load_state_dict "
+        f"a {type(model).__name__} contains no model of engram.vision: use torch's load_state_dict "
         "and torch.save for it"
     )
 
 
 def counts_batches(key: str) -> bool:
-    """Whether a weight is the counter of a batch norm, which older versions of torch had not."""
+    """Whether a weight is the counter of a batch norm, which old versions of torch lack."""
     return key.endswith("num_batches_tracked")
 
 
 def match(model: VisionModel, own: State, candidate: Candidate) -> Match:
-    """How a state dict fits a model, in the naming that fits best."""
+    """Match a state dict to a model, in the naming that fits best."""
     namings = (*model.namings, OURS)
     plain = [plain_name(key) for key in own]
     state = candidate.state
@@ -206,7 +205,7 @@ def match(model: VisionModel, own: State, candidate: Candidate) -> Match:
 
 
 def base_of(name: str) -> tuple[str, int, int]:
-    """The published name of a weight, which part of it the weight is, and of how many.
+    """The published name of a weight, the index of the part that it is, and the number of parts.
 
     A naming marks a part of a published weight, along its first axis, as `name[place/parts]`.
     """
@@ -220,18 +219,18 @@ def base_of(name: str) -> tuple[str, int, int]:
 def save_checkpoint(
     model: nn.Module, path: str | PathLike[str], *, published: bool = False
 ) -> None:
-    """Writes a model's weights, as `.safetensors` if the path ends so, else as torch saves them.
+    """Save a model's weights, as `.safetensors` if the path has that suffix, else by torch.
 
-    The names are plain ones, whatever wraps the model or parts of it.
+    The names are plain, without parts added by wrappers.
 
     Args:
-        model: The model; also compiled, or in a wrapper.
-        path: Where to.
+        model: The model; may be compiled or wrapped.
+        path: Path of the file.
         published: Use the names and shapes of the published code, so that it can read the file,
-            and add what it holds unused: layer norms as they begin.
+            and add its unused weights: layer norms with initial values.
 
     Raises:
-        ValueError: No code is published for this model, or it is none of engram.vision.
+        ValueError: No code is published for this model, or it is not a model of engram.vision.
     """
     inner = vision_model(model)
     if published and not inner.namings:
@@ -262,7 +261,7 @@ def publish(model: VisionModel, naming: Naming) -> State:
 
 
 def explain_classes(model: VisionModel, bias: Tensor | None) -> str:
-    """Why a checkpoint that differs in its head alone does not fit, and what to do."""
+    """Error text for a checkpoint that differs only in its head, with the remedy."""
     classes = 0 if bias is None else len(bias)
     return (
         f"the checkpoint has {classes} classes and the {type(model).__name__} "
@@ -272,7 +271,7 @@ def explain_classes(model: VisionModel, bias: Tensor | None) -> str:
 
 
 def explain(model: VisionModel, found: Match) -> str:
-    """Why a checkpoint does not fit, and which preset it is near to."""
+    """Error text for a checkpoint that does not fit, with its nearest preset."""
     state = found.candidate.state
     bias = state.get(found.naming.key("head.bias"))
     if (
@@ -297,13 +296,13 @@ def explain(model: VisionModel, found: Match) -> str:
 
 
 def listed(lines: list[str]) -> str:
-    """The first few, and how many more there are."""
+    """The first few entries, and the number of others."""
     more = f" and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
     return ", ".join(lines[:SHOWN]) + more
 
 
 def nearest_preset(state: State) -> tuple[str, float]:
-    """The preset that has most of these weights, by name and shape, and what share of them."""
+    """The preset with the most of these weights, by name and shape, and their share."""
     given = {(key, squeezed(value)) for key, value in state.items()}
     shares = {
         name: max(len(given & published) for published in namings) / len(given)
@@ -315,7 +314,7 @@ def nearest_preset(state: State) -> tuple[str, float]:
 
 @cache
 def preset_shapes() -> dict[str, list[set[tuple[str, tuple[int, ...]]]]]:
-    """What files of each preset hold, by its name: names and shapes in each naming."""
+    """The names and shapes in files of each preset, by its name, in each naming."""
     held = {}
     for name, build in PRESETS.items():
         with torch.device("meta"):
@@ -325,7 +324,7 @@ def preset_shapes() -> dict[str, list[set[tuple[str, tuple[int, ...]]]]]:
 
 
 def shapes(model: VisionModel, naming: Naming) -> Iterable[tuple[str, tuple[int, ...]]]:
-    """Every name with its shape that a file of this model in this naming has."""
+    """All names with shapes in a file of this model in this naming."""
     return ((key, squeezed(value)) for key, value in publish(model, naming).items())
 
 

@@ -1,4 +1,4 @@
-"""What a weights file holds: which state dicts, under which keys and prefixes of their names."""
+"""The content of a weights file: its state dicts, with their keys and name prefixes."""
 
 import argparse
 import re
@@ -19,22 +19,22 @@ WRAPPERS = frozenset(
 """What DataParallel, torch.compile, FSDP, activation checkpointing and AveragedModel add to names,
 in front or inside."""
 COUNTERS = ("n_averaged",)
-"""Tensors that a wrapper keeps beside the weights."""
+"""Tensors that a wrapper stores in addition to the weights."""
 AVERAGES = ("ema", "averag", "avg", "swa", "shadow")
-"""How words begin that name averaged weights."""
+"""Prefixes of words that name averaged weights."""
 DEPTH = 4
-"""How deep state dicts may lie in a file, and how many parts a common prefix may have."""
+"""Maximum nesting of state dicts in a file, and maximum number of parts of a common prefix."""
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that does not fit the model, or that is none."""
+    """A checkpoint does not fit the model, or is not a checkpoint."""
 
 
 class Candidate(NamedTuple):
-    """A state dict that a file holds.
+    """A state dict of a file.
 
     Attributes:
-        where: The keys that lead to it and the prefix of its names, joined by dots.
+        where: Its keys and the prefix of its names, joined by dots.
         state: Its tensors by plain name: no prefix, no wrapper.
         beside: Tensors of the same mapping without the prefix.
     """
@@ -45,7 +45,7 @@ class Candidate(NamedTuple):
 
     @property
     def averaged(self) -> bool:
-        """Whether it is called an average of weights, or counts what it averages."""
+        """Whether it is an average of weights, by its name or by its counter of averages."""
         words = re.split("[^a-z]+", self.where.lower())
         return any(word.startswith(AVERAGES) for word in words) or any(
             key.split(".")[-1] in COUNTERS for key in (*self.state, *self.beside)
@@ -53,16 +53,16 @@ class Candidate(NamedTuple):
 
 
 def read(path: Path) -> Mapping[str, Any]:
-    """What a file holds; nothing in it is executed.
+    """Read the content of a file; nothing in it is executed.
 
     Raises:
-        CheckpointError: There is no such file, it cannot be read, is empty or damaged, or holds
+        CheckpointError: The file does not exist, cannot be read, is empty or damaged, or contains
             more than tensors and plain values.
     """
     if path.is_dir():
         raise CheckpointError(f"{path} is a directory: name a checkpoint in it")
     if not path.is_file():
-        raise CheckpointError(f"{path} is no file: name a checkpoint")
+        raise CheckpointError(f"{path} is not a file: name a checkpoint")
     try:
         if not path.stat().st_size:
             raise CheckpointError(
@@ -70,13 +70,13 @@ def read(path: Path) -> Mapping[str, Any]:
             )
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
-        with torch.serialization.safe_globals([argparse.Namespace]):  # what timm keeps beside
+        with torch.serialization.safe_globals([argparse.Namespace]):  # additional content of timm
             return torch.load(path, map_location="cpu", weights_only=True)
     except CheckpointError:
         raise
     except PermissionError as error:
         raise CheckpointError(f"{path} may not be read: change its permissions") from error
-    except Exception as error:  # a damaged pickle may raise whatever its bytes stand for
+    except Exception as error:  # a damaged pickle may raise any exception
         first = str(error).strip().partition("\n")[0].partition(". ")[0]
         reason = first or type(error).__name__
         raise CheckpointError(
@@ -86,7 +86,7 @@ def read(path: Path) -> Mapping[str, Any]:
 
 
 def plain_name(key: str) -> str:
-    """A name without the parts that wrappers add."""
+    """Remove the parts of a name that wrappers add."""
     return ".".join(part for part in key.split(".") if part not in WRAPPERS)
 
 
@@ -94,7 +94,7 @@ def plain_state(tensors: Mapping[str, Tensor]) -> State:
     """Tensors by plain name.
 
     Raises:
-        CheckpointError: Two names differ by wrappers only.
+        CheckpointError: Two names differ only by wrappers.
     """
     state: State = {}
     origin: dict[str, str] = {}
@@ -109,7 +109,7 @@ def plain_state(tensors: Mapping[str, Tensor]) -> State:
 
 
 def containers(content: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, State]]:
-    """The mappings of a file that hold tensors by name, with the keys that lead to them."""
+    """The mappings of a file that contain tensors by name, with their keys."""
     if not isinstance(content, Mapping) or depth > DEPTH:
         return
     named = {key: value for key, value in content.items() if isinstance(key, str)}
@@ -121,12 +121,12 @@ def containers(content: Any, path: str = "", depth: int = 0) -> Iterator[tuple[s
 
 
 def candidates(content: Any, required: int) -> list[Candidate]:
-    """The state dicts that a file holds.
+    """Find the state dicts in a file.
 
     Args:
-        content: What the file holds.
-        required: How many tensors the model needs; names with a common prefix are a state dict of
-            their own where there are as many.
+        content: The content of the file.
+        required: Number of tensors that the model needs; names with a common prefix form a
+            separate state dict if there are at least as many.
 
     Raises:
         CheckpointError: The file holds no tensors by name.
@@ -148,7 +148,7 @@ def candidates(content: Any, required: int) -> list[Candidate]:
 
 
 def common_prefixes(state: Mapping[str, Tensor], required: int) -> list[str]:
-    """Prefixes, up to a dot, that at least so many names have."""
+    """Prefixes, up to a dot, shared by at least the required number of names."""
     counted: Counter[str] = Counter()
     for key in state:
         parts = key.split(".")[:-1]
@@ -157,9 +157,9 @@ def common_prefixes(state: Mapping[str, Tensor], required: int) -> list[str]:
 
 
 def unread(content: Any, taken: Candidate) -> tuple[str, ...]:
-    """What a file holds beside the state dict that was taken: state dicts, and single tensors.
+    """The content of a file other than the state dict used: state dicts and single tensors.
 
-    Names that share their first part are told by it.
+    Names that share their first part are summarised by it.
     """
     left: list[str] = []
     for path, tensors in containers(content):

@@ -1,4 +1,4 @@
-"""A model as ONNX: standard operators only, the steps unrolled."""
+"""Export a model to ONNX with standard operators only and unrolled steps."""
 
 import math
 from collections.abc import Callable
@@ -16,14 +16,14 @@ from engram.vision.network import VisionModel
 
 
 def export_onnx(model: VisionModel, path: str | PathLike[str], sample: Tensor) -> None:
-    """Writes a model for inference to an ONNX file, its batch norms folded.
+    """Write a model for inference to an ONNX file, with folded batch norms.
 
-    The file takes `images` of the sample's shape, any number of them (or frames, where the sample
-    is frames), and gives `logits`. Needs `pip install "engram[onnx]"`.
+    The file takes `images` of the sample's shape, any number of them (or frames, if the sample is
+    frames), and returns `logits`. Needs `pip install "engram[onnx]"`.
 
     Args:
-        model: The model; it stays as it is.
-        path: Where to.
+        model: The model, which is not changed.
+        path: Path of the file.
         sample: An input as in `VisionModel.forward`, of at least two images.
 
     Raises:
@@ -52,7 +52,7 @@ def export_onnx(model: VisionModel, path: str | PathLike[str], sample: Tensor) -
                 dynamic_shapes=({axis: torch.export.Dim.DYNAMIC},),
                 custom_translation_table={lif_operator._opoverload: lif_nodes()},
                 dynamo=True,
-                optimize=False,  # runtimes do that themselves
+                optimize=False,  # done by the runtimes
                 verbose=False,
             )
         except torch.onnx.errors.OnnxExporterError as error:
@@ -64,7 +64,7 @@ def export_onnx(model: VisionModel, path: str | PathLike[str], sample: Tensor) -
 
 
 def check_dtypes(model: torch.nn.Module, sample: Tensor) -> None:
-    """Raises ValueError where runtimes could not read what would be written."""
+    """Raise ValueError if runtimes could not read the exported file."""
     held = [*model.parameters(), *model.buffers(), sample]
     wanted = {x.dtype for x in held if x.is_floating_point()}
     if torch.bfloat16 in wanted:
@@ -80,29 +80,29 @@ def check_dtypes(model: torch.nn.Module, sample: Tensor) -> None:
 
 
 def root_of(error: BaseException) -> str:
-    """What the innermost cause of an error says, in a line."""
+    """The message of the innermost cause of an error, in one line."""
     while error.__cause__ is not None:
         error = error.__cause__
     return " ".join(str(error).split())[:300]
 
 
 def check_packages() -> None:
-    """Raises ValueError unless the packages that write ONNX are installed."""
+    """Raise ValueError unless the packages for writing ONNX are installed."""
     try:
         import onnx  # noqa: F401, PLC0415
         import onnxscript  # noqa: F401, PLC0415
     except ImportError as error:
         raise ValueError(
             f"writing ONNX needs {error.name}, which is not installed: "
-            '`pip install "engram[onnx]"` brings it'
+            '`pip install "engram[onnx]"` installs it'
         ) from error
 
 
 def lif_nodes() -> Callable[..., Any]:
-    """What writes `functional.lif` as nodes, fewer than tracing it would give, and sooner."""
+    """Translation of `functional.lif` to nodes, fewer and faster than by tracing."""
     from onnxscript import opset18  # noqa: PLC0415
 
-    op: Any = opset18  # what it makes are nodes, whatever its signatures say
+    op: Any = opset18  # its results are nodes, whatever its signatures say
 
     def lif(
         x: Any,

@@ -1,7 +1,7 @@
-"""Convolutions of spikes in whole numbers, on the integer matrix units of a processor.
+"""Convolutions of spikes in integer arithmetic, on the matrix units of a processor.
 
-A spike adds a weight. In fixed point an addition is exact, so here a weight is a whole multiple of
-a power of two: three digits of 8 bits, 22 bits or more below the largest weight of its output
+A spike adds a weight. In fixed point an addition is exact, so a weight is an integer multiple of a
+power of two: three digits of 8 bits, 22 bits or more below the largest weight of its output
 channel. The convolution of spikes with each digit is exact, and only the sum of the three and the
 bias is rounded, where a convolution in float32 rounds at each of its additions.
 """
@@ -23,14 +23,14 @@ Model = TypeVar("Model", bound=VisionModel)
 
 DIGITS, BASE = 3, 256
 LARGEST = 127 * (1 + BASE + BASE**2)
-"""The largest weight that three digits hold, in units."""
+"""The largest weight representable by three digits, in units."""
 CHUNK = 1 << 21
-"""Bytes of output a thread and call: about what a second-level cache holds."""
+"""Bytes of output per thread per call, about the size of a second-level cache."""
 
 
 @final
 class FixedPointConv(nn.Module):
-    """A convolution that computes in whole numbers where its input is whole, else in floats.
+    """A convolution in integer arithmetic for integer inputs, in floating point otherwise.
 
     Args:
         conv: The convolution, in float32 and in one group.
@@ -88,7 +88,7 @@ class FixedPointConv(nn.Module):
         return list(conv.stride), list(conv.padding), list(conv.dilation)
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy packs its weights anew."""
+        """A copy repacks its weights."""
         return self.__dict__ | {"_packed": []}
 
 
@@ -111,10 +111,10 @@ def digits_of(weight: Tensor) -> list[tuple[Tensor, Tensor]]:
 
 @cache
 def has_matrix_unit() -> bool:
-    """Whether this processor multiplies matrices of bytes, and torch knows how and may.
+    """Whether the processor can multiply matrices of bytes, and torch can and may use it.
 
-    On processors without the unit, and where the environment keeps oneDNN from it, sums of
-    products of bytes saturate.
+    On processors without the unit, or if the environment forbids it to oneDNN, sums of products of
+    bytes saturate.
     """
     allowed = [os.environ.get(f"{name}_MAX_CPU_ISA", "ALL") for name in ("ONEDNN", "DNNL")]
     if not all(isa.upper() in ("ALL", "DEFAULT") or "AMX" in isa.upper() for isa in allowed):
@@ -124,12 +124,12 @@ def has_matrix_unit() -> bool:
 
 
 def fold_to_fixed_point(model: Model) -> Model:
-    """`fold`, and convolutions in whole numbers where the processor has units for it.
+    """`fold`, with integer convolutions if the processor has units for them.
 
-    The outputs are those of `fold` to within the rounding of float32.
+    The outputs equal those of `fold` up to float32 rounding errors.
 
     Args:
-        model: A trained model; it stays as it is.
+        model: A trained model, which is not changed.
     """
     folded = fold(model)
     if has_matrix_unit():

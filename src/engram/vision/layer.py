@@ -1,4 +1,4 @@
-"""The layers that every vision model is made of: convolution with batch norm, and its neurons."""
+"""The layers of vision models: convolution with batch norm, and neurons."""
 
 import copy
 import inspect
@@ -30,12 +30,12 @@ paper_lif = partial(LIF, detach_reset=True, surrogate=Sigmoid(4.0))
 class ConvBN(nn.Module):
     """Convolution, then batch norm: every step of every image is one sample of the norm.
 
-    The weights lie channels-last, so that the activations do, too.
+    The weights are stored channels-last, so that the activations are too.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
-        kernel_size: Side of the square kernel; the padding keeps the size at stride 1.
+        kernel_size: Side of the square kernel; the padding preserves the size at stride 1.
         stride: Step of the kernel.
         groups: Groups of channels that do not mix.
         bias: Whether the convolution has a bias of its own.
@@ -64,12 +64,12 @@ class ConvBN(nn.Module):
         self.bn: nn.Module = BatchNorm(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The normalised convolution of `(batch, …)` or `(time, batch, …)`, shaped alike."""
+        """Return the normalised convolution of `(batch, …)` or `(time, batch, …)`."""
         y = self.bn(self.conv(x if x.ndim == 4 else x.flatten(0, 1)))
         return y if x.ndim == 4 else y.unflatten(0, x.shape[:2])
 
     def fold(self) -> None:
-        """Puts the batch norm, with the statistics it has, into the convolution, for good."""
+        """Fold the batch norm with its current statistics into the convolution, permanently."""
         if isinstance(self.bn, nn.BatchNorm2d):
             self.conv = fuse_conv_bn_eval(self.conv.eval(), self.bn.eval())
             self.conv.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -77,10 +77,10 @@ class ConvBN(nn.Module):
 
 
 def fire(conv: nn.Module, neuron: nn.Module, x: Tensor) -> Tensor:
-    """`neuron(conv(x))`; in training, norm and neuron are one pass where a kernel serves.
+    """`neuron(conv(x))`; in training, norm and neuron are one pass if a kernel supports them.
 
     Args:
-        conv: Convolution and batch norm, which a kernel serves if it is a `ConvBN`.
+        conv: Convolution and batch norm; kernels support a `ConvBN`.
         neuron: Neurons.
         x: Input `(time, batch, …)`.
     """
@@ -96,7 +96,7 @@ def fire(conv: nn.Module, neuron: nn.Module, x: Tensor) -> Tensor:
 
 
 def kernel_settings(neuron: nn.Module) -> Settings | None:
-    """What the fused kernel needs of a LIF that starts from rest; None for other neurons."""
+    """Settings of a LIF that starts from rest for the fused kernel; None for other neurons."""
     if not isinstance(neuron, IF | LIF) or neuron.carry:
         return None
     if type(neuron.surrogate) not in SHAPES:
@@ -118,13 +118,13 @@ def kernel_settings(neuron: nn.Module) -> Settings | None:
 
 
 def _hooked(*modules: nn.Module) -> bool:
-    """Whether somebody watches what goes in or out of these."""
+    """Whether hooks observe the inputs or outputs of these modules."""
     return any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in modules)
 
 
 @final
 class Chain(nn.Sequential):
-    """Layers along time, in order; a convolution and the neurons right after it fire as one."""
+    """Layers along time, in order; a convolution and directly following neurons are fused."""
 
     def forward(self, input: Tensor) -> Tensor:
         """The output of the last layer for `(time, batch, …)`."""
@@ -141,7 +141,7 @@ class Chain(nn.Sequential):
 
 
 def _flat(layers: nn.Sequential) -> Iterator[nn.Module]:
-    """The layers in order, those of inner sequences in their place."""
+    """The layers in order, with nested sequences flattened."""
     for layer in layers:
         if isinstance(layer, nn.Sequential):
             yield from _flat(layer)
@@ -151,7 +151,7 @@ def _flat(layers: nn.Sequential) -> Iterator[nn.Module]:
 
 @final
 class MaxPool(nn.Module):
-    """Largest of each 3 × 3 square, every second one: half the height and half the width."""
+    """3 × 3 max pooling with stride 2, which halves height and width."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Pools `(batch, …)` or `(time, batch, …)`."""
@@ -160,10 +160,10 @@ class MaxPool(nn.Module):
 
 
 def make_neuron(neuron: NeuronFactory, threshold: float = 1.0) -> Neuron:
-    """The neurons of one layer, firing from `threshold` on; one that they learn starts there.
+    """Make the neurons of one layer with this threshold, or this initial value of a learned one.
 
     Args:
-        neuron: Makes them; called with the keyword `threshold` if it takes one.
+        neuron: Makes them; called with the keyword `threshold` if accepted.
         threshold: V_th.
     """
     parameters = inspect.signature(neuron).parameters.values()
@@ -177,18 +177,18 @@ def make_neuron(neuron: NeuronFactory, threshold: float = 1.0) -> Neuron:
 
 
 def repeat_steps(x: Tensor, steps: int) -> Tensor:
-    """An activation `(batch, …)` shown at every step: `(time, batch, …)`, laid out as it was."""
+    """Repeat an activation `(batch, …)` at every step, keeping its memory layout."""
     return torch.cat([x] * steps).unflatten(0, (steps, x.shape[0]))
 
 
 def fold(model: Model) -> Model:
-    """A copy of a model for inference, each batch norm folded into the convolution before it.
+    """Copy a model for inference, with each batch norm folded into the preceding convolution.
 
-    The outputs are those of `model.eval()` up to rounding; a neuron that is charged to within
-    rounding of its threshold may fire in one and not in the other.
+    The outputs equal those of `model.eval()` up to rounding; a neuron whose potential is within
+    rounding errors of its threshold may fire in one and not in the other.
 
     Args:
-        model: A trained model; it stays as it is.
+        model: A trained model, which is not changed.
     """
     folded = copy.deepcopy(model).eval()
     for module in folded.modules():

@@ -1,4 +1,4 @@
-"""MobileNet: depthwise convolutions, each followed by a pointwise one."""
+"""MobileNet: depthwise convolutions, each followed by a pointwise convolution."""
 
 from collections.abc import Sequence
 from typing import final
@@ -39,13 +39,13 @@ class MobileNetV1(VisionModel):
     """MobileNet-V1: an artificial network of one step.
 
     Args:
-        num_classes: Classes of the head; 0 for none.
+        num_classes: Number of classes of the head; 0 for no head.
         in_channels: Channels of the input.
-        multiplier: Factor of all channels; the product with 32 must be whole.
+        multiplier: Factor of all channels; the product with 32 must be an integer.
         small_images: Stem without stride.
 
     Raises:
-        ValueError: The multiplier leaves no whole number of channels.
+        ValueError: The multiplier does not give an integer number of channels.
 
     References:
         Howard et al., "MobileNets", arXiv 1704.04861.
@@ -62,8 +62,8 @@ class MobileNetV1(VisionModel):
         width = 32 * multiplier
         if width < 1 or width != int(width):
             raise ValueError(
-                f"MobileNetV1(multiplier={multiplier!r}): 32 times the multiplier must be a whole "
-                "number of channels, such as 0.25, 0.5 or 0.75 give"
+                f"MobileNetV1(multiplier={multiplier!r}): 32 times the multiplier must be an "
+                f"integer number of channels, as for 0.25, 0.5 or 0.75"
             )
         features = int(multiplier * STAGES[-1][-1][0])
         super().__init__(steps=1, in_channels=in_channels, num_features=features)
@@ -83,7 +83,7 @@ class MobileNetV1(VisionModel):
         self.reset_classifier(num_classes)
 
     def stages(self) -> Sequence[nn.Module]:
-        """The blocks between two changes of size."""
+        """The blocks between two changes of resolution."""
         return list(self.layers)
 
 

@@ -20,7 +20,7 @@ PAPER_NEURON = partial(
 """The neuron of the published networks: V decays to a quarter at each step."""
 
 DEPTHS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 104: (3, 8, 32, 8)}
-"""Blocks a stage, by the number of layers."""
+"""Number of blocks per stage, by the number of layers."""
 
 
 @final
@@ -29,7 +29,7 @@ class MSBlock(nn.Module):
 
     Args:
         convolutions: F without its neurons.
-        shortcut: Brings x to the shape of F(x); None where it has it.
+        shortcut: Maps x to the shape of F(x); None if the shapes agree.
         neuron: Makes the neurons.
     """
 
@@ -60,7 +60,7 @@ class MSBlock(nn.Module):
 
 @final
 class PooledProjection(nn.Module):
-    """A shortcut of the 104 layers: the mean of each square of `stride`, then 1 × 1 ConvBN."""
+    """A shortcut of the 104 layers: average pooling with `stride`, then 1 × 1 ConvBN."""
 
     def __init__(self, projection: ConvBN, stride: int) -> None:
         super().__init__()
@@ -105,15 +105,15 @@ def ms_resnet(
 
     Args:
         layers: 18, 34 or 104; the last has a deep stem and shortcuts that pool.
-        num_classes: Classes of the head; 0 for none.
-        steps: T, how many steps an image is shown.
+        num_classes: Number of classes of the head; 0 for no head.
+        steps: T, the number of time steps per image.
         neuron: Makes the neurons, with threshold 0.5.
         in_channels: Channels of the input.
         width: Width of the first stage.
         small_images: 3 × 3 stem and first stage without stride, as usual for CIFAR.
 
     Raises:
-        ValueError: There is no MS-ResNet of so many layers.
+        ValueError: There is no MS-ResNet with that number of layers.
 
     References:
         Hu et al., "Advancing spiking neural networks towards deep residual learning", TNNLS 2024,

@@ -1,4 +1,4 @@
-"""What every vision model is: a stem, stages along time, and a head on their mean."""
+"""The base of all vision models: a stem, stages along time, and a head on their mean."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -10,18 +10,18 @@ from engram.vision.layer import repeat_steps
 
 
 class Naming(NamedTuple):
-    """How published checkpoints of a model name and shape its weights.
+    """Names and shapes of a model's weights in published checkpoints.
 
     Attributes:
-        name: Which publication.
-        key: From our name of a weight to theirs; `name[1/3]` is the second of three parts, along
+        name: Name of the publication.
+        key: Maps our name of a weight to theirs; `name[1/3]` is the second of three parts, along
             the first axis, of theirs.
-        axes: How many axes their weights have where these are not convolutions in two dimensions,
-            by the end of their name.
-        unused: What they hold and nothing reads: its shape by its name.
-        zero: How the names end of weights that they do not have because they are 0 there.
+        axes: Number of axes of their weights that are not two-dimensional convolutions, by the end
+            of the name.
+        unused: Their unused weights: shapes by name.
+        zero: Name endings of weights that they omit because they are 0.
         unfit: Why weights in this naming do not belong to the model although the names fit; empty
-            where they do.
+            if they do.
     """
 
     name: str
@@ -35,18 +35,18 @@ class Naming(NamedTuple):
 class VisionModel(nn.Module, ABC):
     """An image classifier that runs along time.
 
-    A subclass builds `stem` (a layer without time: an image, shown at every step, passes it once)
-    and its `stages`, then calls `reset_classifier`. Its `namings` are those of published
-    checkpoints; the first is how ours are saved for others.
+    A subclass builds `stem` (a layer without time: a static image passes it once) and its
+    `stages`, then calls `reset_classifier`. Its `namings` are those of published checkpoints; the
+    first is used to save our weights for other code.
 
     Args:
-        steps: T, how many steps an image is shown; an artificial network has one.
+        steps: T, the number of time steps per image; an artificial network has one.
         in_channels: Channels of the input.
-        num_features: Channels of the features, which the head reads.
-        divisor: What height and width must be a multiple of.
+        num_features: Number of channels of the features, which the head reads.
+        divisor: Height and width must be multiples of this number.
 
     Raises:
-        ValueError: steps < 1.
+        ValueError: Steps < 1.
     """
 
     stem: nn.Module
@@ -60,8 +60,8 @@ class VisionModel(nn.Module, ABC):
         super().__init__()
         if steps < 1:
             raise ValueError(
-                f"{type(self).__name__}(steps={steps}): steps counts how often an image is shown, "
-                "at least once"
+                f"{type(self).__name__}(steps={steps}): steps is the number of time steps per "
+                f"image, at least 1"
             )
         self.steps = steps
         self.in_channels = in_channels
@@ -70,7 +70,7 @@ class VisionModel(nn.Module, ABC):
 
     @abstractmethod
     def stages(self) -> Sequence[nn.Module]:
-        """What follows the stem, in order; each maps `(time, batch, …)` to `(time, batch, …)`."""
+        """The stages after the stem; each maps `(time, batch, …)` to `(time, batch, …)`."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits `(batch, classes)`.
@@ -80,7 +80,7 @@ class VisionModel(nn.Module, ABC):
                 `(time, batch, channels, height, width)`.
 
         Raises:
-            ValueError: x is no such batch, or a neuron knows another number of steps.
+            ValueError: x is not such a batch, or a neuron requires another number of steps.
         """
         return self.forward_head(self.forward_features(x))
 
@@ -104,12 +104,13 @@ class VisionModel(nn.Module, ABC):
         stop_early: bool = False,
         intermediates_only: bool = False,
     ) -> list[Tensor] | tuple[Tensor, list[Tensor]]:
-        """Features after the stages that `indices` names, each `(time, batch, channels, …)`.
+        """Features after the stages in `indices`, each `(time, batch, channels, …)`.
 
         Args:
             x: As in `forward`.
-            indices: Stages, negative ones from the end; a number is that many last ones, None all.
-            stop_early: Run no stage after the last that is named.
+            indices: Indices of stages, negative ones from the end; an integer selects that many
+                last stages, None all.
+            stop_early: Run no stage after the last one selected.
             intermediates_only: Return the intermediates alone.
 
         Returns:
@@ -131,11 +132,11 @@ class VisionModel(nn.Module, ABC):
         return intermediates if intermediates_only else (x, intermediates)
 
     def get_classifier(self) -> nn.Module:
-        """The head: a linear layer, or nothing where there are no classes."""
+        """The head: a linear layer, or the identity if there are no classes."""
         return self.head
 
     def reset_classifier(self, num_classes: int) -> None:
-        """A new head for another number of classes; 0 leaves the features' mean as the output."""
+        """Replace the head; with 0 classes the output is the mean of the features."""
         self.num_classes = num_classes
         if num_classes == 0:
             self.head = nn.Identity()
@@ -147,7 +148,7 @@ class VisionModel(nn.Module, ABC):
         self.head = head
 
     def _enter(self, x: Tensor) -> Tensor:
-        """The input past the stem, `(time, batch, …)`."""
+        """The output of the stem, `(time, batch, …)`."""
         name = type(self).__name__
         if x.ndim not in (4, 5) or not x.is_floating_point():
             raise ValueError(
@@ -171,7 +172,7 @@ class VisionModel(nn.Module, ABC):
 
 
 def chosen_stages(indices: int | Sequence[int] | None, count: int) -> set[int]:
-    """The stages that `indices` names, counted from 0.
+    """The selected stages, counted from 0.
 
     Raises:
         ValueError: There is no such stage.

@@ -1,4 +1,4 @@
-"""Batch norm that trains at the speed of memory on the CPU."""
+"""Batch norm whose training on the CPU is limited only by memory bandwidth."""
 
 from typing import final
 
@@ -14,9 +14,9 @@ from engram.vision.kernel.norm_lif import norm_lif
 
 @final
 class BatchNorm(nn.BatchNorm2d):
-    """`torch.nn.BatchNorm2d`, computed by compiled kernels where they serve.
+    """`torch.nn.BatchNorm2d`, computed by compiled kernels if supported.
 
-    They serve in training, on channels-last float32 or float64 in the memory of a CPU.
+    They support training on channels-last float32 or float64 tensors on a CPU.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ class BatchNorm(nn.BatchNorm2d):
         return spikes
 
     def serves(self, x: Tensor) -> bool:
-        """Whether the kernels compute this batch."""
+        """Whether the kernels support this batch."""
         return (
             self.training
             and self.affine
@@ -58,7 +58,7 @@ class BatchNorm(nn.BatchNorm2d):
 
     @torch.no_grad()
     def follow(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        """Moves the running statistics towards those of a batch of `count` pixels."""
+        """Update the running statistics by those of a batch of `count` pixels."""
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None

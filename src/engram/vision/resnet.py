@@ -11,7 +11,7 @@ from engram.vision.layer import ConvBN, MaxPool
 from engram.vision.network import Naming, VisionModel
 
 BlockFactory = Callable[[int, int, int], nn.Module]
-"""Makes a residual block from its input's channels, its width, and the stride it begins with."""
+"""Makes a residual block from its input channels, its width, and its first stride."""
 
 DEPTHS = {
     18: (2, 2, 2, 2),
@@ -20,29 +20,29 @@ DEPTHS = {
     101: (3, 4, 23, 3),
     152: (3, 8, 36, 3),
 }
-"""Blocks a stage, by the number of layers; from 50 on the blocks are bottlenecks."""
+"""Number of blocks per stage, by the number of layers; bottlenecks from 50 layers on."""
 EXPANSION = 4
-"""How many times wider than its middle a bottleneck's output is."""
+"""Ratio of a bottleneck's output width to its middle width."""
 
 
 @final
 class ResNet(VisionModel):
-    """A residual network along time, whatever its blocks are.
+    """A residual network along time with arbitrary blocks.
 
     Args:
         stem: The layers without time before the first stage.
-        entry: What an activation passes after the stem, once it runs along time; None for nothing.
+        entry: A layer along time after the stem; None for none.
         block: Makes the blocks.
-        depths: Blocks a stage; each stage doubles the width.
+        depths: Number of blocks per stage; each stage doubles the width.
         width: Width of the first stage, and channels of the stem.
-        expansion: How many times wider than its width a block's output is.
+        expansion: Ratio of a block's output channels to its width.
         first_stride: Stride of the first stage; the others have 2.
-        last: What follows the last block; None for nothing.
-        num_classes: Classes of the head; 0 for none.
-        steps: T, how many steps an image is shown.
+        last: A layer after the last block; None for none.
+        num_classes: Number of classes of the head; 0 for no head.
+        steps: T, the number of time steps per image.
         in_channels: Channels of the input.
         naming: How published checkpoints name the weights.
-        others: How checkpoints of other publications do.
+        others: How checkpoints of other publications name them.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class ResNet(VisionModel):
         self.reset_classifier(num_classes)
 
     def stages(self) -> list[nn.Module]:
-        """The entry, where there is one, and the stages of blocks."""
+        """The entry, if any, and the stages of blocks."""
         return [*([] if self.entry is None else [self.entry]), *self.layers]
 
 
@@ -93,7 +93,7 @@ class ResidualBlock(nn.Module):
 
     Args:
         convolutions: F.
-        shortcut: Brings x to the shape of F(x); None where it has it.
+        shortcut: Maps x to the shape of F(x); None if the shapes agree.
     """
 
     def __init__(self, convolutions: Sequence[ConvBN], shortcut: ConvBN | None) -> None:
@@ -126,7 +126,7 @@ def residual_convolutions(
 def projection(
     in_channels: int, out_channels: int, stride: int, *, always: bool = False
 ) -> ConvBN | None:
-    """The 1 × 1 convolution of a shortcut that changes shape, or of every one; else None."""
+    """The 1 × 1 convolution of a shortcut that changes shape, or of every shortcut; else None."""
     if stride == 1 and in_channels == out_channels and not always:
         return None
     return ConvBN(in_channels, out_channels, stride=stride)
@@ -140,19 +140,19 @@ def stem_of(in_channels: int, width: int, small_images: bool) -> ConvBN:
 
 
 def entry_of(activation: nn.Module, small_images: bool) -> nn.Module:
-    """The first activation, and the pooling after it; small images are not pooled."""
+    """The first activation and its pooling; small images are not pooled."""
     return activation if small_images else nn.Sequential(activation, MaxPool())
 
 
 def start_norm(conv: ConvBN, weight: float, bias: float = 0.0) -> None:
-    """Initialises the weight and the bias of a batch norm."""
+    """Initialise the weight and the bias of a batch norm."""
     assert isinstance(conv.bn, nn.BatchNorm2d)
     nn.init.constant_(conv.bn.weight, weight)
     nn.init.constant_(conv.bn.bias, bias)
 
 
 def initialise(model: nn.Module) -> None:
-    """Kaiming's normal weights, by outputs, in every convolution."""
+    """Initialise every convolution by Kaiming's normal weights, with fan-out."""
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -170,13 +170,13 @@ def resnet(
 
     Args:
         layers: 18, 34, 50, 101 or 152.
-        num_classes: Classes of the head; 0 for none.
+        num_classes: Number of classes of the head; 0 for no head.
         in_channels: Channels of the input.
         width: Width of the first stage.
         small_images: 3 × 3 stem without stride and pooling, as usual for CIFAR.
 
     Raises:
-        ValueError: There is no ResNet of so many layers.
+        ValueError: There is no ResNet with that number of layers.
 
     References:
         He et al., "Deep residual learning for image recognition", CVPR 2016, arXiv 1512.03385.
@@ -206,14 +206,14 @@ def resnet(
 resnet18 = partial(resnet, 18)
 resnet34 = partial(resnet, 34)
 resnet50 = partial(resnet, 50)
-"""The sizes that spiking networks are compared with; see `resnet`."""
+"""ResNets for comparison with spiking networks; see `resnet`."""
 
 
 def depths_of(layers: int) -> tuple[int, ...]:
-    """Blocks a stage.
+    """Return the number of blocks per stage.
 
     Raises:
-        ValueError: There is no ResNet of so many layers.
+        ValueError: There is no ResNet with that number of layers.
     """
     if layers not in DEPTHS:
         raise ValueError(f"there is no ResNet of {layers} layers: choose one of {list(DEPTHS)}")
@@ -229,7 +229,7 @@ _PUBLISHED = (
 
 
 def published_key(key: str) -> str:
-    """The name that torchvision gives a weight, and SpikingJelly in a SEW-ResNet."""
+    """The name of a weight in torchvision, and in SpikingJelly's SEW-ResNet."""
     for ours, theirs in _PUBLISHED:
         key = re.sub(ours, theirs, key)
     key = re.sub(r"\.convs\.(\d+)\.(conv|bn)\.", lambda m: f".{m[2]}{int(m[1]) + 1}.", key)

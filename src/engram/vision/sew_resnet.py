@@ -28,7 +28,7 @@ CONNECTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "AND": lambda spikes, identity: spikes * identity,
     "IAND": lambda spikes, identity: identity * (1.0 - spikes),
 }
-"""g(spikes, identity). ADD counts, so that what follows reads integers; the others give spikes."""
+"""g(spikes, identity). With ADD the next layer reads integers; the others give spikes."""
 
 PAPER_NEURON = partial(IF, detach_reset=True)
 """The neuron of the published networks."""
@@ -43,7 +43,7 @@ class SEWBlock(nn.Module):
 
     Args:
         convolutions: F without its neurons.
-        shortcut: Brings x to the shape of F(x); None where it has it.
+        shortcut: Maps x to the shape of F(x); None if the shapes agree.
         connection: g.
         neuron: Makes the neurons.
     """
@@ -93,8 +93,8 @@ def sew_resnet(
 
     Args:
         layers: 18, 34, 50, 101 or 152.
-        num_classes: Classes of the head; 0 for none.
-        steps: T, how many steps an image is shown.
+        num_classes: Number of classes of the head; 0 for no head.
+        steps: T, the number of time steps per image.
         connection: "ADD" counts spikes, which is not spike-driven; "AND" and "IAND" give spikes.
         neuron: Makes the neurons.
         in_channels: Channels of the input.
@@ -102,7 +102,7 @@ def sew_resnet(
         small_images: 3 × 3 stem without stride and pooling, as usual for CIFAR.
 
     Raises:
-        ValueError: There is no such connection, or no ResNet of so many layers.
+        ValueError: The connection or the number of layers does not exist.
 
     References:
         Fang et al., "Deep residual learning in spiking neural networks", NeurIPS 2021,

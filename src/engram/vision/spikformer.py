@@ -40,20 +40,20 @@ class Spikformer(VisionModel):
 
     Args:
         depth: Transformer blocks.
-        dim: Channels of a token, a multiple of 8.
+        dim: Channels per token, a multiple of 8.
         heads: Attention heads.
         steps: T.
-        num_classes: Classes; 0 for the features alone.
+        num_classes: Number of classes; 0 for features only.
         in_channels: Channels of the input.
         pools: Convolutions of the tokenizer, of 0 … 3, that a max pooling follows.
-        cml: Pool membranes before they fire rather than spikes.
+        cml: Whether to pool membranes before firing instead of spikes.
         biased: Whether q, k and v have biases, as in the models for CIFAR.
         scale: Factor of the attention.
         neuron: Makes the neurons of a layer: the paper's LIF, or any of `engram.neuron`.
 
     Raises:
-        ValueError: A setting is out of range; and at the call, the image cannot be halved as
-            often, or the neurons know another number of steps.
+        ValueError: A setting is out of range; and at the call, the image cannot be halved that
+            often, or the neurons require another number of steps.
 
     References:
         Zhou et al., "Spikformer", ICLR 2023, arXiv 2209.15425; CML: Zhou et al., arXiv 2305.05954.
@@ -118,7 +118,7 @@ class Spikformer(VisionModel):
 def tokenizer_stage(
     project: ConvBN | None, neuron: NeuronFactory, *, pool: bool, cml: bool
 ) -> nn.Sequential:
-    """A convolution (the stem was the first), its neurons, and a pooling before or after these."""
+    """A convolution (the stem is the first), its neurons, and pooling before or after them."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     if project is not None:
         layers["project"] = project
@@ -135,7 +135,7 @@ class Position(nn.Module):
     """Relative position: the spikes of a convolution, added to the spikes it reads.
 
     Args:
-        dim: Channels of a token.
+        dim: Channels per token.
         neuron: Makes the neurons of a layer.
     """
 
@@ -154,7 +154,7 @@ class Attention(nn.Module):
     """Spiking self-attention of counts: q, k and v as spikes, projection, neurons.
 
     Args:
-        dim: Channels of a token.
+        dim: Channels per token.
         heads: Attention heads.
         neuron: Makes the neurons of a layer.
         biased: Whether q, k and v have biases.
@@ -182,7 +182,7 @@ class Block(nn.Module):
     """x ← x + attention(x), x ← x + MLP(x), on counts of spikes.
 
     Args:
-        dim: Channels of a token.
+        dim: Channels per token.
         heads: Attention heads.
         neuron: Makes the neurons of a layer.
         biased: Whether q, k and v have biases.
@@ -210,7 +210,7 @@ class Block(nn.Module):
 
 
 def published_namings(depth: int, dim: int) -> list[Naming]:
-    """How the published models name their weights."""
+    """Naming of the published models."""
     norms = unused_norms(depth, dim)
     more = {"pos_embed": (1, 64, dim), "norm.weight": (dim,), "norm.bias": (dim,)}
     linear: dict[str, int] = {"_linear.weight": 2}
@@ -226,12 +226,12 @@ def published_namings(depth: int, dim: int) -> list[Naming]:
 
 
 def published_key(key: str, *, product: str = "conv", blocks: bool = False) -> str:
-    """Our name of a weight as the official code has it.
+    """The official name of a weight.
 
     Args:
         key: Our name.
-        product: What it calls a matrix.
-        blocks: Whether it counts the tokenizer's stages as blocks.
+        product: Official name of a matrix.
+        blocks: Whether it numbers the tokenizer's stages as blocks.
     """
     stage = r"block{}_{}" if blocks else r"proj_{1}{0}"
     key = re.sub(r"^tokenizer\.4\.(?:project\.)?(conv|bn|neuron)", r"patch_embed.rpe_\1", key)

@@ -29,10 +29,10 @@ class Spikingformer(VisionModel):
 
     Args:
         depth: Transformer blocks.
-        dim: Channels of a token, a multiple of 8.
+        dim: Channels per token, a multiple of 8.
         heads: Attention heads.
         steps: T.
-        num_classes: Classes; 0 for the features alone.
+        num_classes: Number of classes; 0 for features only.
         in_channels: Channels of the input.
         pools: Convolutions of the tokenizer, of 1 … 4, that a max pooling precedes.
         cml: Pool right after the previous batch norm, on membranes before they fire, rather than
@@ -40,8 +40,8 @@ class Spikingformer(VisionModel):
         neuron: Makes the neurons of a layer: the paper's LIF, or any of `engram.neuron`.
 
     Raises:
-        ValueError: A setting is out of range; and at the call, the image cannot be halved as
-            often, or the neurons know another number of steps.
+        ValueError: A setting is out of range; and at the call, the image cannot be halved that
+            often, or the neurons require another number of steps.
 
     References:
         Zhou et al., "Spikingformer", arXiv 2304.11954; CML: Zhou et al., arXiv 2305.05954.
@@ -113,7 +113,7 @@ class Attention(nn.Module):
     """Spiking self-attention of membranes: neurons, q, k and v as spikes, projection.
 
     Args:
-        dim: Channels of a token.
+        dim: Channels per token.
         heads: Attention heads.
         neuron: Makes the neurons of a layer.
     """
@@ -128,7 +128,7 @@ class Attention(nn.Module):
         self.project = ConvBN(dim, dim, bias=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Membranes `(time, batch, dim, height, width)` to what is added to them."""
+        """Map membranes `(time, batch, dim, height, width)` to their increments."""
         spikes = self.neuron(x)
         return self.project(self_attention(self, spikes, 0.125))
 
@@ -138,7 +138,7 @@ class Block(nn.Module):
     """x ← x + attention(x), x ← x + MLP(x), on membranes.
 
     Args:
-        dim: Channels of a token.
+        dim: Channels per token.
         heads: Attention heads.
         neuron: Makes the neurons of a layer.
     """

@@ -184,7 +184,7 @@ def test_mistakes_are_named(engine: EmbeddedEngine, tmp_path: Path) -> None:
         engine.context("tax", offset=-1)
     for content in (b"", b"no database at all" * 100):
         (tmp_path / "x.sqlite").write_bytes(content)
-        with pytest.raises(ValueError, match="is no segment"):
+        with pytest.raises(ValueError, match="is not a segment"):
             EmbeddedEngine([tmp_path / "x.sqlite"], engine.backend).tally("tax")
 
 

@@ -54,8 +54,8 @@ def test_a_link_to_a_folder_is_followed_and_each_folder_is_read_once(tmp_path):
     assert [file.name for file in folder.files()] == ["2005/1.txt", "b/2.txt"]
     left = {one.name: one.reason for one in folder.left_out}
     assert set(left) == {"again", "b/loop", "itself", "nothing"}
-    assert left["again"] == "a link to 2005, which is read there"
-    assert left["nothing"] == "a link to nothing"
+    assert left["again"] == "a link to 2005, which is already read"
+    assert left["nothing"] == "a broken link"
 
 
 def test_what_is_no_regular_file_is_named_and_never_opened(tmp_path):

@@ -133,8 +133,8 @@ def test_an_ingestion_of_something_else_does_not_count_half_an_input(store, tmp_
     [
         (errno.ENOSPC, "make room"),
         (errno.EFBIG, "ulimit -f"),
-        (errno.EROFS, "right to write"),
-        (errno.EACCES, "right to write"),
+        (errno.EROFS, "write permission"),
+        (errno.EACCES, "write permission"),
     ],
 )
 def test_an_error_of_the_system_is_one_line_with_a_remedy(tmp_path, monkeypatch, code, remedy):

@@ -89,7 +89,7 @@ def test_a_png_is_a_picture_and_the_same_each_time(embedded: Engine, tmp_path: P
 
 def test_mistakes_name_the_remedy(embedded: Engine, tmp_path: Path) -> None:
     answer = frequency(embedded, "tax date:1700")
-    with pytest.raises(ValueError, match="nothing to draw"):
+    with pytest.raises(ValueError, match="nothing to plot"):
         write(answer, tmp_path / "a.png")
     with pytest.raises(ValueError, match=r"\.csv, \.json, \.png"):
         write(answer, tmp_path / "a.xlsx")
@@ -110,7 +110,7 @@ def test_a_drawing_says_what_it_shows(embedded: Engine) -> None:
     assert caption.startswith("Bands: 95% intervals: quasi-Poisson")
     single = sum(row.all_documents == 1 for row in answer.rows)
     gaps = sum(row.all_documents == 0 for row in answer.rows)
-    assert f"{single} of {len(answer.rows) - gaps} values rest on the single document" in caption
+    assert f"{single} of {len(answer.rows) - gaps} values come from the only document" in caption
     assert f"interrupted at {gaps} years without documents" in caption
     parties = frequency(embedded, "raise", "party")
     assert caption_of(parties).startswith("Whiskers: 95%")

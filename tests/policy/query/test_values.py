@@ -55,7 +55,7 @@ def test_a_name_that_no_document_has_is_refused(query: str) -> None:
 
 
 def test_a_field_that_no_document_states_is_said() -> None:
-    with pytest.raises(UnknownValueError, match="no document of this record states a state"):
+    with pytest.raises(UnknownValueError, match="no document of this record has a state"):
         resolve(parse("state:NY"), lambda field: [])
 
 

@@ -17,7 +17,7 @@ def false_alarms(world: str, years: int, pairs: int) -> int:
     count = 0
     for _ in range(pairs):
         a, b = (bench.as_yearly(name, make(years, rng)) for name in ("term", "indicator"))
-        count += bench.sift([a], [b], bench.STEPS, rng, 199).flips.family.min() <= bench.ALPHA
+        count += bench.prewhiten([a], [b], bench.STEPS, rng, 199).flips.family.min() <= bench.ALPHA
     return count
 
 

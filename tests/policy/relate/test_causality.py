@@ -40,7 +40,7 @@ def test_the_order_is_that_of_least_aic():
         assert _order(x, y) == 1 + int(np.argmin(theirs[1:]))
 
 
-def test_what_foretells_is_found_in_its_direction():
+def test_prediction_is_found_in_its_direction():
     x, y = (
         Yearly(name, 1800, values, np.ones(200, bool))
         for name, values in zip("xy", caused(3), strict=True)

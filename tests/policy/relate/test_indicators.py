@@ -54,11 +54,11 @@ def test_a_table_of_ones_own_by_year_or_by_month(tmp_path):
         (lambda path: read_csv(path, columns=["c"]), r"no column \['c'\]"),
         (
             lambda path: read_csv(path, columns=["note"]),
-            "line 2, column 'note' holds 'x', which is no number",
+            "line 2, column 'note' holds 'x', which is not a number",
         ),
         (
             lambda path: read_csv(path, year="note"),
-            "line 2, column 'note' holds 'x', which is no period",
+            "line 2, column 'note' holds 'x', which is not a period",
         ),
         (lambda path: read_csv(path.parent / "none.csv"), "not a readable csv"),
         (lambda path: read_indicators(["inflatoin"]), "did you mean 'inflation'"),

@@ -116,23 +116,23 @@ def test_marks_for_no_value_are_gaps_and_are_told(tmp_path, mark):
         ("d,u\n1/2/1950,1\n2/3/1950,2\n", "line 2.*'1/2/1950', which may have the day or the"),
         ("d,u\n13/2/1950,1\n2/13/1951,2\n", "'13/2/1950', and line 3 holds '2/13/1951'"),
         ("y,u\n1950,1\n1951-02,2\n", "line 3.*'1951-02', a month, and line 2 holds '1950', a year"),
-        ("y,u\n1950,1\nTotal,2\n", "line 3, column 'y' holds 'Total'.*beside '2'"),
-        ("y,u\n1950,1\nnote,\n1951,2\n", "line 3, column 'y' holds 'note', which is no period"),
-        ("y,u\n50,1\n51,2\n", "line 2, column 'y' holds '50', which is no period"),
-        ("y,u\n1871.01,1\n1871.02,2\n", "'1871.01', which is no period"),
-        ("y,u\n1950Q5,1\n1951Q1,2\n", "'1950Q5', which is no period"),
-        ("y,u\n1950-13,1\n1951-01,2\n", "'1950-13', which is no period"),
+        ("y,u\n1950,1\nTotal,2\n", "line 3, column 'y' holds 'Total'.*next to '2'"),
+        ("y,u\n1950,1\nnote,\n1951,2\n", "line 3, column 'y' holds 'note', which is not a period"),
+        ("y,u\n50,1\n51,2\n", "line 2, column 'y' holds '50', which is not a period"),
+        ("y,u\n1871.01,1\n1871.02,2\n", "'1871.01', which is not a period"),
+        ("y,u\n1950Q5,1\n1951Q1,2\n", "'1950Q5', which is not a period"),
+        ("y,u\n1950-13,1\n1951-01,2\n", "'1950-13', which is not a period"),
         ("c,y,u\nUS,1950,1\n", "line 2, column 'c' holds 'US'.*name another column"),
-        ("y,u\n1950,1\n1951,six\n1952,3\n", "line 3, column 'u' holds 'six', which is no number"),
+        ("y,u\n1950,1\n1951,six\n1952,3\n", "column 'u' holds 'six', which is not a number"),
         ("y,u\n1950,1\n1951,2*\n1952,3\n", r"line 3, column 'u' holds '2\*'"),
         ("y,u\n1950,5%\n1951,6\n", "line 3, column 'u' holds '6', but line 2 holds '5%'"),
         ("y,u\n1950,inf\n1951,2\n", "line 2, column 'u' holds 'inf'; give a finite number"),
         ('y,u\n1950,"4,5"\n1951,2\n', "line 2, column 'u' holds '4,5': a decimal comma"),
-        ("y;u\n1950;1,234\n1951;2,345\n", "'1,234', which may be a thousand or a decimal"),
+        ("y;u\n1950;1,234\n1951;2,345\n", "'1,234', which may have a thousands separator"),
         ("y;u\n1950;4,5\n1951;4.55\n", "'4,5': a decimal comma, but line 3"),
         ("y,u\n1950,1,234\n1951,2\n", "line 2 has 3 cells for 2 columns"),
         ("y,u,u\n1950,1,2\n", "line 1: 'u' is the header of two columns"),
-        ("y,u\n1950,a\n1951,b\n", "no column of numbers beside 'y': line 2, column 'u' holds 'a'"),
+        ("y,u\n1950,a\n1951,b\n", "no numeric column besides 'y': line 2, column 'u' holds 'a'"),
         ("y,u\n", "has a header and no rows"),
         ("", "is empty"),
         ("Unemployment\n\ny,u\n1950,1\n", "its first line is 'Unemployment'"),
@@ -152,8 +152,10 @@ def test_columns_are_chosen_by_name(tmp_path):
     assert [one.name for one in found.series] == ["b"]
     both = read(tmp_path, text, year="when")
     assert [one.name for one in both.series] == ["a", "b"]
-    assert any(note.endswith("c left out, for want of numbers.") for note in both.notes)
+    assert any(
+        note.endswith("c left out, because the column holds no numbers.") for note in both.notes
+    )
     with pytest.raises(ValueError, match=r"no column \['z'\]; it has \['c', 'when'"):
         read(tmp_path, text, year="when", columns=("z",))
-    with pytest.raises(ValueError, match="line 2, column 'c' holds 'US', which is no number"):
+    with pytest.raises(ValueError, match="line 2, column 'c' holds 'US', which is not a number"):
         read(tmp_path, text, year="when", columns=("c",))

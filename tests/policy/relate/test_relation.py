@@ -28,11 +28,11 @@ def planted():
 
 def test_the_planted_relation_survives_and_the_drifting_ones_do_not(planted):
     (survivor,) = planted.surviving
-    assert (survivor.beside.term, survivor.beside.indicator) == ("term", "answer")
+    assert (survivor.correlation.term, survivor.correlation.indicator) == ("term", "answer")
     assert planted.lags[survivor.best] == 3
     assert survivor.forward.toda_yamamoto_p < 0.01
     assert survivor.backward.granger_p > 0.05
-    misled = [one for one in planted.relations if one.beside.naive_p < 1e-6]
+    misled = [one for one in planted.relations if one.correlation.naive_p < 1e-6]
     assert len(misled) == 4
     assert planted.control == "sunspots"
 
@@ -41,15 +41,15 @@ def test_a_report_says_what_may_and_may_not_be_concluded(planted):
     report = Report("x")
     report_findings(report, planted)
     notes = " ".join(report.notes)
-    assert "One relation survives 44 looks" in notes
+    assert "One relation remains significant after 44 comparisons" in notes
     assert "3 years after term" in notes
-    assert "The past of term helps to foretell answer" in notes
+    assert "The past of term helps to predict answer" in notes
     assert "in yearly changes" in notes
     assert "May not be concluded: Cause" in notes
     assert Report.from_dict(report.to_dict()).fingerprint == report.fingerprint
     verdicts = next(table for table in report.tables if table.title == "Verdict")
     assert [row[-1] for row in verdicts.rows].count("related") == 1
-    titles = {"Levels beside differences", "Nonsense controls", "Stationarity"}
+    titles = {"Levels and differences", "Nonsense controls", "Stationarity"}
     assert titles <= {table.title for table in report.tables}
 
 
@@ -73,16 +73,16 @@ def test_the_same_seed_gives_the_same_findings_and_gaps_are_allowed():
     for report, findings in zip(reports, (one, two), strict=True):
         report_findings(report, findings)
     assert reports[0].fingerprint == reports[1].fingerprint
-    beside = one.relations[0].beside
-    assert beside.years == len(years)
-    assert beside.levels == pytest.approx(
+    pair = one.relations[0].correlation
+    assert pair.years == len(years)
+    assert pair.levels == pytest.approx(
         np.corrcoef(
             np.asarray(term.values),
             np.asarray(indicator.values)[[YEARS.index(year) for year in years]],
         )[0, 1]
     )
     assert one.surviving == []
-    assert "No relation survives 3 looks" in conclude(one).may[0]
+    assert "No relation remains significant after 3 comparisons" in conclude(one).may[0]
     assert any("That there is no relation" in text for text in conclude(one).may_not)
 
 

@@ -32,7 +32,7 @@ def test_p_values_are_those_of_statsmodels(seed):
 @pytest.mark.parametrize(
     ("values", "order", "advice"),
     [
-        (noise(0), 0, "can be read"),
+        (noise(0), 0, "can be interpreted"),
         (np.cumsum(noise(1)), 1, "like a random walk"),
         (noise(2) + 0.03 * np.arange(200), 1, "take differences"),
         (np.cumsum(np.cumsum(noise(3))), 2, "even its differences"),

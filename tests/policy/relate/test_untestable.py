@@ -7,7 +7,7 @@ import pytest
 
 from engram.policy.relate import conclude, relate, report_findings
 from engram.policy.relate.causality import assess_causality
-from engram.policy.relate.prewhiten import is_foretold
+from engram.policy.relate.prewhiten import is_predictable
 from engram.policy.relate.stationarity import assess_stationarity
 from engram.policy.relate.yearly import Yearly, yearly
 from engram.report import Report
@@ -44,12 +44,12 @@ RARE = {
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_what_its_past_foretells_exactly_is_left_out(name):
-    assert is_foretold(yearly(by_year(name, EXACT[name])))
+def test_what_its_past_predicts_exactly_is_left_out(name):
+    assert is_predictable(yearly(by_year(name, EXACT[name])))
     findings = relate([by_year("talk", walk())], [by_year(name, EXACT[name]),
                                                  by_year("walk", walk(1))], **QUICK)  # fmt: skip
-    assert [one.beside.indicator for one in findings.relations] == ["walk"]
-    assert "foretold exactly by its own past in 1900-2000" in findings.excluded[name]
+    assert [one.correlation.indicator for one in findings.relations] == ["walk"]
+    assert "predicted exactly by its own past in 1900-2000" in findings.excluded[name]
     assert any(name in text for text in conclude(findings).may_not)
 
 
@@ -108,4 +108,4 @@ def test_how_many_come_out_by_chance_is_said_properly():
     report_findings(report, findings)
     caption = next(one.caption for one in report.tables if one.title.startswith("Whether the past"))
     assert caption.startswith("4 tests")
-    assert "0.2 come out on average, and at least one with a chance of 19%" in caption
+    assert "0.2 are significant on average, and at least one with probability 19%" in caption

@@ -115,7 +115,7 @@ def test_a_refusal_is_not_repeated() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "says"),
     [
-        (401, b"", "it wants a user and password"),
+        (401, b"", "it requires a user and password"),
         (404, b"<html>", "solr create -c acts"),
         (200, b"<html>welcome</html>", "is not Solr"),
         (200, b"[]", "is not Solr"),

@@ -26,7 +26,7 @@ def test_the_headline_is_the_largest_difference_with_its_interval():
     unclear = {"PSN": Interval(-1.0, -2.5, 1.5, 0.95)}
     assert headline("LIF", unclear) == (
         "PSN differs from LIF by −1.0 points of test accuracy (95% interval −2.5 to +1.5); "
-        "that is not distinguishable from none."
+        "it is not distinguishable from zero."
     )
 
 

@@ -1,4 +1,4 @@
-"""`engram policy`: a record, taken in, asked, and related to indicators."""
+"""`engram policy`: ingest a record, query it, and relate it to indicators."""
 
 from engram.cli.policy.commands import COMMANDS, SOLR_COMMANDS
 from engram.cli.policy.words import repeat_options

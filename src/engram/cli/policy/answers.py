@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 MIN_WIDTH = 10
-"""Least characters of context to either side, however narrow the line."""
+"""Minimum characters of context on either side, however narrow the line."""
 JSON_WIDTH = 60
-"""Characters of context to either side in JSON, which has no line to fit."""
+"""Characters of context on either side in JSON, which has no line width."""
 
 
 @dataclass(frozen=True)
 class ShowCoverage(Asking):
-    """What documents there are, of what types, by period; and where there are none.
+    """Count documents by type and period, and list periods without documents.
 
     Args:
-        query: Filters that say which documents to look at; all if it is left out.
+        query: Filters that select the documents; all by default.
         by: Period to count by.
     """
 
@@ -53,14 +53,14 @@ class ShowCoverage(Asking):
 
 @dataclass(frozen=True)
 class Query(Counting):
-    """How often a query occurs: over time or by a field, first, and in which documents most.
+    """Count a query over time or by a field; show its first and its most frequent documents.
 
     Args:
         query: The query, such as '"tax cut" date:1950..'.
-        facets: Fields to break the query down by, too; give it once for each.
-        documents: How many documents to list.
-        forms: Name the forms of words that were counted.
-        limit: At most so many groups, those with the most occurrences; all if not given.
+        facets: Further fields to break the query down by; give the option once per field.
+        documents: Number of documents to list.
+        forms: List the word forms that were counted.
+        limit: Maximum number of groups, those with the most occurrences; all by default.
     """
 
     query: Positional[str]
@@ -118,13 +118,13 @@ class Query(Counting):
 
 @dataclass(frozen=True)
 class ShowContext(Asking):
-    """A query's occurrences as they stand in the text, earliest first, with links.
+    """Show a query's occurrences in context, earliest first, with links.
 
     Args:
         query: The query.
-        limit: How many to show.
-        offset: How many earlier ones to leave out.
-        width: Characters to the left and to the right; as many as fit the line if not given.
+        limit: Number of occurrences to show.
+        offset: Number of earlier occurrences to skip.
+        width: Characters to the left and to the right; by default as many as fit the line.
     """
 
     query: Positional[str]
@@ -157,12 +157,12 @@ class ShowContext(Asking):
 
 @dataclass(frozen=True)
 class Compare(Counting):
-    """Several queries side by side, and the ratio of each one's rate to that of the first.
+    """Compare queries side by side, with the ratio of each rate to that of the first.
 
     Args:
         queries: Two queries or more.
-        forms: Name the forms of words that were counted.
-        limit: Show only this many groups, those with the most occurrences; all if not given.
+        forms: List the word forms that were counted.
+        limit: Maximum number of groups, those with the most occurrences; all by default.
     """
 
     queries: Positional[tuple[str, ...]]
@@ -215,7 +215,7 @@ def _print_report(title: str, tables: Sequence["Table"], notes: Sequence[str] = 
 
 
 def _print_documents(rows: Sequence[Sequence[Any]]) -> None:
-    """A line each: date, occurrences, title and link."""
+    """One line per document: date, occurrences, title and link."""
     console = Console()
     console.print("Documents with the most occurrences", highlight=False)
     for date, title, count, link in rows:
@@ -223,12 +223,12 @@ def _print_documents(rows: Sequence[Sequence[Any]]) -> None:
 
 
 def _print_first(first: "Passage") -> None:
-    """The day and the document in which something is said first, and how."""
+    """The date, document and context of the first occurrence."""
     from engram.policy.measure import one_line  # noqa: PLC0415  not for --help
 
     link = first.url or first.id
     Console().print(
-        Text(f"First appeared {first.date}: {one_line(first.title)}  {link}"), soft_wrap=True
+        Text(f"First occurrence {first.date}: {one_line(first.title)}  {link}"), soft_wrap=True
     )
     said = Text.assemble(
         f"  … {one_line(first.left)} ", (one_line(first.match), "bold"),
@@ -238,7 +238,7 @@ def _print_first(first: "Passage") -> None:
 
 
 def _print_passages(found: "Context", offset: int, width: int | None) -> None:
-    """Each document once, with its link, and below it its passages, the matches in a column."""
+    """Each document once with its link, followed by its passages with aligned matches."""
     from engram.policy.measure import one_line  # noqa: PLC0415  not for --help
 
     console, document = Console(), ""

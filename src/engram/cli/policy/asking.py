@@ -1,4 +1,4 @@
-"""What the commands that ask have in common: flags, the engine, and queries seen to parse."""
+"""Shared code of the querying commands: flags, the engine, and parsing of queries."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,19 +32,19 @@ Measure: TypeAlias = Literal["per-million", "per-document", "share", "count"]
 Method: TypeAlias = Literal["quasi-poisson", "bootstrap", "none"]
 
 STORE = "record"
-"""The store that is used unless another is named."""
+"""The default store."""
 
 Name = Annotated[str, arg(metavar="NAME")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asking:
-    """What all commands that ask have in common.
+    """Options shared by all querying commands.
 
     Args:
-        store: Folder or s3:// URL of the record, as `engram policy ingest` made it.
-        engine: What answers: the store itself, or the Solr that `engram policy solr push` filled.
-        solr_url: Address of Solr's collection; ENGRAM_SOLR_URL if not given.
+        store: Folder or s3:// URL of the record made by `engram policy ingest`.
+        engine: The engine: the store itself, or Solr as filled by `engram policy solr push`.
+        solr_url: Address of the Solr collection; default: ENGRAM_SOLR_URL.
         json: Print JSON instead of tables.
     """
 
@@ -55,13 +55,13 @@ class Asking:
 
     @contextmanager
     def opened(self) -> Iterator["Engine"]:
-        """The engine, for as long as the block lasts."""
+        """Context with the engine."""
         from engram.policy.embedded import EmbeddedEngine  # noqa: PLC0415  not for --help
         from engram.policy.solr import Solr, SolrEngine  # noqa: PLC0415
         from engram.policy.store import Store, StoreError  # noqa: PLC0415
 
         if self.engine == "solr":
-            with Solr(self.solr_url) as solr, working("asking Solr"):
+            with Solr(self.solr_url) as solr, working("querying Solr"):
                 yield SolrEngine(solr)
             return
         try:
@@ -82,13 +82,14 @@ class Asking:
 
 @dataclass(frozen=True, kw_only=True)
 class Counting(Asking):
-    """What commands that count have in common.
+    """Options shared by counting commands.
 
     Args:
         by: Period or field to break down by; a president is the one in office on the day.
         measure: What to measure.
-        interval: How the 95% intervals are made; a bootstrap resamples documents.
-        names: Names for the queries, in their order, instead of their text; give it once for each.
+        interval: Method for the 95% intervals; a bootstrap resamples documents.
+        names: Names for the queries, in their order, instead of their text; give the option once
+            per query.
         seed: Seed of the bootstrap.
     """
 
@@ -99,7 +100,7 @@ class Counting(Asking):
     seed: int = 0
 
     def count(self, engine: "Engine", queries: dict[str, str], by: str | None) -> "Frequency":
-        """The frequency of queries."""
+        """Measure the frequency of queries."""
         from engram.policy.measure import frequency  # noqa: PLC0415  not for --help
 
         return frequency(engine, queries, by, self.measure, self.interval, seed=self.seed)
@@ -111,7 +112,7 @@ class Counting(Asking):
 
 
 def located(name: str) -> str:
-    """Where an input is: that of a source of the catalogue, which a path of that name hides.
+    """Location of an input: a path, or else a source of the catalogue.
 
     Args:
         name: A path, a URL or the name of a source.
@@ -122,11 +123,11 @@ def located(name: str) -> str:
 
 
 def name_queries(queries: Sequence[str], names: Sequence[str] = ()) -> dict[str, str]:
-    """The queries by name, each seen to parse, so that a mistake is shown where it is."""
+    """Return the parsed queries by name; an error shows its position in the query."""
     from engram.policy.query import QueryError, parse  # noqa: PLC0415  not for --help
 
     if not queries:
-        raise ValueError("no query is given; give one, such as '\"tax cut\"'")
+        raise ValueError("no query was given; give one, such as '\"tax cut\"'")
     if names and len(names) != len(queries):
         raise ValueError(f"{len(names)} names for {len(queries)} queries; give one each, or none")
     for query in queries:
@@ -137,5 +138,5 @@ def name_queries(queries: Sequence[str], names: Sequence[str] = ()) -> dict[str,
             raise ValueError(f"{error}\n  {shown}\n  {' ' * error.position}^") from error
     named = dict(zip(names or queries, queries, strict=True))
     if len(named) < len(queries):
-        raise ValueError(f"{list(names or queries)} repeat themselves; give each query only once")
+        raise ValueError(f"{list(names or queries)} contain duplicates; give each query only once")
     return named

@@ -1,4 +1,4 @@
-"""Commands that look after a store: verify and repair it, and list its doubles."""
+"""Commands that maintain a store: verify and repair it, and list its duplicates."""
 
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ class Verify:
 
     Args:
         store: Folder or s3:// URL of the store.
-        repair: Read what is damaged again from its sources, where these are still there.
+        repair: Read damaged parts again from their sources, if these still exist.
         json: Print JSON.
     """
 
@@ -27,10 +27,10 @@ class Verify:
     json: bool = False
 
     def __call__(self) -> int:
-        """Verify, and print what is wrong.
+        """Verify the store and print its faults.
 
         Returns:
-            1 if anything is still wrong, else 0.
+            1 if faults remain, else 0.
         """
         from engram.policy.ingestion import Repair, repair, verify  # noqa: PLC0415  not for --help
         from engram.policy.store import Store  # noqa: PLC0415
@@ -59,15 +59,15 @@ class Verify:
             return f"{self.store} is sound"
         if self.repair:
             return (
-                "not repaired: put the sources back where they were and repeat this, put back "
-                "copies of the files, or ingest into a new store"
+                "not repaired: restore the sources at their old locations and repeat the command, "
+                "restore copies of the files, or ingest into a new store"
             )
         return f"repair it: engram policy verify --repair --store {self.store}"
 
 
 @dataclass(frozen=True)
 class ShowDoubles:
-    """The documents that a store has more than once, and which copy counts.
+    """List duplicate documents of a store, and which copy is counted.
 
     Args:
         store: Folder or s3:// URL of the store.
@@ -78,7 +78,7 @@ class ShowDoubles:
     json: bool = False
 
     def __call__(self) -> int:
-        """Print a line for each copy that is not counted."""
+        """Print one line per copy that is not counted."""
         from engram.policy.store import Store  # noqa: PLC0415  not for --help
 
         store = Store(self.store)
@@ -92,15 +92,15 @@ class ShowDoubles:
                 f"{row['kept_date']}  (Jaccard {row['jaccard']:.2f})"
             )
         notes = store.manifest.doubles.describe()
-        _say(" ".join(notes) if notes else "no document is there more than once")
+        _say(" ".join(notes) if notes else "there are no duplicate documents")
         return 0
 
 
 def identity_rows(added: "Ingestion") -> list[tuple[str, ...]]:
-    """What an ingestion found of versions and doubles, for a table.
+    """Versions and duplicates found by an ingestion, for a table.
 
     Args:
-        added: what the ingestion returned.
+        added: The result of the ingestion.
     """
     counts = {
         "updated": added.updated,

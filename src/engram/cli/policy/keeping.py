@@ -1,4 +1,4 @@
-"""Commands that keep a record: into a store, what became of its files, and from a store to Solr."""
+"""Commands that manage a record: ingest it, list its sources, and push it to Solr."""
 
 import re
 from collections import Counter
@@ -28,24 +28,24 @@ _UNITS |= {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 @dataclass(frozen=True)
 class Ingest:
-    """Read files of the record into a store; what is there already is skipped.
+    """Read files of the record into a store; files already in it are skipped.
 
     Args:
-        inputs: Folders, archives (zip, tar) or files, as paths or s3:// URLs; or `sotu`, the annual
-            messages that come with Engram, or another source of `engram data list`.
-        store: Folder or s3:// URL of the store; made if it is not there.
-        workers: Local processes, or the address of a Dask scheduler; as many as cores by default.
+        inputs: Folders, archives (zip, tar) or files, as paths or s3:// URLs; or `sotu`, the
+            annual messages included in Engram, or another source of `engram data list`.
+        store: Folder or s3:// URL of the store; created if it does not exist.
+        workers: Local processes, or the address of a Dask scheduler; default: the number of cores.
         loaders: Loaders to use; all by default.
-        limit: Longest record that is read, such as 64MB.
+        limit: Maximum size of a record, such as 64MB.
         prune: Remove documents whose file is no longer in its input.
         columns: For tables and texts of your own: the column of each field, such as date=Day
             speaker=Member text=Speech. The columns @name, @folder and @text are a file's name,
             its folder's name and its content.
-        constants: For tables and texts of your own: fields that are the same in all of them, such
-            as type=speech, source=hansard, or congress=from-date for a record of Congress.
+        constants: For tables and texts of your own: fields with the same value in all of them,
+            such as type=speech, source=hansard, or congress=from-date for a record of Congress.
         date_format: For tables and texts of your own: how dates are written, such as "%d %B %Y";
             2001-12-31 by default.
-        encoding: For tables and texts of your own: what they are written in; UTF-8 by default.
+        encoding: For tables and texts of your own: their encoding; UTF-8 by default.
         json: Print JSON.
     """
 
@@ -62,7 +62,7 @@ class Ingest:
     json: bool = False
 
     def __call__(self) -> int:
-        """Ingest, and print what was added and what became of every file.
+        """Ingest, and print what was added and how every file was handled.
 
         Returns:
             1 if no file of any input can be read, else 0.
@@ -74,7 +74,7 @@ class Ingest:
         constants, last = _parted(self.constants, lambda word: "=" in word)
         inputs = (*self.inputs, *more, *others, *last)
         if not inputs:
-            raise ValueError("nothing is named to ingest; name a folder, an archive or a file")
+            raise ValueError("no input was given; name a folder, an archive or a file")
         with reading() as progress:
             added = ingest(
                 [located(name) for name in inputs],
@@ -107,11 +107,11 @@ class Ingest:
 
 @dataclass(frozen=True)
 class ShowSources:
-    """What became of every file that was ingested: taken in, superseded, quarantined or unread.
+    """Show how every input file was handled: read, superseded, quarantined or unread.
 
     Args:
         store: Folder or s3:// URL of the store.
-        show: List each file or record of one outcome, with the reason.
+        show: List each file or record with this outcome, with the reason.
         json: Print JSON.
     """
 
@@ -120,7 +120,7 @@ class ShowSources:
     json: bool = False
 
     def __call__(self) -> int:
-        """Print the sources, or the list that is asked for."""
+        """Print the sources, or the requested list."""
         from engram.policy.store import Store  # noqa: PLC0415  not for --help
 
         store = Store(self.store)
@@ -143,14 +143,14 @@ class ShowSources:
 
 
 def _parted(words: Sequence[str], ours: Callable[[str], bool]) -> tuple[list[str], list[str]]:
-    """The values of an option, and the paths that stand behind them: an option takes all words."""
+    """Separate the values of an option from the paths after them: an option takes all words."""
     return [word for word in words if ours(word)], [word for word in words if not ours(word)]
 
 
 def _pairs(words: Sequence[str]) -> dict[str, str]:
     pairs = dict(word.split("=", 1) for word in words)
     if len(pairs) < len(words):
-        raise ValueError(f"{' '.join(words)}: a field is given twice; give each once")
+        raise ValueError(f"{' '.join(words)}: a field was given twice; give each once")
     return pairs
 
 
@@ -162,14 +162,14 @@ def _size(text: str) -> int:
 
 
 def _print_ingestion(added: "Ingestion", store: str) -> None:
-    """Counts by outcome; then, for each input that gave nothing new or left files out, why."""
+    """Counts by outcome, then the reason for each input that gave nothing new or left out files."""
     rows: list[tuple[str, ...]] = [
         ("documents", name, str(count)) for name, count in added.documents.items()
     ]
     rows += [(_outcome_of(name), name, str(count)) for name, count in added.rejected.items()]
     for one in added.sources:
         if one.status == "already there":
-            _say(f"nothing new: all {one.files:,} files of {one.location} are there already")
+            _say(f"nothing new: all {one.files:,} files of {one.location} are already in the store")
         elif one.status == "empty":
             _say(f"nothing read: {one.location} holds no files")
     rows += identity_rows(added)
@@ -187,7 +187,7 @@ def _print_ingestion(added: "Ingestion", store: str) -> None:
 
 
 def _print_unread(one: "SourceOutcome") -> None:
-    """How many files of an input are not read, of what kinds, and why."""
+    """Number of files of an input that are not read, by kind, with reasons."""
     count = sum(one.unread.values())
     kinds = ", ".join(f"{number:,} {kind}" for kind, number in sorted(one.kinds.items()))
     taken = "nothing read" if one.status == "nothing readable" else "unread"
@@ -206,19 +206,19 @@ def _print_loaders() -> None:
 
 
 def _outcome_of(reason: str) -> str:
-    """What a reason says of a record: it is quarantined, superseded, or taken in and noted."""
+    """The outcome of a reason: quarantined, superseded, or noted."""
     from engram.policy.document import NOTED  # noqa: PLC0415  not for --help
 
     return "noted" if reason in NOTED else "superseded" if reason == "superseded" else "quarantined"
 
 
 def _latest(sources: "Iterable[SourceEntry]") -> "list[SourceEntry]":
-    """The sources, each as it was read last."""
+    """The sources as they were last read."""
     return list({(one.location, *one.settings["loaders"]): one for one in sources}.values())
 
 
 def _summary(store: "Store", sources: "Sequence[SourceEntry]") -> dict[str, object]:
-    """What a store holds, by outcome."""
+    """The content of a store, by outcome."""
     outcomes: dict[str, Counter[str]] = {"noted": Counter(), "superseded": Counter()}
     outcomes["quarantined"] = Counter()
     for reason, count in store.manifest.rejected.items():
@@ -255,12 +255,12 @@ def _print_summary(content: dict[str, object], store: str) -> None:
 
 
 def _said(store: "Store", outcome: str) -> "Iterable[dict[str, str]]":
-    """The records of one outcome, as the quarantine holds them."""
+    """The records of one outcome, from the quarantine."""
     return (one for one in store.rejections() if _outcome_of(one["reason"]) == outcome)
 
 
 def _unread(store: "Store", sources: "Sequence[SourceEntry]") -> "Iterable[dict[str, str]]":
-    """The files that no loader reads, of each source as it was read last."""
+    """The files that no loader reads, of each source as it was last read."""
     from engram.policy.ingestion import shown  # noqa: PLC0415  not for --help
 
     for source in sources:
@@ -270,18 +270,18 @@ def _unread(store: "Store", sources: "Sequence[SourceEntry]") -> "Iterable[dict[
 
 
 def _say(line: str) -> None:
-    """Print a line as it is, however long."""
+    """Print a line unchanged, whatever its length."""
     Console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @dataclass(frozen=True)
 class PushToSolr:
-    """Bring a Solr collection to hold what a store holds, and check the counts.
+    """Push a store to a Solr collection, and check the counts.
 
     Args:
         store: Folder or s3:// URL of the store.
-        solr_url: Address of the collection; ENGRAM_SOLR_URL if not given.
-        shards: Shards of a collection that is made.
+        solr_url: Address of the collection; default: ENGRAM_SOLR_URL.
+        shards: Number of shards of a new collection.
         prune: Remove documents that are not in the store.
         json: Print JSON.
     """
@@ -293,7 +293,7 @@ class PushToSolr:
     json: bool = False
 
     def __call__(self) -> int:
-        """Push, and print what Solr holds."""
+        """Push, and print the content of Solr."""
         from engram.policy.solr import Solr, push  # noqa: PLC0415  not for --help
         from engram.policy.store import Store  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""How a query was read: what may have been meant otherwise, and which forms of words it counted."""
+"""How a query was interpreted, and which word forms it counted."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -10,23 +10,23 @@ if TYPE_CHECKING:
     from engram.policy.engine import Engine, WordForms
 
 MOST = 50
-"""Most forms of a word that JSON lists; the rest is summed up."""
+"""Maximum number of forms per word in JSON; the others are summed."""
 
 
 def read_notes(queries: Iterable[str]) -> list[str]:
-    """How parts of the queries are read that may have been meant otherwise."""
+    """Notes on the interpretation of parts that may have been meant differently."""
     from engram.policy.query import notes  # noqa: PLC0415  not for --help
 
     return [note for query in queries for note in notes(query)]
 
 
 def read_forms(engine: "Engine", queries: Iterable[str]) -> dict[str, "WordForms"]:
-    """The forms that were counted, by word of the queries."""
+    """The counted forms, by word of the queries."""
     return {found.word: found for query in queries for found in engine.forms(query)}
 
 
 def print_reading(notes: Iterable[str], forms: dict[str, "WordForms"]) -> None:
-    """Print the notes, and a line of forms for each word."""
+    """Print the notes, and one line of forms per word."""
     console = Console()
     for note in notes:
         console.print(Text(f"Note: {note}", style="bold yellow"), soft_wrap=True)
@@ -35,7 +35,7 @@ def print_reading(notes: Iterable[str], forms: dict[str, "WordForms"]) -> None:
 
 
 def forms_to_dict(forms: dict[str, "WordForms"]) -> dict[str, Any]:
-    """The forms as JSON: by word of the query, each form with its count, most often first."""
+    """The forms as JSON: by word of the query, each form with its count, in decreasing order."""
     return {
         word: {
             "forms": dict(found.forms[:MOST]),

@@ -1,8 +1,8 @@
 """Options that may be given several times, and the words that belong to them.
 
-`--facets type --facets party`, `--facets type,party` and `--facets type party` all say the same. An
-option takes the word behind it, and further ones only while they are of its kind, so that it does
-not swallow the query, path or file that comes next.
+`--facets type --facets party`, `--facets type,party` and `--facets type party` are equivalent. An
+option takes the word after it, and further ones only while they are of its kind, so that it does
+not consume the query, path or file that comes next.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from engram.cli.policy.asking import Field
 from engram.cli.policy.commands import COMMANDS
 
 SUFFIXES = (".csv", ".json", ".png")
-"""What the files that `export` writes end in."""
+"""Suffixes of the files written by `export`."""
 
 
 def _is_field(word: str) -> bool:
@@ -58,13 +58,13 @@ SEVERAL: dict[str, Callable[[str], bool]] = {
 
 
 def repeat_options(words: Sequence[str]) -> list[str]:
-    """Write an option with several words as the option repeated before each of them.
+    """Rewrite an option with several words as the option repeated before each of them.
 
-    Where an option's words may be anything, as names may, those behind it are all its own if the
-    command has its queries already; otherwise only the first is.
+    If an option takes arbitrary words, such as names, all words after it belong to it if the
+    command already has its queries; otherwise only the first does.
 
     Args:
-        words: The words of `engram policy COMMAND ...`, the first two among them.
+        words: The words of `engram policy COMMAND ...`, including the first two.
     """
     command = _command(words)
     if command is None:
@@ -99,7 +99,7 @@ def _command(words: Sequence[str]) -> type | None:
 def _own(
     words: Sequence[str], start: int, of_kind: Callable[[str], bool], asked: bool
 ) -> tuple[list[str], int]:
-    """The words that belong to an option, and where the next begins."""
+    """The words that belong to an option, and the position after them."""
     own: list[str] = []
     for word in words[start:]:
         further = of_kind(word) or (of_kind is _is_unknown and asked)
@@ -110,7 +110,7 @@ def _own(
 
 
 def _split(own: Sequence[str], of_kind: Callable[[str], bool]) -> list[str]:
-    """The words, those that list several with commas divided."""
+    """The words, with comma-separated ones split."""
     parts = [word.split(",") for word in own]
     return [
         one

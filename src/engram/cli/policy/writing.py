@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Export(Counting):
-    """Write what an answer shows: CSV and JSON hold the rows, PNG draws exactly these.
+    """Write an answer to files: its rows as CSV or JSON, or their plot as PNG.
 
     Args:
-        queries: One query or more; of a context or coverage, one.
-        out: Files to write, each ending in .csv, .json or .png; give it once for each file, or list
-            them with commas. frequency.csv, coverage.csv or context.csv if not given.
+        queries: One or more queries; exactly one for a context or coverage.
+        out: Files to write, each ending in .csv, .json or .png; give the option once per file, or
+            separate them by commas; default: frequency.csv, coverage.csv or context.csv.
         what: Which answer.
-        limit: Of a context, at most so many passages; all if not given.
-        width: Of a context, characters to the left and to the right.
-        force: Replace files that are there already.
+        limit: For a context, the maximum number of passages; all by default.
+        width: For a context, characters to the left and to the right.
+        force: Replace files that are already in the store.
     """
 
     queries: Positional[tuple[str, ...]]
@@ -59,7 +59,7 @@ class Export(Counting):
                     answer = coverage(engine, *named.values(), by=self.by)
                 case "context":
                     answer = self.passages(engine, *named.values())
-        # a drawing comes last: should it fail, the rows are on disk
+        # plots come last: if one fails, the rows are on disk
         for path in sorted(paths, key=lambda path: path.suffix.lower() == ".png"):
             write(answer, path, self.corpus())
         left_out = self.left_out(answer)
@@ -77,7 +77,7 @@ class Export(Counting):
         return 0
 
     def check(self, paths: Sequence[Path]) -> None:
-        """Refuse, before anything is counted, files that cannot or should not be written."""
+        """Refuse files that cannot or should not be written, before anything is counted."""
         from engram.policy.measure import check_suffix  # noqa: PLC0415  not for --help
 
         for path in paths:
@@ -86,17 +86,17 @@ class Export(Counting):
             if path.is_dir():
                 raise ValueError(f"{path} is a folder; name a file in it")
             if path.exists() and not self.force:
-                raise ValueError(f"{path} is there already; --force replaces it")
+                raise ValueError(f"{path} already exists; use --force to replace it")
 
     def passages(self, engine: "Engine", query: str) -> "Context":
-        """The passages that are wanted, all of them where no limit is given."""
+        """The requested passages; all if no limit is given."""
         limit = self.limit
         if limit is None:
             limit = int(engine.tally(query, None).occurrences.sum())
         return engine.context(query, limit, width=self.width)
 
     def left_out(self, answer: "Answer") -> str:
-        """What a limit left out, in words."""
+        """Note on what a limit left out."""
         from engram.policy.engine import Context  # noqa: PLC0415  not for --help
 
         if not isinstance(answer, Context) or len(answer.passages) == answer.total:
@@ -107,27 +107,26 @@ class Export(Counting):
         )
 
     def corpus(self) -> str:
-        """Where the counts come from, for the title of a drawing."""
+        """The origin of the counts, for the title of a plot."""
         return f"Solr, {self.solr_url}" if self.engine == "solr" else f"store {self.store}"
 
 
 @dataclass(frozen=True)
 class Relate(Asking):
-    """Relate rates by year to indicators, and say what may and may not be concluded.
+    """Relate yearly rates to indicators, and state what may and may not be concluded.
 
     Args:
-        queries: One query or more.
-        indicators: Names of the catalogue; give it once for each, or list them with commas. Those
-            that come with Engram: bea-growth, bls-inflation, bls-unemployment, treasury-debt,
+        queries: One or more queries.
+        indicators: Names of the catalogue; give the option once per indicator, or separate them by
+            commas. Part of Engram: bea-growth, bls-inflation, bls-unemployment, treasury-debt,
             omb-receipts, statute-top-rate, which are the default, omb-outlays, treasury-surplus.
-            Those of a data folder: growth, inflation, unemployment, debt, receipts, top-rate,
-            long-rate.
+            In a data folder: growth, inflation, unemployment, debt, receipts, top-rate, long-rate.
         table: A csv file of your own instead of the catalogue.
-        year: Of your own table, the column of years, quarters, months or days; the first if not
-            given.
-        columns: Of your own table, the columns to relate, each with its own --columns; all columns
-            of numbers if not given.
-        names: Names for the queries, in their order, instead of their text; give it once for each.
+        year: For your own table, the column of years, quarters, months or days; default: the first.
+        columns: For your own table, the columns to relate, each with its own --columns; default:
+            all numeric columns.
+        names: Names for the queries, in their order, instead of their text; give the option once
+            per query.
         lags: Largest lag in years, before and after.
         seed: Seed of all resampling.
         out: Folder for the report.
@@ -177,14 +176,14 @@ class Relate(Asking):
             "store": self.store if self.engine == "embedded" else self.solr_url,
         }
         source = Provenance(settings, self.seed, hashes, versions(), hardware(), status="complete")
-        report = Report("relate", ", ".join(named), "What goes together with it?", source)
+        report = Report("relate", ", ".join(named), "Which indicators are related to it?", source)
         report_findings(report, found)
         for note in (*read_notes(named.values()), *rates.notes, *read):
             report.note(note)
         return report
 
     def read(self) -> tuple[list["Series"], dict[str, str], list[str]]:
-        """The indicators, the hashes of what they and the rates are read from, and notes."""
+        """The indicators, the hashes of all files read, and notes."""
         from engram import data  # noqa: PLC0415  not for --help
         from engram.policy.relate import (  # noqa: PLC0415
             INDICATORS,
@@ -208,18 +207,18 @@ class Relate(Asking):
 
     @property
     def chosen(self) -> tuple[str, ...]:
-        """The columns of a table of one's own, under either option."""
+        """The columns of the user's own table, by either option."""
         return (*self.columns, *self.indicators)
 
 
 def check_writable(folder: Path) -> None:
-    """Make a folder and see that a file can be written in it, before anything is computed.
+    """Create a folder and check that it is writable, before anything is computed.
 
     Args:
         folder: The folder.
 
     Raises:
-        OSError: If it cannot be made or written.
+        OSError: If it cannot be created or written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryFile(dir=folder):
@@ -227,7 +226,7 @@ def check_writable(folder: Path) -> None:
 
 
 def _digest(store: str) -> str:
-    """SHA-256 over those of the segments of a store: what was counted."""
+    """SHA-256 of the hashes of a store's segments, to identify what was counted."""
     from engram.policy import Store  # noqa: PLC0415  not for --help
 
     names = sorted(entry.sha256 for entry in Store(store).manifest.segments)

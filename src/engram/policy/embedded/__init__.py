@@ -1,4 +1,4 @@
-"""The embedded engine: segments of the record, each one SQLite file, and the answers from them."""
+"""The embedded engine: answers queries from segments of the record, each one SQLite file."""
 
 from engram.policy.embedded.engine import EmbeddedEngine
 

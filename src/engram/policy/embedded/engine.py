@@ -1,4 +1,4 @@
-"""The embedded engine: SQLite FTS5 finds the positions, NumPy the meaning."""
+"""The embedded engine: SQLite FTS5 finds positions, NumPy evaluates the query on them."""
 
 import warnings
 from collections import Counter, OrderedDict
@@ -31,7 +31,7 @@ from engram.policy.query.tree import leaves
 from engram.policy.query.values import resolve
 
 _OPEN = 256
-"""Most segments that are open at once."""
+"""Maximum number of segments open at once."""
 
 
 class _Counted(NamedTuple):
@@ -51,16 +51,16 @@ class _Counted(NamedTuple):
 
 
 class EmbeddedEngine:
-    """Answers queries from segments, one after the other, so that memory does not grow with them.
+    """Answers queries from segments one after another, so that memory use does not grow.
 
     Args:
-        segments: The files, such as `Store(path).segments()`; no document may be in two.
-        backend: The library to use SQLite through. None takes apsw, and if it is missing the
-            slower sqlite3, with a warning; counts are equal.
-        notes: What a reader of any answer must know, such as `Store(path).manifest.notes()`.
+        segments: The files, such as `Store(path).segments()`; no document may be in two of them.
+        backend: The SQLite library to use. None uses apsw or, if it is not installed, the slower
+            sqlite3, with a warning; counts are equal.
+        notes: Notes for the reader of any answer, such as `Store(path).manifest.notes()`.
 
     Raises:
-        ValueError: When queried, if a file is no segment.
+        ValueError: When queried, if a file is not a segment.
     """
 
     def __init__(
@@ -74,8 +74,8 @@ class EmbeddedEngine:
         self.backend: Backend = backend or installed()
         if backend is None and self.backend == "sqlite3":
             warnings.warn(
-                "apsw is not installed, so queries run through sqlite3, slower and with equal "
-                "counts; `pip install apsw` speeds them up",
+                "apsw is not installed, so queries use sqlite3, which is slower; counts are "
+                "equal; `pip install apsw` speeds them up",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -111,7 +111,7 @@ class EmbeddedEngine:
         if not limit or len(order) <= offset:
             return Hits((), (), len(found.number))
         last = order[-1]
-        # Ids decide between documents that are equal so far, also across the edge of the page.
+        # Ids break ties, also at the edges of a page.
         at_edge = (found.occurrences == found.occurrences[last]) & (found.day == found.day[last])
         among = np.union1d(order, np.flatnonzero(at_edge))
         ids = self._ids(found, among)
@@ -135,7 +135,7 @@ class EmbeddedEngine:
             (before < offset + limit) & (before + found.occurrences[order] > offset)
         )
         days = found.day[order[onto[[0, -1]]]]
-        # Ids decide within a day, so that all documents of the page's days are looked at.
+        # Ids break ties within a day, so all documents of the page's days are examined.
         first = int(np.searchsorted(found.day[order], days[0], side="left"))
         among = order[first : np.searchsorted(found.day[order], days[1], side="right")]
         ids = self._ids(found, among)
@@ -171,12 +171,12 @@ class EmbeddedEngine:
             self._opened.popitem()[1].close()
 
     def _resolved(self, query: str | Node) -> Node:
-        """The tree of a query, with names in filters as the segments have them."""
+        """Parse a query, with names in filters spelled as in the segments."""
         node = parse(query)
         return resolve(node, self._held) if self.paths else node
 
     def _held(self, field: str) -> list[str]:
-        """The names that the segments have in a field."""
+        """The distinct names in a field of the segments."""
         if field not in self._names:
             held = (self._segment(index).labels(field) for index in range(len(self.paths)))
             names = {label for labels in held for label in labels if label is not None}

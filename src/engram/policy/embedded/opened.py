@@ -1,9 +1,9 @@
-"""An open segment: which documents match, where words are, and what the documents say.
+"""An open segment: matching documents, positions of words, and texts.
 
-Through apsw, FTS5 looks up phrases and intersects documents, and a function of ours hands out the
-positions. Through sqlite3, which lets nobody add such functions, the positions of single terms
-are read from FTS5's vocabulary. Either way NumPy makes of them what the query means. Exact words
-and prefixes are places of stems, of which the segment's own vocabulary says which form is there.
+With apsw, FTS5 looks up phrases and intersects documents, and an auxiliary function returns the
+positions. With sqlite3, which does not allow such functions, the positions of single terms are
+read from FTS5's vocabulary. In both cases NumPy evaluates the query on the positions. Exact words
+and prefixes are positions of stems; the segment's own vocabulary knows the form at each.
 """
 
 import json
@@ -63,18 +63,18 @@ from engram.policy.query.tree import (
 )
 
 Words: TypeAlias = tuple[Term | Prefix, ...]
-"""Words one after the other, of which only the last may be a prefix: what FTS5 looks up."""
+"""Consecutive words, of which only the last may be a prefix: what FTS5 looks up."""
 
 _AT_ONCE = 100
-"""Most phrases that one statement looks up."""
+"""Maximum number of phrases looked up by one statement."""
 
 _NO_TERM = "="
-"""What no term is."""
+"""A string that is never a term."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """Some forms of a stem: the places where one of them stands.
+    """Some forms of a stem, which match where one of them occurs.
 
     Args:
         stem: The stem.
@@ -93,7 +93,7 @@ class OpenSegment:
         backend: The library to use.
 
     Raises:
-        ValueError: If the file is no segment, or one of another version.
+        ValueError: If the file is not a segment, or a segment of another version.
     """
 
     def __init__(self, path: Path, backend: Backend) -> None:
@@ -130,7 +130,7 @@ class OpenSegment:
         return np.frombuffer(data, dtype=np.int32).astype(np.int64)
 
     def labels(self, name: str) -> list[str | None]:
-        """What the codes of a column stand for.
+        """Return the labels of the codes of a column.
 
         Args:
             name: One of `segment.NAMES`.
@@ -138,7 +138,7 @@ class OpenSegment:
         return json.loads(self._rows("SELECT labels FROM shown WHERE name = ?", name)[0][0])
 
     def evaluate(self, node: Node) -> Found:
-        """What a query finds in the segment.
+        """Return the matches of a query in the segment.
 
         Args:
             node: The query.
@@ -149,7 +149,7 @@ class OpenSegment:
         return Found(found.matched & self._live, _within(found.spans, self._live))
 
     def forms(self, node: Node) -> dict[Leaf, Counter[str]]:
-        """Which forms of words the occurrences of a query are made of; see `functional.forms`.
+        """Count the word forms in the occurrences of a query; see `functional.forms`.
 
         Args:
             node: The query.
@@ -171,7 +171,7 @@ class OpenSegment:
         return counts
 
     def ids(self, numbers: Sequence[int] | Integers) -> list[str]:
-        """The ids of documents.
+        """Return the ids of documents.
 
         Args:
             numbers: Their numbers in the segment.
@@ -185,10 +185,10 @@ class OpenSegment:
         return [found[int(number)] for number in numbers]
 
     def fetch(self, ids: Sequence[str]) -> list[Document]:
-        """The documents of these ids that are here, in any order.
+        """Return the documents of the segment with these ids, in any order.
 
         Args:
-            ids: Ids of documents, here or not.
+            ids: Ids of documents, which need not be in the segment.
         """
         rows = self._rows(
             f"SELECT number, text, {', '.join(FIELDS)} FROM documents JOIN texts USING (number) "
@@ -201,11 +201,11 @@ class OpenSegment:
         return amended(self._connection, self.path, found)
 
     def numbers(self) -> Integers:
-        """The numbers of the documents that count."""
+        """The numbers of the counted documents."""
         return np.arange(self.size) if self._live is None else np.flatnonzero(self._live)
 
     def passages(self, number: int, spans: Sequence[tuple[int, int]], width: int) -> list[Passage]:
-        """Occurrences in one document, as they stand in its text.
+        """Return occurrences in one document with their context in the text.
 
         Args:
             number: The document's number in the segment.
@@ -244,9 +244,9 @@ class OpenSegment:
             magic = self._rows("PRAGMA application_id")[0][0]
             version = self._rows("PRAGMA user_version")[0][0]
         except Exception as error:
-            raise ValueError(f"{self.path} is no segment ({error}); {remedy}") from error
+            raise ValueError(f"{self.path} is not a segment ({error}); {remedy}") from error
         if magic != MAGIC:
-            raise ValueError(f"{self.path} is no segment; {remedy}")
+            raise ValueError(f"{self.path} is not a segment; {remedy}")
         if version != FORMAT:
             raise ValueError(
                 f"{self.path} is a segment of format {version}, and this version reads format "
@@ -277,7 +277,7 @@ class OpenSegment:
         )
 
     def _locate(self, node: Node) -> Spans:
-        """Where a wording is."""
+        """Positions of a wording."""
         selected: set[Selected] = set()
         if not all(isinstance(leaf, Term) for leaf in leaves(node)):
             node = self._planned(node, selected)
@@ -288,11 +288,11 @@ class OpenSegment:
         return compose(node, placed | {leaf: self._vocabulary(leaf) for leaf in stems})
 
     def _planned(self, node: Any, selected: set[Selected]) -> Any:
-        """A wording in terms of stems: exact words and prefixes as what they are in the segment.
+        """Rewrite a wording in stems, with exact words and prefixes as found in the segment.
 
         Args:
             node: The wording.
-            selected: Filled with the leaves that are only some forms of a stem.
+            selected: Filled with the leaves that are some but not all forms of a stem.
         """
         match node:
             case Exact():
@@ -317,7 +317,7 @@ class OpenSegment:
         return Selected(stem, tuple(held.index(form) for form in forms))
 
     def _beginning(self, prefix: str) -> list[Term | Prefix | Selected]:
-        """What a prefix is: all stems that begin so, where all their forms do; or each stem."""
+        """Resolve a prefix: a prefix of stems if all their forms match; otherwise each stem."""
         found = self._words.beginning(prefix)
         held = self._words.stems_beginning(prefix)
         if any(len(forms) != len(found.get(stem, ())) for stem, forms in held.items()):
@@ -327,7 +327,7 @@ class OpenSegment:
         return [*whole, *(self._some(stem, forms) for stem, forms in others)]
 
     def _forms_of(self, leaf: Leaf) -> dict[str, list[str]]:
-        """The forms that a leaf finds in the segment, by stem."""
+        """The forms in the segment that match a leaf, by stem."""
         match leaf:
             case Term(stem):
                 return {stem: self._words.forms_of(stem)}
@@ -338,7 +338,7 @@ class OpenSegment:
                 return self._words.beginning(text)
 
     def _select(self, selected: set[Selected]) -> dict[Node, Spans]:
-        """Where forms of stems are."""
+        """Positions of forms of stems."""
         if not selected:
             return {}
         places = dict(self._whole(list({leaf.stem for leaf in selected})))
@@ -350,7 +350,7 @@ class OpenSegment:
         return placed
 
     def _whole(self, stems: Sequence[str]) -> Iterator[tuple[str, Spans]]:
-        """Where some stems are in the whole segment."""
+        """Positions of some stems in the whole segment."""
         for i in range(0, len(stems), _AT_ONCE):
             terms = [Term(stem) for stem in stems[i : i + _AT_ONCE]]
             if self._native:
@@ -362,7 +362,7 @@ class OpenSegment:
                 yield term.text, spans
 
     def _by_phrases(self, node: Node, selected: dict[Node, Spans]) -> Spans:
-        """Where a planned wording is, by looking up phrases in FTS5."""
+        """Positions of a planned wording, by looking up phrases in FTS5."""
         needles: dict[Node, list[Words]] = {}
         asked: list[Words] = []
         expression = _expression(node, needles, asked)
@@ -386,7 +386,7 @@ class OpenSegment:
         )
 
     def _lookup(self, expression: str, wanted: Sequence[Words]) -> Iterator[Spans]:
-        """Where the phrases of an FTS5 expression are, in the documents that it matches."""
+        """Positions of the phrases of an FTS5 expression in the documents that it matches."""
         rows = self._rows(
             "SELECT rowid, places(terms) FROM terms WHERE terms MATCH ? ORDER BY rowid", expression
         )
@@ -404,7 +404,7 @@ class OpenSegment:
             yield place(document[chosen], position[chosen], len(words))
 
     def _vocabulary(self, leaf: Term | Prefix) -> Spans:
-        """Where a term is, or all terms of a prefix are, by reading FTS5's vocabulary."""
+        """Positions of a term, or of all terms with a prefix, from FTS5's vocabulary."""
         if isinstance(leaf, Term):
             where, values = "term = ?", (leaf.text,)
         else:
@@ -415,13 +415,13 @@ class OpenSegment:
 
 
 def _within(spans: Spans, live: Mask) -> Spans:
-    """The spans in documents that count."""
+    """The spans in counted documents."""
     kept = live[spans.document]
     return Spans(*(column[kept] for column in spans))
 
 
 class _Words:
-    """Where the words of a text are; only the blocks that are asked for are analysed."""
+    """Positions of the words of a text; only the requested blocks are analysed."""
 
     def __init__(self, text: str, before: bytes) -> None:
         self.text = text
@@ -439,7 +439,7 @@ class _Words:
 
 
 def _places(api: Any) -> bytes:
-    """For FTS5: how often each phrase is in this document, then where, as 32-bit integers."""
+    """FTS5 auxiliary function: counts and positions of each phrase, as 32-bit integers."""
     found = [api.phrase_locations(phrase)[0] for phrase in range(api.phrase_count)]
     counts = array("i", map(len, found))
     counts.extend(chain.from_iterable(found))
@@ -447,7 +447,7 @@ def _places(api: Any) -> bytes:
 
 
 def _sequences(node: Any) -> list[Words] | None:
-    """The phrases that a wording stands for, if it is no more than some phrases of FTS5."""
+    """The FTS5 phrases equivalent to a wording, if there are any."""
     match node:
         case Term() | Prefix():
             return [(node,)]
@@ -468,11 +468,11 @@ def _sequences(node: Any) -> list[Words] | None:
 
 
 def _expression(node: Any, needles: dict[Node, list[Words]], asked: list[Words]) -> str:
-    """An FTS5 expression for the documents in which a wording can be.
+    """An FTS5 expression for the documents that may contain a wording.
 
     Args:
         node: The wording.
-        needles: Filled with the parts that are looked up, and the phrases that each stands for.
+        needles: Filled with the parts that are looked up, and the phrases that each represents.
         asked: Filled with the phrases of the expression, in its order.
     """
     sequences = _sequences(node)
@@ -500,7 +500,7 @@ def _any(sequences: Sequence[Words]) -> str:
 
 
 def _quoted(words: Words) -> str:
-    """Words as an FTS5 phrase: the only place where text becomes part of an expression."""
+    """Words as an FTS5 phrase; nowhere else does text become part of an expression."""
     text = " ".join(word.text for word in words).replace('"', '""')
     return f'"{text}"' + (" *" if isinstance(words[-1], Prefix) else "")
 

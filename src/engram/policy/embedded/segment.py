@@ -1,4 +1,4 @@
-"""A segment: documents and their full-text index in one SQLite file, written once.
+"""A segment: documents and their full-text index in one write-once SQLite file.
 
     documents   a row each: the fields, and how many terms it has
     texts       the text, compressed, and how many terms come before each of its blocks
@@ -6,8 +6,8 @@
     columns     the fields that queries filter and group by, each as one array
     forms, stems, codes     the forms of words, and which one stands where (`vocabulary`)
 
-FTS5 gets terms that are analysed already, joined by spaces, and a tokenizer that only splits at
-these, so that the analyzer is the only place where it is decided what a term is.
+FTS5 receives terms that are already analysed, joined by spaces, and a tokenizer that only splits
+at spaces, so that only the analyzer decides what a term is.
 """
 
 import json
@@ -31,13 +31,13 @@ Backend: TypeAlias = Literal["apsw", "sqlite3"]
 """The library through which SQLite is used."""
 
 Connection: TypeAlias = Any
-"""A connection of either library: what is used here is common to both."""
+"""A connection of either library; only their common interface is used."""
 
 FORMAT = 2
 """Version of the layout of a segment."""
 
 BLOCK = 8_192
-"""Least characters of a block of text, the unit that is analysed again to show a passage."""
+"""Minimum characters per block of text, the unit that is re-analysed to show a passage."""
 
 NAMES = ("type", "chamber", "party", "speaker", "state")
 """Columns that hold codes of names."""
@@ -49,13 +49,13 @@ FIELDS = (
 """Columns of the table of documents, in order."""
 
 _CUT = re.compile(r"(?<=[^\s\-\u00ad\u2010\u2011]) ")
-"""A space at which no word can be cut that a hyphen joins across the end of a line."""
+"""A space that is not inside a word hyphenated across the end of a line."""
 
 EPOCH = date(1970, 1, 1).toordinal()
-"""The day from which days are counted."""
+"""The epoch from which days are counted."""
 
 MAGIC = 0x656E6772
-"""The id by which SQLite files tell that they are segments: "engr"."""
+"""SQLite application id of segments: "engr"."""
 
 _QUOTED = string.punctuation.replace("'", "''").replace('"', '""')
 _SCHEMA = f"""
@@ -91,7 +91,7 @@ def write(
 ) -> SegmentCounts:
     """Write documents and their index to a new file.
 
-    The documents stream through: memory holds one of them, an index of bounded size, and the
+    The documents are streamed: memory holds one of them, an index of bounded size, and the
     vocabulary.
 
     Args:
@@ -103,7 +103,7 @@ def write(
         What was written.
 
     Raises:
-        ValueError: If the file exists, or two documents have one id.
+        ValueError: If the file exists, or two documents have the same id.
     """
     path = Path(path)
     if path.exists():
@@ -130,17 +130,17 @@ def write(
 
 
 def installed() -> Backend:
-    """The library that is used unless another is asked for: apsw, or sqlite3 if it is missing."""
+    """Return the default library: apsw, or sqlite3 if apsw is not installed."""
     return "apsw" if find_spec("apsw") else "sqlite3"
 
 
 def connect(path: Path, backend: Backend, readonly: bool = True) -> Connection:
-    """Open a SQLite file; nothing else may write to it.
+    """Open a SQLite file that nothing else writes to.
 
     Args:
         path: The file.
         backend: The library to use.
-        readonly: Whether the file is there and stays as it is.
+        readonly: Whether the file exists and is opened read-only.
     """
     uri = path.absolute().as_uri() + ("?mode=ro&immutable=1" if readonly else "?mode=rwc")
     if backend == "sqlite3":
@@ -153,13 +153,12 @@ def connect(path: Path, backend: Backend, readonly: bool = True) -> Connection:
 
 
 def blocks(text: str) -> Iterator[tuple[int, int]]:
-    """Cut a text into blocks at spaces, where no word is cut.
+    """Divide a text into blocks at spaces, without cutting words.
 
     Args:
         text: Any text.
 
-    Yields:
-        Where each block starts and ends.
+    Yields: Start and end of each block.
     """
     start = 0
     while start < len(text):
@@ -170,7 +169,7 @@ def blocks(text: str) -> Iterator[tuple[int, int]]:
 
 
 def unpack(text: bytes) -> str:
-    """The text that a segment stores.
+    """Decompress a text.
 
     Args:
         text: The compressed text.

@@ -1,8 +1,8 @@
-"""A view: which documents of a segment count, and under which names, in a SQLite file beside it.
+"""A view: a SQLite file with the counted documents of a segment and their resolved names.
 
-Segments are written once. What is only known when the whole record has been read, which documents
-are older versions or doubles and who their speakers are, stands in a view: it names its segment,
-replaces columns of it, and changes fields of documents.
+Segments are written once. Which documents are older versions or duplicates, and who their speakers
+are, is known only when the whole record has been read, and is kept in a view: it names its
+segment, replaces columns of it, and changes fields of documents.
 """
 
 import json
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from engram.policy.document import Document
 
 SUFFIX = ".view"
-"""The ending by which a view is told from a segment."""
+"""The suffix that distinguishes a view from a segment."""
 
 LIVE = "live"
-"""The column that holds 1 for documents that count and 0 for others."""
+"""The column that holds 1 for counted documents and 0 for others."""
 
 _SCHEMA = """
 CREATE TABLE base (name TEXT NOT NULL);
@@ -49,10 +49,10 @@ def write_view(
 
     Args:
         path: The file; it must not exist.
-        base: The name of the segment's file, which lies beside the view.
-        live: Which documents count, (documents); None for all.
+        base: Name of the segment's file, in the same folder as the view.
+        live: Which documents are counted, (documents); None for all.
         names: By field, the value of each document, for the fields that are filtered and grouped.
-        changes: What documents say otherwise than in the segment.
+        changes: Values that differ from those in the segment.
     """
     connection = sqlite3.connect(path, isolation_level=None)
     try:
@@ -75,7 +75,7 @@ def write_view(
 
 
 def base_of(path: Path) -> Path:
-    """The segment of a view; a segment itself as it is.
+    """Return the segment of a view; a segment is returned unchanged.
 
     Args:
         path: A view or a segment.
@@ -93,12 +93,12 @@ def base_of(path: Path) -> Path:
             connection.close()
     except (sqlite3.Error, TypeError) as error:
         raise ValueError(
-            f"{path} is no view of a segment ({error}); run engram policy verify --repair"
+            f"{path} is not a view of a segment ({error}); run engram policy verify --repair"
         ) from error
 
 
 def attach(connection: _Connection, path: Path) -> None:
-    """Let a connection to a segment see its columns through a view, as the table `shown`.
+    """Attach a view to a connection to a segment; its columns become the table `shown`.
 
     Args:
         connection: The connection.
@@ -118,7 +118,7 @@ def attach(connection: _Connection, path: Path) -> None:
 def amended(
     connection: _Connection, path: Path, documents: Sequence[tuple[int, Document]]
 ) -> list[Document]:
-    """Documents as the view has them.
+    """Apply the changes of a view to documents.
 
     Args:
         connection: A connection to which the view is attached.

@@ -1,12 +1,12 @@
-"""The forms of words in a segment, and which form stands at each place of a stem.
+"""The forms of words in a segment, and the form at each position of a stem.
 
     forms       each form, with its folded form, its stem, and its code among the stem's forms
     stems       the forms of each stem in the order of their codes, joined by spaces; a stem that is
                 its own and only form has no row
     codes       for a stem of several forms: the code of each of its places, in order, in parts
 
-FTS5 says where a stem is; the codes, in the same order, say which form it is there. So the index
-holds every position once, and a query by stems costs nothing more.
+FTS5 has the positions of a stem; the codes, in the same order, give the form at each. The index
+therefore holds every position once, and a query by stems has no extra cost.
 """
 
 import zlib
@@ -34,19 +34,19 @@ CREATE TABLE codes (
 """
 
 _CHUNK = 1 << 17
-"""Pieces of text after which their words are sorted by stem."""
+"""Number of pieces of text after which their words are sorted by stem."""
 
 _PART = 1 << 15
-"""Codes of a stem after which they are written."""
+"""Number of codes of a stem after which they are written."""
 
 _PIECES = 500_000
-"""Most pieces of text that are kept with their words."""
+"""Maximum number of pieces of text kept with their words."""
 
 _LAST = "\U0010ffff"
 
 
 class Writer:
-    """Takes the texts of a segment in order, and writes its vocabulary at the end.
+    """Collects the vocabulary of the texts of a segment in order, and writes it at the end.
 
     Memory holds the vocabulary, the codes that are not written yet, and a chunk of words.
 
@@ -68,7 +68,7 @@ class Writer:
         self._forget()
 
     def add(self, text: str) -> str:
-        """Take the next text, or block of one.
+        """Add the next text or block of text.
 
         Args:
             text: Any text.
@@ -84,7 +84,7 @@ class Writer:
         return joined
 
     def finish(self) -> None:
-        """Write what is left."""
+        """Write the remaining data."""
         self._sort()
         for stem in sorted(self._codes):
             self._write(stem)
@@ -176,7 +176,7 @@ class Writer:
 
 
 class _Numbers(dict[str, int]):
-    """The number of each piece of text."""
+    """Return the number of each piece of text."""
 
     def __init__(self, learn: Callable[[str], int]) -> None:
         super().__init__()
@@ -198,30 +198,30 @@ class Vocabulary:
         self._rows = rows
 
     def stem_of(self, form: str) -> str | None:
-        """The stem of a form; None if the segment has no such form.
+        """Return the stem of a form; None if the segment has no such form.
 
         Args:
-            form: A word as it stands, in lower case.
+            form: An exact word in lower case.
         """
         folded = analyzer.fold(form)
         found = self._rows("SELECT stem FROM forms WHERE folded = ? AND form = ?", folded, form)
         return found[0][0] if found else None
 
     def forms_of(self, stem: str) -> list[str]:
-        """The forms of a stem that the segment has, by code.
+        """Return the forms of a stem in the segment, by code.
 
         Args:
-            stem: A stem that the segment has.
+            stem: A stem in the segment.
         """
         found = self._rows("SELECT forms FROM stems WHERE stem = ?", stem)
         return found[0][0].split(" ") if found else [stem]
 
     def codes(self, stem: str, places: int) -> NDArray[np.int64]:
-        """The code of the form at each place of a stem, in order.
+        """Return the code of the form at each position of a stem, in order.
 
         Args:
-            stem: A stem that the segment has.
-            places: How many places it has.
+            stem: A stem in the segment.
+            places: Number of its positions.
         """
         parts = self._rows("SELECT data FROM codes WHERE stem = ? ORDER BY part", stem)
         if not parts:
@@ -229,7 +229,7 @@ class Vocabulary:
         return np.concatenate([_unpacked(part[0]) for part in parts])
 
     def beginning(self, prefix: str) -> dict[str, list[str]]:
-        """The forms that begin so, by stem.
+        """Return the forms with a prefix, by stem.
 
         Args:
             prefix: The beginning of folded forms.
@@ -241,7 +241,7 @@ class Vocabulary:
         return dict(found)
 
     def stems_beginning(self, prefix: str) -> dict[str, list[str]]:
-        """The stems that begin so and are not their own and only form, with their forms.
+        """Return the stems with a prefix that are not their own only form, with their forms.
 
         Args:
             prefix: The beginning of stems.
@@ -253,7 +253,7 @@ class Vocabulary:
 
 
 def _packed(codes: NDArray[np.uint32]) -> bytes:
-    """Codes as bytes: a letter that tells how, and the numbers."""
+    """Encode codes as bytes: a letter for the encoding, then the numbers."""
     data = codes.astype(np.uint8).tobytes() if codes.max() < 256 else codes.tobytes()
     letter = b"b" if codes.max() < 256 else b"i"
     packed = zlib.compress(data, 6) if len(data) > 32 else data

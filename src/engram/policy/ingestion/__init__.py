@@ -1,4 +1,4 @@
-"""Ingestion: sources of the record into a store, in parallel, and again without harm."""
+"""Ingestion: sources of the record into a store, in parallel and repeatable."""
 
 from engram.policy.ingestion.entries import shown
 from engram.policy.ingestion.ingest import Ingestion, ingest

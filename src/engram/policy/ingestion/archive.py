@@ -1,4 +1,4 @@
-"""Archives: tar and zip files, whose members come in order and are read once."""
+"""Archives: tar and zip files, whose members are read once and in order."""
 
 import lzma
 import stat
@@ -30,19 +30,19 @@ DAMAGE = (
     EOFError,
     OSError,
     RuntimeError,  # an encrypted member
-    NotImplementedError,  # a compression that zipfile does not know
+    NotImplementedError,  # a compression method that zipfile does not support
 )
-"""What the libraries raise where an archive is damaged."""
+"""The exceptions that the libraries raise for a damaged archive."""
 
 
 class Archive:
-    """A tar or zip archive: its members come in order, and are read once.
+    """A tar or zip archive, whose members are read once and in order.
 
     Args:
-        location: a path or URL.
-        beside: tells by their names the members that others are read with; they are kept in a
-            temporary folder until the archive is closed. So is, decompressed, a tar archive of
-            less than a gibibyte; a larger one is decompressed twice.
+        location: A path or URL.
+        beside: Matches the names of companions, members that are read together with others; they
+            are kept in a temporary folder until the archive is closed. A tar archive below one
+            gibibyte is kept there decompressed; a larger one is decompressed twice.
     """
 
     def __init__(self, location: str, beside: Any) -> None:
@@ -55,7 +55,7 @@ class Archive:
         self.left_out: list[LeftOut] = []
 
     def survey(self) -> Iterator[File]:
-        """The members' names and sizes, once, keeping those that stand beside others."""
+        """List the members' names and sizes once, and keep the companions."""
         self._kept = tempfile.TemporaryDirectory(prefix="engram-")
         folder = Path(self._kept.name)
         self._decompress(folder / "plain.tar")
@@ -70,9 +70,9 @@ class Archive:
             yield File(member.name, member.size)
 
     def files(self) -> Iterator[File]:
-        """The members in their order; read each one before going on to the next.
+        """Yield the members in order; read each one before advancing to the next.
 
-        What is left out is noted.
+        Members that are left out are noted.
         """
         yield from self._members()
 
@@ -81,16 +81,16 @@ class Archive:
         return name in self._names
 
     def companion(self, name: str) -> str:
-        """Where to read a member that stands beside another."""
+        """Where to read a companion member."""
         kept = self._names[name]
         return str(kept) if kept else ""
 
     def origin(self, name: str) -> str:
-        """A member's name for a reader."""
+        """A member's name for display."""
         return f"{self.location}!{shown(name)}"
 
     def close(self) -> None:
-        """Remove what was kept."""
+        """Remove the members that were kept."""
         if self._kept:
             self._kept.cleanup()
             self._kept = None
@@ -101,13 +101,13 @@ class Archive:
         if compression is None or fs.size(path) > _UNPACK_AT_MOST:
             return
         with fs.open(path, "rb", compression=compression) as packed, plain.open("wb") as file:
-            # read1 gives what there is before a break; read would give nothing of that block
+            # read1 returns the data before a break; read would return nothing of that block
             while block := self._next(packed.read1):
                 file.write(block)
         self._source = str(plain)
 
     def _next(self, read: Callable[[int], bytes]) -> bytes:
-        """The next block of a stream; none where the archive is damaged."""
+        """The next block of a stream; None where the archive is damaged."""
         try:
             return read(BLOCK)
         except DAMAGE as error:
@@ -118,7 +118,7 @@ class Archive:
         if isinstance(error, OSError) and is_remote(self.location):
             raise error
         reason = str(error).partition("\n")[0] or type(error).__name__
-        self.damage = f"the archive breaks off or is damaged: {reason}"
+        self.damage = f"the archive is truncated or damaged: {reason}"
 
     def _members(self) -> Iterator[File]:
         read = _read_zip if self.location.lower().endswith(".zip") else _read_tar

@@ -17,16 +17,16 @@ from engram.policy.store import PartitionEntry, SegmentEntry, Shelf, explained
 
 
 class Counts(Protocol):
-    """What a writer of segments says about one."""
+    """What a segment writer reports about a segment."""
 
     @property
     def documents(self) -> int:
-        """How many documents it holds."""
+        """Number of documents in it."""
         ...
 
     @property
     def tokens(self) -> int:
-        """How many tokens they have."""
+        """Number of their tokens."""
         ...
 
 
@@ -36,11 +36,12 @@ Write = Callable[[Path, Iterable[Document]], Counts]
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a process made of a partition.
+    """The result of building a partition.
 
     Args:
-        key: names the partition's content; empty if it has none, as a range inside one line.
-        entry: what the manifest will say; None if the store already holds the partition.
+        key: Identifies the partition's content; empty if it has none, such as a range inside one
+            line.
+        entry: The manifest entry; None if the store already holds the partition.
     """
 
     key: str
@@ -50,17 +51,17 @@ class Built:
 def build(
     partition: Partition, shelf: Shelf, write: Write, limit: int, known: frozenset[str]
 ) -> Built:
-    """Read one partition and put its segment, its records and its quarantine on the shelf.
+    """Read one partition and write its segment, its records and its quarantine to the shelf.
 
     Args:
-        partition: what to read.
-        shelf: where to put them.
-        write: writes the segment.
-        limit: the longest record, in bytes.
-        known: the keys of the partitions that the store holds already.
+        partition: What to read.
+        shelf: Where to write them.
+        write: Writes the segment.
+        limit: The longest record, in bytes.
+        known: The keys of the partitions that the store holds already.
 
     Raises:
-        StoreError: if the shelf cannot be written.
+        StoreError: If the shelf cannot be written.
     """
     key, found, rejected = materials(partition, limit)
     if key in known:
@@ -96,7 +97,7 @@ def _write_segment(
     shelf: Shelf,
     write: Write,
 ) -> tuple["_Gate", SegmentEntry | None]:
-    """Write the documents; once more, if a later version of one turns out to be the one to keep."""
+    """Write the documents; repeat if a later version of one turns out to be the one to keep."""
     gate, segment = _written(_Gate(loader, limit), found, rejected, shelf, write)
     older = gate.older()
     if older and segment:
@@ -125,15 +126,15 @@ def _written(
 
 @dataclass
 class _Gate:
-    """Lets documents through to the segment; counts them, and what is turned away and why.
+    """Passes documents on to the segment; counts them and the rejected records by reason.
 
-    A unit of the source that is read twice has two instances, of which one goes through.
+    A unit of the source that is read twice has two instances, of which one is accepted.
 
     Args:
-        loader: the loader that reads.
-        limit: the longest text, in bytes.
-        leave: the instances to leave out, as known from an earlier pass; None in the first one,
-            in which the first instance of each unit goes through.
+        loader: The loader that reads.
+        limit: The longest text, in bytes.
+        leave: The instances to leave out, known from an earlier pass; None in the first pass, in
+            which the first instance of each unit is accepted.
     """
 
     loader: str
@@ -149,7 +150,7 @@ class _Gate:
     _readings: dict[int, int | list[int]] = field(default_factory=dict)
 
     def documents(self, found: list[Material]) -> Iterator[Document]:
-        """The documents that go through."""
+        """Yield the accepted documents."""
         read = LOADERS[self.loader].read
         for material in found:
             here: dict[int, int] = {}
@@ -175,7 +176,7 @@ class _Gate:
                 yield item
 
     def older(self) -> frozenset[int]:
-        """The instances to leave out, if one of them went through; empty if all is well."""
+        """The instances to leave out, if one of them was accepted; empty if none was."""
         contests = [several for several in self._readings.values() if isinstance(several, list)]
         best = [max(several, key=self._ranks.__getitem__) for several in contests]
         if all(winner == several[0] for winner, several in zip(best, contests, strict=True)):
@@ -183,13 +184,13 @@ class _Gate:
         return frozenset(chain.from_iterable(contests)) - frozenset(best)
 
     def _instance(self, unit: int, own: int, here: dict[int, int], seen: set[int]) -> int:
-        """Which reading of its unit a document belongs to; a repeated id begins another one.
+        """Return which reading of its unit a document belongs to; a repeated id starts a new one.
 
         Args:
-            unit: the hash of the document's unit.
-            own: the hash of its id.
-            here: the readings that the present material has begun, by unit.
-            seen: the ids that it has given.
+            unit: The hash of the document's unit.
+            own: The hash of its id.
+            here: The readings that the current material has started, by unit.
+            seen: The ids that it has already used.
         """
         if unit not in here or own in seen:
             here[unit] = len(self._ranks)
@@ -205,7 +206,7 @@ class _Gate:
         return here[unit]
 
     def _kept(self, item: Document, unit: int, instance: int, state: int) -> bool:
-        """Whether a document goes through; notes what decides between instances."""
+        """Whether a document is accepted; records what decides between instances."""
         if self.leave is not None:
             return instance not in self.leave
         updated, length, mixed = self._ranks[instance]
@@ -223,10 +224,10 @@ class _Gate:
 
 
 def _size(document: Document, limit: int) -> int:
-    """How many bytes of UTF-8 the text has.
+    """Number of UTF-8 bytes of the text.
 
     Raises:
-        Rejection: if that is over the limit, or a field cannot be stored.
+        Rejection: If that exceeds the limit, or a field cannot be stored.
     """
     text = document.text
     short = (document.id, document.title, document.speaker, document.party, document.state)
@@ -236,7 +237,7 @@ def _size(document: Document, limit: int) -> int:
             if value and not value.isascii():
                 value.encode()
     except UnicodeEncodeError as error:
-        raise Rejection("malformed-bytes", f"half a surrogate pair: {error.reason}") from error
+        raise Rejection("malformed-bytes", f"a lone surrogate: {error.reason}") from error
     if "\0" in text or any(value and "\0" in value for value in short):
         raise Rejection("malformed-bytes", "a field holds a NUL character")
     if size > limit:

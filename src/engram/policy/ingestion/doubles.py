@@ -1,19 +1,19 @@
-"""Doubles: one text in two sources, or twice in one, of which one copy counts.
+"""Duplicates: one text in two sources, or twice in one, of which one copy is counted.
 
 Only speeches and messages are compared by their words; bills, amendments, nominations, votes and
 statutes have a number of their own in their source. Texts of fewer than about fifty words (250
-letters) are never doubles, for formulas of procedure are alike. Two texts are doubles if neither
-names another speaker, and
+letters) are never duplicates, because procedural formulas are alike. Two texts are duplicates if
+they do not name different speakers, and
 
 - in two sources, on the same day or the next: their shingles (runs of 16 letters) overlap with a
   Jaccard index of 0.3 or more if both have 2,500 letters or more; shorter ones need 0.5, and 0.85
-  of the shorter one's shingles in the longer one;
-- in two sources, up to 31 days apart, for sources date messages differently: 5,000 letters or more
-  each and a Jaccard index of 0.9 or more;
-- in one source, on the same day: equal, or 1,500 letters or more each and 0.95 or more.
+  of the shorter one's shingles in the longer one; - in two sources, up to 31 days apart, because
+  sources date messages differently: 5,000 letters or more each and a Jaccard index of 0.9 or more;
+  - in one source, on the same day: equal, or 1,500 letters or more each and 0.95 or more.
 
-In two sources, each text has at most one double in each source, the most similar. Of the copies the
-annual message is kept, then the longest; it takes from the others what its own source leaves open.
+Across sources, each text has at most one duplicate in each source, the most similar one. Of the
+copies, the annual message is kept, otherwise the longest; fields missing in its own source are
+taken from the others.
 """
 
 import hashlib
@@ -34,18 +34,18 @@ from engram.policy.persons import Persons, family_of
 from engram.policy.store import Doubles, Store
 
 LONG, LONGER, FAIR = 2_500, 5_000, 1_500
-"""Letters: about 500, 1,000 and 300 words."""
+"""Lengths in letters: about 500, 1,000 and 300 words."""
 
 WITHIN_DAYS = 31
-"""Most days between two datings of one text."""
+"""Maximum number of days between two datings of one text."""
 
 _NEIGHBOURS = 20
-"""With how many texts that share a shingle a text is compared: what more texts share, is common."""
+"""Maximum number of texts that share a shingle and are compared; more make it common."""
 
 _PAIR = np.dtype([("one", "<u8"), ("other", "<u8"), ("jaccard", "<f4"), ("contained", "<f4")])
 
 Comparisons = dict[tuple[int, int], Overlap]
-"""How similar two texts are, by the hashes of their letters."""
+"""Similarities of pairs of texts, by the hashes of their letters."""
 
 
 class Corpus(Protocol):
@@ -68,8 +68,8 @@ class Group:
     """The copies of one text.
 
     Args:
-        kept: the one that counts.
-        others: the others, the best first.
+        kept: The copy that is counted.
+        others: The other copies, the best first.
     """
 
     kept: int
@@ -85,13 +85,13 @@ class _Pair(NamedTuple):
 def find_doubles(
     corpus: Corpus, newest: NDArray[np.bool_], segments: SegmentReader, known: Comparisons
 ) -> tuple[list[Group], Comparisons]:
-    """The doubles among the newest versions.
+    """Find the duplicates among the newest versions.
 
     Args:
-        corpus: all records.
-        newest: which documents are the newest version of theirs.
-        segments: gives the texts.
-        known: comparisons that were made before.
+        corpus: All records.
+        newest: Which documents are newest versions.
+        segments: Gives the texts.
+        known: Comparisons made earlier.
 
     Returns:
         The groups, and all comparisons that this needed.
@@ -138,7 +138,7 @@ def _candidates(records: Any, rows: NDArray[np.int64]) -> Iterator[tuple[int, in
 
 
 def _may_be(corpus: Corpus, one: int, other: int) -> bool:
-    """Whether day, length and speaker allow two documents to be one text."""
+    """Whether date, length and speaker allow two documents to be the same text."""
     records = corpus.records
     apart = abs(int(records["day"][one]) - int(records["day"][other]))
     sizes = sorted((int(records["letters"][one]), int(records["letters"][other])))
@@ -165,7 +165,7 @@ def _one_speaker(corpus: Corpus, one: int, other: int) -> bool:
 
 
 def _are(records: Any, one: int, other: int, found: Overlap) -> bool:
-    """Whether the overlap of two texts makes them doubles; see the rule above."""
+    """Whether the overlap of two texts makes them duplicates; see the rules above."""
     least = min(int(records["letters"][one]), int(records["letters"][other]))
     if records["source"][one] == records["source"][other]:
         return found.jaccard == 1 or (least >= FAIR and found.jaccard >= 0.95)
@@ -182,11 +182,11 @@ def _compare(corpus: Corpus, one: int, other: int, segments: SegmentReader) -> O
     found = overlap(*(letters(segments.text(*corpus.number(row))) for row in (one, other)))
     return Overlap(
         *(float(np.float32(value)) for value in found)
-    )  # as it is stored, so that runs decide alike
+    )  # in its stored form, so that all runs decide alike
 
 
 def _grouped(records: Any, pairs: list[_Pair]) -> list[Group]:
-    """The groups that the pairs make: within a source first, then the most similar ones."""
+    """Group the pairs: within a source first, then by decreasing similarity."""
 
     def urgency(pair: _Pair) -> tuple[Any, ...]:
         foreign = bool(records["source"][pair.one] != records["source"][pair.other])
@@ -230,10 +230,10 @@ def _identity(records: Any, row: int) -> tuple[int, int]:
 
 
 def read_comparisons(store: Store) -> Comparisons:
-    """The comparisons that earlier runs made.
+    """Read the comparisons made by earlier runs.
 
     Args:
-        store: the store.
+        store: The store.
     """
     name = store.manifest.doubles.compared
     if not name:
@@ -252,14 +252,14 @@ def write_listing(
     comparisons: Mapping[tuple[int, int], Overlap],
     segments: SegmentReader,
 ) -> Doubles:
-    """Write the list of doubles, and the comparisons.
+    """Write the list of duplicates, and the comparisons.
 
     Args:
-        store: the store.
-        corpus: all records.
-        groups: the doubles.
-        comparisons: what was compared.
-        segments: gives the ids.
+        store: The store.
+        corpus: All records.
+        groups: The duplicates.
+        comparisons: What was compared.
+        segments: Gives the ids.
     """
     records, lines, several = corpus.records, [], 0
     for group in groups:

@@ -1,4 +1,4 @@
-"""Entries: the files and members of inputs, and what stands in their place and is not opened."""
+"""Entries: the files and members of inputs, and those that are not opened."""
 
 import stat
 import unicodedata
@@ -9,13 +9,13 @@ from typing import IO, Any
 from fsspec.core import url_to_fs
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".txz", ".tar.bz2")
-"""The endings of the archives that are read."""
+"""The suffixes of supported archives."""
 
 BLOCK = 1 << 20
-"""How much is read at a time."""
+"""Number of bytes read at a time."""
 
 HIDDEN = "hidden: the name begins with a full stop"
-"""Why a hidden file or folder is left out."""
+"""The reason for leaving out a hidden file or folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class File:
     """One file of an input.
 
     Args:
-        name: the path inside the input, with forward slashes.
-        size: its length in bytes.
-        stream: its bytes, where they only come in order, as from an archive.
+        name: The path inside the input, with forward slashes.
+        size: Its length in bytes.
+        stream: A stream of its bytes, if they can only be read in order, as in an archive.
     """
 
     name: str
@@ -38,8 +38,8 @@ class LeftOut:
     """A file or member that is not opened.
 
     Args:
-        name: its path inside the input.
-        reason: why not.
+        name: Its path inside the input.
+        reason: The reason.
     """
 
     name: str
@@ -47,7 +47,7 @@ class LeftOut:
 
 
 def shown(name: str) -> str:
-    """A file's name for a reader: what cannot be printed, or changes how it prints, is escaped."""
+    """A file's name for display: unprintable and formatting characters are escaped."""
     return "".join(
         letter
         if unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
@@ -57,11 +57,11 @@ def shown(name: str) -> str:
 
 
 def kind_of(path: str) -> tuple[str, int]:
-    """What stands at a local path: "file", "folder" or why it is not opened; and a file's size."""
+    """The kind of a local path, "file", "folder" or why it is not opened; and a file's size."""
     try:
         status = Path(path).stat()
     except FileNotFoundError:
-        return "a link to nothing" if Path(path).is_symlink() else "it is not there", 0
+        return "a broken link" if Path(path).is_symlink() else "it does not exist", 0
     except OSError as error:  # a link to itself, a folder that may not be entered
         return f"it cannot be opened: {error.strerror}", 0
     for test, kind in (
@@ -78,12 +78,12 @@ def kind_of(path: str) -> tuple[str, int]:
 
 
 def is_archive(path: str) -> bool:
-    """Whether a path's ending is an archive's."""
+    """Whether a path has the suffix of an archive."""
     return path.lower().endswith(ARCHIVES)
 
 
 def is_remote(location: str) -> bool:
-    """Whether a failure to read may be the network's, and so pass."""
+    """Whether a failure to read may be a transient network error."""
     return "://" in location and not location.startswith("file://")
 
 

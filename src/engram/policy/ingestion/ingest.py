@@ -1,7 +1,7 @@
-"""Ingestion: inputs into a store, partition by partition, in parallel, and again without harm.
+"""Ingestion: inputs into a store, partition by partition, in parallel and repeatable.
 
-Partitions are read and written by processes, and committed in the order of the input. So a store
-depends only on what went in: not on how many processes there were, nor on how often they were
+Partitions are read and written by processes, and committed in the order of the input. A store
+therefore depends only on its inputs, not on the number of processes or on how often they were
 stopped.
 """
 
@@ -34,34 +34,34 @@ if TYPE_CHECKING:
     from distributed import Client
 
 PARTITION_SIZE = 16 << 20
-"""Bytes of input a partition, unless told otherwise."""
+"""Default number of bytes of input per partition."""
 
 RECORD_LIMIT = 16 << 20
-"""The longest record that is read, in bytes, unless told otherwise."""
+"""Default maximum length of a record, in bytes."""
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with the input's location, the bytes that are done, and the bytes in all."""
+"""Called with the input's location, the bytes done, and the total bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ingestion:
-    """What one run added to a store.
+    """What a run added to a store.
 
     Args:
-        documents: new documents, by type.
-        rejected: rejected records, by reason; each is in quarantine.
-        partitions: how many partitions were read and committed.
-        skipped: how many were already there.
-        sources_skipped: the inputs that were already there as a whole.
-        text_bytes: how many bytes of text the documents that were read have.
-        updated: documents that replaced an older version.
-        unchanged: documents that were read again and were already there.
-        older: documents that were read and of which the store has a newer version.
-        repeated: records that one input holds twice, or in an older version too.
-        left: documents in the store whose file is no longer in its input; they are kept, unless
-            `prune` is asked for.
-        doubles: the documents that the store has more than once, each counted once.
-        sources: what became of the files of each input, archives in folders included.
+        documents: New documents, by type.
+        rejected: Rejected records, by reason; each is in quarantine.
+        partitions: Number of partitions read and committed.
+        skipped: Number of partitions that were already in the store.
+        sources_skipped: The inputs that were already in the store as a whole.
+        text_bytes: Bytes of text of the documents read.
+        updated: Documents that replaced an older version.
+        unchanged: Documents that were read again and were already in the store.
+        older: Documents that were read but of which the store has a newer version.
+        repeated: Records that one input holds twice, or also in an older version.
+        left: Documents in the store whose file is no longer in its input; they are kept unless
+            `prune` is set.
+        doubles: The duplicate documents of the store, each counted once.
+        sources: The outcome for the files of each input, including archives in folders.
     """
 
     documents: dict[str, int]
@@ -94,29 +94,30 @@ def ingest(
 ) -> Ingestion:
     """Read inputs into a store.
 
-    What is already in the store is skipped; what an earlier run left undone is done. What was read
-    counts when all inputs have been read to their end: a newer version of a document then replaces
-    the older one, and a text that is in two sources counts once; see `reconcile`.
+    Partitions that are already in the store are skipped; an interrupted run is continued.
+    Documents are counted once all inputs have been read completely: a newer version of a document
+    then replaces the older one, and a text that is in two sources is counted once; see
+    `reconcile`.
 
     Args:
-        inputs: folders, archives (zip, tar) or files, as paths or `s3://` URLs.
-        store: a folder or an `s3://` URL; made if it is not there.
-        workers: how many local processes, or a Dask cluster: its scheduler's address or a client.
-            None takes as many processes as this one may use cores.
-        loaders: the names of the loaders to use, from `LOADERS`; None for all.
-        partition_size: bytes of input a partition.
-        limit: the longest record in bytes; longer ones are rejected.
-        table: how tables and texts of one's own are read; without it no loader reads them.
-        prune: whether documents whose file is no longer in its input are removed.
-        progress: told how far it is.
-        write: writes a segment; None for this package's own.
+        inputs: Folders, archives (zip, tar) or files, as paths or `s3://` URLs.
+        store: A folder or an `s3://` URL; made if it does not exist.
+        workers: Number of local processes, or a Dask cluster: its scheduler's address or a client.
+            None uses one process per available core.
+        loaders: The names of the loaders to use, from `LOADERS`; None for all.
+        partition_size: Bytes of input per partition.
+        limit: The longest record in bytes; longer ones are rejected.
+        table: How the user's own tables and texts are read; None if there are none.
+        prune: Whether to remove documents whose file is no longer in its input.
+        progress: Called to report progress.
+        write: Writes a segment; None uses the embedded engine's writer.
 
     Returns:
-        What this run added.
+        What the run added.
 
     Raises:
-        ValueError: if an input or a loader is not there, or a setting is not positive.
-        StoreError: if the store cannot be used.
+        ValueError: If an input or a loader does not exist, or a setting is not positive.
+        StoreError: If the store cannot be used.
     """
     if partition_size < 1 or limit < 1:
         raise ValueError(
@@ -140,7 +141,7 @@ def ingest(
 
 
 class _Run:
-    """One ingestion: what it shares between its sources."""
+    """State of one ingestion, shared between its sources."""
 
     def __init__(
         self,
@@ -169,7 +170,7 @@ class _Run:
         self._outcomes: list[SourceOutcome] = []
 
     def read(self, source: Input, plan: Plan) -> None:
-        """Bring one input into the store."""
+        """Ingest one input into the store."""
         settings: dict[str, Any] = {
             "partition_size": plan.partition_size,
             "limit": plan.limit,
@@ -199,7 +200,7 @@ class _Run:
             self._outcomes.append(outcome)
 
     def finish(self, prune: bool) -> None:
-        """Decide what counts, once all inputs have been read."""
+        """Decide what is counted, once all inputs have been read."""
         manifest = self._store.manifest
         named = {key for source in manifest.sources for key in source.partitions}
         left = manifest.counted.keys() - named
@@ -219,7 +220,7 @@ class _Run:
         waiting = manifest.partitions.keys() - manifest.counted.keys()
         if not waiting:
             manifest.unfinished = []
-        elif not manifest.unfinished:  # parts of inputs that have changed since
+        elif not manifest.unfinished:  # partitions of inputs that have changed since
             for key in waiting:
                 del manifest.partitions[key]
         self._save()
@@ -251,14 +252,14 @@ class _Run:
         return self._recorded_as(sha256, settings) is not None
 
     def _recorded_as(self, sha256: str, settings: dict[str, Any]) -> SourceEntry | None:
-        """What the store knows of an input whose partitions are all there."""
+        """The store's entry of an input whose partitions are all present."""
         for entry in self._store.manifest.sources:
             if entry.sha256 == sha256 and entry.settings == settings:
                 return entry if all(map(self._there, entry.partitions)) else None
         return None
 
     def _there(self, key: str) -> bool:
-        """Whether a partition need not be read again, should it be the latest to be read."""
+        """Whether a partition need not be read again."""
         entry = self._store.manifest.partitions.get(key)
         return entry is not None and not (entry.emptied and entry.run < self._last)
 
@@ -270,14 +271,14 @@ class _Run:
         return entry
 
     def _renew(self, key: str) -> None:
-        """Note that a partition was read in this run, too, if others have been read since."""
+        """Record that a partition was also read in this run, if others have been read since."""
         entry = self._store.manifest.partitions[key]
         if entry.run < self._last:
             self._store.manifest.partitions[key] = replace(entry, run=self._number)
             self._changed = True
 
     def _built(self, source: Input, plan: Plan) -> Iterator[tuple[Partition, Built]]:
-        """Each partition and what was made of it, in order, with a bounded number under way."""
+        """Yield each partition and its result in order, with a bounded number in progress."""
         under_way: deque[tuple[Partition, Future[Built]]] = deque()
         arguments = (self._store.shelf, self._write, plan.limit, self._known)
         for partition in plan.partitions(source):
@@ -289,7 +290,7 @@ class _Run:
             yield first, future.result()
 
     def _commit(self, location: str, built: Built) -> str:
-        """Put a partition into the manifest; it counts when the run has finished."""
+        """Add a partition to the manifest; it is counted when the run has finished."""
         manifest = self._store.manifest
         if built.entry is None or built.key in {entry.key for entry in self._added}:
             self._skipped += 1
@@ -313,7 +314,7 @@ class _Run:
         keys: list[str],
         size: int,
     ) -> None:
-        """Record that an input has been read to its end."""
+        """Record that an input has been read completely."""
         self._closed.add(source.location)
         unread = dict(plan.unread)
         listed = [json.dumps({"name": one.name, "reason": one.reason}) for one in plan.left_out]
@@ -350,16 +351,16 @@ class _Run:
 
 
 def absolute(location: str) -> str:
-    """A location that does not depend on the working folder.
+    """A location that does not depend on the working directory.
 
     Args:
-        location: a path or URL.
+        location: A path or URL.
     """
     return location if is_remote(location) else str(Path(location).absolute())
 
 
 def own_writer() -> Write:
-    """What writes segments unless another writer is given."""
+    """The default writer of segments."""
     from engram.policy.embedded import segment  # noqa: PLC0415 - loads the analyzer and SQLite
 
     return segment.write

@@ -23,22 +23,22 @@ from engram.policy.ingestion.entries import (
 
 
 class InputError(ValueError):
-    """Input that cannot be found or opened; the message names it and the remedy."""
+    """An input cannot be found or opened; the message names it and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A whole file, or the lines of it that begin in a range of bytes.
+    """A whole file, or those of its lines that begin in a range of bytes.
 
     Args:
-        origin: names the file, and the archive it is in, for a reader.
-        name: the path inside the input.
-        start: the first byte of the range.
-        stop: the byte after its last.
-        url: where to read it; None if `data` holds it.
-        data: its bytes, where they came out of an archive.
-        cut: whether the range may begin or end inside a line.
-        companions: where the files beside it are, by role; or their bytes.
+        origin: Display name of the file and of its archive.
+        name: The path inside the input.
+        start: The first byte of the range.
+        stop: The byte after its last.
+        url: Where to read it; None if `data` holds it.
+        data: Its bytes, if they come from an archive.
+        cut: Whether the range may begin or end inside a line.
+        companions: URLs of its companion files, or their bytes, by role.
     """
 
     origin: str
@@ -54,13 +54,13 @@ class Piece:
 class Folder:
     """A folder, or one file of it, whose files can be read anywhere and in any order.
 
-    Links to folders are followed, and each folder is read once. What is no regular file, such as a
-    named pipe, is never opened. `archives` says how many archives it holds, which are inputs of
-    their own.
+    Links to folders are followed, and each folder is read once. Other than regular files, such as
+    named pipes, are never opened. `archives` is the number of archives in the folder, which are
+    inputs of their own.
 
     Args:
-        location: a path or URL.
-        only: the name of the one file meant, or None for all.
+        location: A path or URL.
+        only: The name of the one file meant, or None for all.
     """
 
     def __init__(self, location: str, only: str | None = None) -> None:
@@ -72,10 +72,10 @@ class Folder:
         self._local = isinstance(self._fs, LocalFileSystem)
 
     def close(self) -> None:
-        """Nothing is kept."""
+        """Do nothing: a folder keeps no temporary files."""
 
     def files(self) -> Iterator[File]:
-        """The files in the order of their names, folder by folder; what is left out is noted."""
+        """Yield the files in order of name, folder by folder; files left out are noted."""
         self.left_out = []
         if self._only:
             yield File(self._only, self._fs.size(self._path(self._only)))
@@ -101,7 +101,7 @@ class Folder:
         status = Path(folder).stat()
         key, here = (status.st_dev, status.st_ino), self._name(folder) or "."
         if key in seen:
-            self._leave(here, f"a link to {shown(seen[key])}, which is read there")
+            self._leave(here, f"a link to {shown(seen[key])}, which is already read")
             return
         seen[key] = here
         try:
@@ -140,11 +140,11 @@ class Folder:
         return self._fs.unstrip_protocol(self._path(name))
 
     def companion(self, name: str) -> str:
-        """Where to read a file that stands beside another."""
+        """Where to read a companion file."""
         return self.url(name)
 
     def origin(self, name: str) -> str:
-        """A file's name for a reader."""
+        """A file's name for display."""
         return f"{self.location.rstrip('/')}/{shown(name)}"
 
     def _path(self, name: str) -> str:
@@ -155,14 +155,14 @@ Input = Folder | Archive
 
 
 def open_inputs(location: str, beside: Any) -> list[Input]:
-    """What a path or URL names: a folder and the archives in it, an archive, or a file.
+    """Open a path or URL: a folder and the archives in it, an archive, or a file.
 
     Args:
-        location: a path or URL.
-        beside: tells by their names the files that others are read with.
+        location: A path or URL.
+        beside: Matches the names of companions, files that are read together with others.
 
     Raises:
-        InputError: if there is nothing.
+        InputError: If it does not exist.
     """
     fs, root = open_location(location)
     try:
@@ -208,14 +208,14 @@ def read(piece: Piece, limit: int) -> tuple[bytes, int, str | None]:
     A line belongs to the range in which its first byte lies.
 
     Args:
-        piece: what to read.
-        limit: the longest line, in bytes, that is read.
+        piece: What to read.
+        limit: The longest line, in bytes, that is read.
 
     Returns:
-        The bytes, where in the file they begin, and what was left out because it is too long.
+        The bytes, their position in the file, and lines left out because they are too long.
 
     Raises:
-        OSError: if the file cannot be read.
+        OSError: If the file cannot be read.
     """
     if piece.data is not None:
         return piece.data, piece.start, None
@@ -236,7 +236,7 @@ def read(piece: Piece, limit: int) -> tuple[bytes, int, str | None]:
 
 
 def read_companion(url: str) -> bytes:
-    """The bytes of a file beside others; empty if it is not there."""
+    """The bytes of a file beside others; empty if it does not exist."""
     fs, path = open_location(url)
     try:
         with fs.open(path, "rb") as file:
@@ -246,14 +246,13 @@ def read_companion(url: str) -> bytes:
 
 
 def stream_lines(stream: IO[bytes], block: int) -> Iterator[tuple[int, bytes, str | None]]:
-    """Cut a stream between lines.
+    """Divide a stream between lines.
 
     Args:
-        stream: the bytes of a file.
-        block: the most bytes in a run; a line longer than this is left out.
+        stream: The bytes of a file.
+        block: Maximum number of bytes in a run; a longer line is left out.
 
-    Yields:
-        Where a run begins, its bytes, and what was left out after it.
+    Yields: Position of a run, its bytes, and lines left out after it.
     """
     start, rest, skipping = 0, b"", False
     while True:
@@ -275,7 +274,7 @@ def stream_lines(stream: IO[bytes], block: int) -> Iterator[tuple[int, bytes, st
 
 
 def _line_start(file: IO[bytes], position: int) -> int:
-    """Where the first line begins at or after a position."""
+    """Position of the first line that begins at or after a position."""
     if position == 0:
         return 0
     file.seek(position - 1)

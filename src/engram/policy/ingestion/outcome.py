@@ -1,4 +1,4 @@
-"""Outcome: what became of the files of an input."""
+"""Outcome: how the files of an input were handled."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -10,17 +10,18 @@ from engram.policy.store import SourceEntry
 
 @dataclass(frozen=True, slots=True)
 class SourceOutcome:
-    """What became of the files of one input.
+    """How the files of one input were handled.
 
     Args:
-        location: its path or URL, as given.
+        location: Its path or URL, as given.
         status: "read" if anything is new, "already there" if all that is read is in the store,
             "nothing readable" if no loader reads any of its files, "empty" if it has none.
-        files: how many files and members the loaders read, superseded ones included.
-        beside: how many are read together with others, as tables of speakers are.
-        superseded: how many have a better form beside them, which is read instead.
-        unread: how many are not read, by reason.
-        kinds: how many are not read, by the ending of their names.
+        files: Number of files and members that the loaders read, including superseded ones.
+        beside: Number of companions, which are read together with others, such as tables of
+            speakers.
+        superseded: Number of files of which a better form is read instead.
+        unread: Number of files not read, by reason.
+        kinds: Number of files not read, by suffix.
     """
 
     location: str
@@ -33,12 +34,12 @@ class SourceOutcome:
 
 
 def gone_through(location: str, plan: Plan, status: str) -> SourceOutcome:
-    """What became of the files of an input that has been gone through.
+    """The outcome for an input that has been processed.
 
     Args:
-        location: the input's path or URL.
-        plan: what its files were divided by.
-        status: "read" or "already there", should it have files that can be read.
+        location: The input's path or URL.
+        plan: How its files were divided.
+        status: "read" or "already there", for an input with readable files.
     """
     reasons = Counter(one.reason for one in plan.left_out)
     kinds = Counter(kind_of_name(one.name) for one in plan.left_out)
@@ -51,12 +52,12 @@ def gone_through(location: str, plan: Plan, status: str) -> SourceOutcome:
 def recorded(
     location: str, entry: SourceEntry, unread: Iterable[Mapping[str, str]]
 ) -> SourceOutcome:
-    """What the store says of an input that it holds as a whole.
+    """The outcome for an input that the store already holds as a whole.
 
     Args:
-        location: the input's path or URL.
-        entry: the store's entry.
-        unread: its files that are not read: the name and the reason of each.
+        location: The input's path or URL.
+        entry: The store's entry.
+        unread: Its files that are not read: the name and the reason of each.
     """
     reasons: Counter[str] = Counter()
     kinds: Counter[str] = Counter()

@@ -15,18 +15,18 @@ from engram.policy.loader import LOADERS, TABLES, Loader, Material, TableFormat
 PIECES_AT_MOST = 10_000
 UNREAD_EXAMPLES = 5
 WHOLE_AT_MOST = 1 << 30
-"""The largest file, in bytes, that is read as a whole because it cannot be cut between records."""
+"""Maximum size in bytes of a file that has to be read as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """What one process turns into one segment.
+    """The part of an input that becomes one segment.
 
     Args:
-        loader: the name of the loader.
-        pieces: what it reads, in order.
-        rejected: what was rejected before it was read.
-        size: how many bytes the pieces have.
+        loader: The name of the loader.
+        pieces: What it reads, in order.
+        rejected: What was rejected before it was read.
+        size: Total bytes of the pieces.
     """
 
     loader: str
@@ -37,13 +37,13 @@ class Partition:
 
 @dataclass
 class Plan:
-    """How an input is divided, and what of it no loader reads.
+    """How an input is divided, and which of its files no loader reads.
 
     Args:
-        partition_size: the bytes after which a partition is full.
-        limit: the largest record, in bytes.
-        only: the names of the loaders to use.
-        table: how tables and texts of one's own are read, before any other loader; None if not.
+        partition_size: Number of bytes after which a partition is full.
+        limit: The largest record, in bytes.
+        only: The names of the loaders to use.
+        table: How the user's own tables and texts are read, before any other loader; None if not.
     """
 
     partition_size: int
@@ -57,7 +57,7 @@ class Plan:
     left_out: list[LeftOut] = field(default_factory=list)
 
     def loader_of(self, name: str) -> Loader | None:
-        """The loader that reads a file of that name."""
+        """Return the loader that reads a file of that name."""
         if self.table is not None and TABLES.search(name) and not self.beside(name):
             return LOADERS["table"]
         ours = (LOADERS[key] for key in self.only if self.table or not LOADERS[key].mapped)
@@ -69,12 +69,12 @@ class Plan:
         return any(pattern.search(name) for pattern in patterns if pattern)
 
     def size(self, source: Input) -> int:
-        """How many bytes of an input the loaders read; also finds what an archive holds."""
+        """Return the bytes of an input that the loaders read; also lists an archive's members."""
         files = source.survey() if isinstance(source, Archive) else source.files()
         return sum(file.size for file in files if self.loader_of(file.name))
 
     def partitions(self, source: Input) -> Iterator[Partition]:
-        """The partitions of an input, in an order that depends only on the input."""
+        """Yield the partitions of an input, in an order that depends only on the input."""
         batches = {key: _Batch(key) for key in LOADERS}
         for file in source.files():
             loader = self.loader_of(file.name)
@@ -148,23 +148,23 @@ class Plan:
         except DAMAGE as error:
             if isinstance(error, OSError) and is_remote(whole.origin):
                 raise
-            detail = f"the member cannot be read to its end: {error}"
+            detail = f"the member cannot be read completely: {error}"
             yield Rejected("unreadable-file", detail, whole.origin, "", loader.name)
 
 
 def unread_reason(name: str) -> str:
-    """Why no loader reads a file of that name, and what would help.
+    """Return why no loader reads a file of that name, and the remedy.
 
     Args:
-        name: the path inside the input.
+        name: The path inside the input.
     """
     ending = kind_of_name(name)
     if is_archive(name):
         return "an archive inside an input: name it as an input, or unpack it"
     if ending in (".zst", ".gz", ".xz", ".bz2", ".7z", ".rar", ".z", ".lz4"):
-        return "packed in a form that is not read: unpack it"
+        return "compressed in an unsupported format: unpack it"
     if ending in (".csv", ".tsv", ".jsonl", ".ndjson", ".json"):
-        return "a table that no loader knows: map its columns, as --map date=Day text=Speech"
+        return "a table of unknown format: map its columns, as --map date=Day text=Speech"
     if ending == ".txt":
         return (
             "a text whose name states no day: map it, as --map date=@name --date-format '%d %B %Y'"
@@ -173,14 +173,14 @@ def unread_reason(name: str) -> str:
 
 
 def kind_of_name(name: str) -> str:
-    """The ending of a file's name, in small letters; "no ending" if it has none."""
+    """The suffix of a file's name in lower case; "no ending" if it has none."""
     base = name.rpartition("/")[2]
     stem, dot, ending = base.rpartition(".")
     return f".{ending.lower()}" if dot and stem else "no ending"
 
 
 class _Batch:
-    """What has gathered for the next partition of one loader."""
+    """The pieces collected for the next partition of one loader."""
 
     def __init__(self, loader: str) -> None:
         self._loader = loader
@@ -212,12 +212,12 @@ def materials(partition: Partition, limit: int) -> tuple[str, list[Material], li
     """Read a partition.
 
     Args:
-        partition: what to read.
-        limit: the longest line, in bytes.
+        partition: What to read.
+        limit: The longest line, in bytes.
 
     Returns:
-        A key that names the content: the same for the same bytes under the same names, wherever
-        they stand; what the loader is given; and what could not be read.
+        A key that identifies the content, equal for equal bytes under equal names at any location;
+        the material for the loader; and what could not be read.
     """
     digest = hashlib.sha256(f"{partition.loader}\0{limit}\n".encode())
     found: list[Material] = []
@@ -247,7 +247,7 @@ def materials(partition: Partition, limit: int) -> tuple[str, list[Material], li
 
 
 def carried(partition: Partition) -> Partition:
-    """The partition with the companions' bytes in it, for a machine that cannot read them."""
+    """Return the partition with its companions' bytes, for a machine that cannot read them."""
     fetch = lru_cache(maxsize=4)(read_companion)
     pieces = tuple(
         piece if piece.data is None else replace(piece, companions={**_fetched(piece, fetch)})
@@ -257,7 +257,7 @@ def carried(partition: Partition) -> Partition:
 
 
 def _fetched(piece: Piece, fetch: Callable[[str], bytes]) -> dict[str, bytes]:
-    """The bytes of a piece's companions, by role."""
+    """Return the bytes of a piece's companions, by role."""
     return {
         role: where if isinstance(where, bytes) else fetch(where)
         for role, where in piece.companions.items()

@@ -1,16 +1,15 @@
-"""Reconcile: decide, over all that has been read, which documents count, once each.
+"""Reconcile: decide which of all documents read are counted, each once.
 
 The decision is a function of the set of documents, so that it depends neither on the order of the
 inputs nor on how they were divided:
 
-- *Versions.* Of a unit of a source that was read more than once, one reading counts: of two forms,
-  the one whose loader comes first in `LOADERS`; then the one that the source itself changed last;
-  then the one that was ingested last; in one ingestion, the longest.
-- *Doubles.* Of a text that two sources have, or one source twice, one copy counts
-  (`ingestion.doubles`).
-- *Persons.* A person has one name, party and state (`persons`).
+- *Versions.* Of a unit of a source that was read more than once, one reading is counted: of two
+  forms, the one whose loader comes first in `LOADERS`; then the one that the source itself changed
+  last; then the one that was ingested last; in one ingestion, the longest. - *Duplicates.* Of a
+  text that is in two sources, or twice in one, one copy is counted (`ingestion.doubles`). -
+  *Persons.* A person has one name, party and state (`persons`).
 
-Segments stay as they are; what counts of them is written to views.
+Segments are not changed; what is counted of them is written to views.
 """
 
 from collections import Counter
@@ -34,19 +33,19 @@ Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 _SHOWN = ("speaker", "party", "state")
-"""Fields that a view can replace, and that are filtered and grouped."""
+"""Fields for filters and groups that a view can replace."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of the documents of the partitions that one run read.
+    """The outcome for the documents of the partitions read in one run.
 
     Args:
-        documents: new ones, by type.
-        updated: those that replace an older version.
-        unchanged: those that were there already.
-        older: those of which the store has a newer version.
-        left: documents of files that are no longer in their source; they are kept.
+        documents: New documents, by type.
+        updated: Those that replace an older version.
+        unchanged: Those that were already in the store.
+        older: Those of which the store has a newer version.
+        left: Documents of files that are no longer in their source; they are kept.
     """
 
     documents: dict[str, int] = field(default_factory=dict)
@@ -57,7 +56,7 @@ class Outcome:
 
 
 class _Corpus:
-    """The records of all partitions that count, end to end."""
+    """The concatenated records of all counted partitions."""
 
     def __init__(self, store: Store, keys: Iterable[str]) -> None:
         self.keys = list(keys)
@@ -79,7 +78,7 @@ class _Corpus:
         return self.keys[part], row - int(self.starts[part])
 
     def who(self, row: int) -> Who:
-        """The speaker of a document as its source gives it."""
+        """The speaker of a document as given by its source."""
         return self.speakers[int(self.part[row])][int(self.records["who"][row])]
 
     @cached_property
@@ -93,18 +92,18 @@ class _Corpus:
 
 
 def reconcile(store: Store, keys: list[str], added: frozenset[str]) -> Outcome:
-    """Decide what of some partitions counts, and put it into the store's manifest.
+    """Decide what is counted of some partitions, and update the store's manifest.
 
-    Of a partition whose documents were all replaced by newer versions the segment is given up;
-    and the partition itself, if no input has it any more.
+    If all documents of a partition were replaced by newer versions, its segment is removed, and
+    the partition too if no input has it any more.
 
     Args:
-        store: the store; its manifest is changed, not saved.
-        keys: the partitions that count, in order.
-        added: those that were read in this run.
+        store: The store; its manifest is changed, not saved.
+        keys: The counted partitions, in order.
+        added: Those that were read in this run.
 
     Returns:
-        What became of the documents that were read.
+        The outcome for the documents that were read.
     """
     corpus = _Corpus(store, keys)
     if not keys:
@@ -116,7 +115,7 @@ def reconcile(store: Store, keys: list[str], added: frozenset[str]) -> Outcome:
         for part in np.unique(corpus.part[newest]).tolist()
         if store.manifest.partitions[corpus.keys[part]].emptied
     }
-    if lacking:  # what replaced them was pruned; they are read again with their input
+    if lacking:  # their replacement was pruned; they are read again with their input
         for key in lacking:
             del store.manifest.partitions[key]
         return reconcile(store, [key for key in keys if key not in lacking], added)
@@ -134,7 +133,7 @@ def reconcile(store: Store, keys: list[str], added: frozenset[str]) -> Outcome:
 
 
 def _newest(corpus: _Corpus, store: Store) -> Mask:
-    """Which documents are of the reading of their unit that counts, (documents)."""
+    """Which documents belong to the counted reading of their unit, (documents)."""
     records, part = corpus.records, corpus.part
     order = np.lexsort((records["instance"], part, records["unit2"], records["unit"]))
     unit, unit2 = records["unit"][order], records["unit2"][order]
@@ -161,7 +160,7 @@ def _newest(corpus: _Corpus, store: Store) -> Mask:
 def _ranks(
     corpus: _Corpus, store: Store, order: Integers, starts: Integers
 ) -> tuple[NDArray[Any], ...]:
-    """What decides between readings, the gravest first; the smallest wins, (readings)."""
+    """Sort keys between readings, the most significant first; the smallest wins, (readings)."""
     records, part = corpus.records[order], corpus.part[order][starts]
     entries = [store.manifest.partitions[key] for key in corpus.keys]
     forms = {name: place for place, name in enumerate(LOADERS)}
@@ -174,7 +173,7 @@ def _ranks(
 
 
 def _outcome(corpus: _Corpus, store: Store, newest: Mask, added: frozenset[str]) -> Outcome:
-    """What became of the documents that this run read, beside those that were there."""
+    """The outcome for the documents that this run read, given those already in the store."""
     before = store.manifest.counted
     fresh = np.array([key in added for key in corpus.keys])[corpus.part]
     old = np.array([key in before for key in corpus.keys])[corpus.part] & ~fresh
@@ -213,7 +212,7 @@ def _count(
     groups: list[Group],
     segments: SegmentReader,
 ) -> None:
-    """Write the views, and say in the manifest what counts."""
+    """Write the views, and record in the manifest what is counted."""
     manifest = store.manifest
     merged = {group.kept: group for group in groups}
     named = {key for source in manifest.sources for key in source.partitions}
@@ -282,7 +281,7 @@ def _counted(
 
 
 def _people(corpus: _Corpus, rows: range) -> list[tuple[Who, Person]]:
-    """The speaker of each document, as the source gives it and as the record shows it."""
+    """The speaker of each document, as given by the source and as shown in the record."""
     known: dict[tuple[int, int], tuple[Who, Person]] = {}
     found = []
     part = int(corpus.part[rows[0]]) if len(rows) else 0
@@ -303,7 +302,7 @@ def _merge(
     rows: range,
     segments: SegmentReader,
 ) -> dict[tuple[int, str], str | int | None]:
-    """What the kept copy of a text takes from the others, where its own source is silent."""
+    """Fields that the kept copy of a text takes from the others where its own are missing."""
     was, person = people[number]
     changes: dict[tuple[int, str], str | int | None] = {}
     own = segments.fields(*corpus.number(rows[number]))

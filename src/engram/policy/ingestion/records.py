@@ -1,4 +1,4 @@
-"""Records of identity: what is kept of each document to tell what it is a version or double of.
+"""Records of identity: kept for each document to detect versions and duplicates.
 
 A partition has one file, `ids/KEY.ids`: a line of JSON with the distinct speakers and their fields,
 then a record of fixed size for each document of its segment, in order.
@@ -24,9 +24,9 @@ RECORD = np.dtype(
         ("unit", "<u8"),  # the unit of the source, in two hashes
         ("unit2", "<u8"),
         ("id", "<u8"),
-        ("state", "<u8"),  # all that the document says
+        ("state", "<u8"),  # the whole content of the document
         ("content", "<u8"),  # its letters
-        ("updated", "<i8"),  # seconds since 1970; -1 if the source does not tell
+        ("updated", "<i8"),  # seconds since 1970; -1 if unknown
         ("day", "<i4"),  # proleptic ordinal
         ("letters", "<u4"),
         ("instance", "<u4"),  # which reading of a unit in the partition
@@ -38,23 +38,23 @@ RECORD = np.dtype(
 )
 
 OTHER, SPEECH, MESSAGE = 0, 1, 2
-"""Kinds: what has a number of its own in its source, a speech, and a message."""
+"""Kinds: numbered in its source, speech, and message."""
 
 _FORM = struct.Struct("<5QqiIIIII")
 _KINDS = {"speech": SPEECH, "message": MESSAGE}
 
 _BATCH = 1 << 20
-"""Letters of texts of which sketches are made at once."""
+"""Number of letters of texts sketched at once."""
 
 Who = tuple[str | None, str | None, str | None, str | None, int | None]
-"""Speaker, party, state, chamber and Congress, as the source gives them."""
+"""Speaker, party, state, chamber and Congress, as given by the source."""
 
 
 def state_of(document: Document) -> int:
-    """A hash of all that a document says.
+    """Return a hash of the whole content of a document.
 
     Args:
-        document: the document.
+        document: The document.
     """
     one = document
     fields = (
@@ -65,16 +65,16 @@ def state_of(document: Document) -> int:
 
 
 def updated_of(document: Document) -> int:
-    """When the source last changed a document, in seconds since 1970; -1 if it does not tell.
+    """Return when the source last changed a document, in seconds since 1970; -1 if unknown.
 
     Args:
-        document: the document.
+        document: The document.
     """
     return int(document.updated.timestamp()) if document.updated else -1
 
 
 class RecordWriter:
-    """The records of a partition, as its documents come."""
+    """Collects the records of a partition while its documents are read."""
 
     def __init__(self) -> None:
         self._speakers: dict[Who, int] = {}
@@ -87,9 +87,9 @@ class RecordWriter:
         """Add a document.
 
         Args:
-            document: the document.
-            instance: which reading of a unit in the partition it belongs to.
-            state: what `state_of` makes of it.
+            document: The document.
+            instance: Which reading of a unit in the partition it belongs to.
+            state: The result of `state_of` for it.
         """
         kind = _KINDS.get(document.doc_type, OTHER)
         text = document.text or document.title
@@ -142,10 +142,10 @@ def _source(name: str) -> int:
 
 
 def read_records(content: bytes) -> tuple[list[Who], Records]:
-    """The speakers and the records of a partition.
+    """Decode the speakers and the records of a partition.
 
     Args:
-        content: what `RecordWriter.to_bytes` made.
+        content: The result of `RecordWriter.to_bytes`.
     """
     head, _, rest = content.partition(b"\n")
     found: list[Any] = json.loads(head)

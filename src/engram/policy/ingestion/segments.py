@@ -1,4 +1,4 @@
-"""Reading single columns, fields and texts of the segments of a store while it is reconciled."""
+"""Read single columns, fields and texts of a store's segments during reconciliation."""
 
 from collections import Counter
 from contextlib import ExitStack
@@ -13,10 +13,10 @@ _FIELDS = ("id", "doc_type", "date", "title", "session", "chamber", "url", "sour
 
 
 class SegmentReader:
-    """The segments of a store by the key of their partition, opened when they are needed.
+    """The segments of a store by the key of their partition, opened on demand.
 
     Args:
-        store: the store.
+        store: The store.
     """
 
     def __init__(self, store: Store) -> None:
@@ -31,23 +31,23 @@ class SegmentReader:
         self._stack.close()
 
     def tokens(self, key: str) -> NDArray[np.int32]:
-        """The number of terms of each document."""
+        """Return the number of terms of each document."""
         data = self._rows(key, "SELECT data FROM columns WHERE name = 'tokens'")[0][0]
         return np.frombuffer(data, dtype=np.int32)
 
     def types(self, key: str, kept: NDArray[np.bool_]) -> dict[str, int]:
-        """How many of some documents are of each type."""
+        """Return the number of documents of each type among some."""
         rows = self._rows(key, "SELECT doc_type FROM documents ORDER BY number")
         found = Counter(row[0] for row, keep in zip(rows, kept, strict=True) if keep)
         return dict(sorted(found.items()))
 
     def fields(self, key: str, number: int) -> dict[str, Any]:
-        """Fields of a document."""
+        """Return fields of a document."""
         statement = f"SELECT {', '.join(_FIELDS)} FROM documents WHERE number = ?"
         return dict(zip(_FIELDS, self._rows(key, statement, number)[0], strict=True))
 
     def text(self, key: str, number: int) -> str:
-        """What is searched of a document."""
+        """Return the searched text of a document."""
         from engram.policy.embedded.segment import unpack  # noqa: PLC0415 - with the engine
 
         [(text, title)] = self._rows(

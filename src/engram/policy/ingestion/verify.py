@@ -1,4 +1,4 @@
-"""Verify: whether a store holds what its manifest says; repair: read damaged partitions again."""
+"""Verify a store against its manifest, and repair it by reading damaged partitions again."""
 
 import hashlib
 import sqlite3
@@ -15,19 +15,19 @@ from engram.policy.loader import TableFormat
 from engram.policy.store import SegmentEntry, SourceEntry, Store, explained
 
 Told = Callable[[int, int], None]
-"""Called with the partitions that are checked, and those there are."""
+"""Called with the number of partitions checked and their total."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that is not as the manifest says.
+    """A deviation from the manifest.
 
     Args:
-        file: the file in the store.
-        problem: what is wrong.
-        key: the partition that has to be read again; empty if there is none.
-        sources: the inputs that hold the partition.
-        documents: how many of its documents count.
+        file: The file in the store.
+        problem: What is wrong.
+        key: The partition that has to be read again; empty if there is none.
+        sources: The inputs that hold the partition.
+        documents: Number of its counted documents.
     """
 
     file: str
@@ -39,11 +39,11 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What a repair did.
+    """The result of a repair.
 
     Args:
-        mended: the faults that are gone.
-        left: those that are not, for their source is not there any more or has changed.
+        mended: The faults that were repaired.
+        left: The faults that remain because their source is missing or has changed.
     """
 
     mended: tuple[Fault, ...]
@@ -54,14 +54,14 @@ def verify(store: Store, told: Told | None = None) -> list[Fault]:
     """Compare every file of a store with its manifest, to the last byte.
 
     Hashes are computed, SQLite checks the structure of each segment, and documents and terms are
-    counted. An ingestion that has not finished is a fault, too.
+    counted. An unfinished ingestion also is a fault.
 
     Args:
-        store: the store.
-        told: told how far it is.
+        store: The store.
+        told: Called to report progress.
 
     Returns:
-        What is wrong; empty if all is well.
+        The faults; empty if there are none.
     """
     manifest, faults = store.manifest, []
     for done, key in enumerate(manifest.partitions, 1):
@@ -84,18 +84,18 @@ def verify(store: Store, told: Told | None = None) -> list[Fault]:
 
 
 def repair(store: Store, faults: list[Fault], progress: Progress | None = None) -> Repair:
-    """Read what is damaged again from its sources, where these are still as they were.
+    """Read damaged partitions again from their sources, if these are unchanged.
 
-    Nothing is given up: a damaged partition that its source does not give again stays in the
-    manifest, and queries go on to refuse it, until the source or a copy of the file is put back.
+    Nothing is discarded: a damaged partition that cannot be read again stays in the manifest, and
+    queries refuse it, until the source or a copy of the file is restored.
 
     Args:
-        store: the store.
-        faults: what `verify` found.
-        progress: told how far the reading is.
+        store: The store.
+        faults: The faults that `verify` found.
+        progress: Called to report progress.
 
     Returns:
-        What was mended and what was not.
+        What was repaired and what was not.
     """
     damaged = {fault.key for fault in faults if fault.key}
     told = progress or (lambda name, done, total: None)
@@ -120,7 +120,7 @@ def repair(store: Store, faults: list[Fault], progress: Progress | None = None) 
 
 
 def _read_again(store: Store, entry: SourceEntry, damaged: set[str], told: Progress) -> None:
-    """Build the damaged partitions of a source again, if it is still there."""
+    """Rebuild the damaged partitions of a source, if it still exists."""
     settings, manifest = entry.settings, store.manifest
     table = settings.get("table")
     plan = Plan(
@@ -133,7 +133,7 @@ def _read_again(store: Store, entry: SourceEntry, damaged: set[str], told: Progr
     try:
         inputs = open_inputs(entry.path, plan.beside)
     except InputError:
-        return  # the source is gone: its partitions are told as not mended
+        return  # the source is gone: its partitions are reported as not repaired
     for source in inputs:
         with closing(source):
             if absolute(source.location) != entry.path:
@@ -152,7 +152,7 @@ def _read_again(store: Store, entry: SourceEntry, damaged: set[str], told: Progr
 
 
 def _problems(store: Store, key: str) -> Iterator[tuple[str, str]]:
-    """What is wrong with the files of a partition."""
+    """The faults of the files of a partition."""
     manifest = store.manifest
     entry, counted = manifest.partitions[key], manifest.counted.get(key)
     segment = entry.segment
@@ -178,7 +178,7 @@ def _problems(store: Store, key: str) -> Iterator[tuple[str, str]]:
 
 
 def _differs(store: Store, name: str, sha256: str, size: int | None) -> Iterator[str]:
-    """Whether a file is not what it was when it was written."""
+    """Whether a file has changed since it was written."""
     digest, length = hashlib.sha256(), 0
     try:
         for block in store.shelf.blocks(name):
@@ -197,7 +197,7 @@ def _differs(store: Store, name: str, sha256: str, size: int | None) -> Iterator
 
 
 def _inside(store: Store, name: str, segment: SegmentEntry) -> Iterator[str]:
-    """Whether SQLite finds a segment sound, and as many documents and terms as were counted."""
+    """Check the integrity of a segment, and its numbers of documents and terms."""
     path = store.file(name, segment.sha256)
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as opened:

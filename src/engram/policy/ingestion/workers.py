@@ -1,4 +1,4 @@
-"""Workers: where partitions are built: in this process, in local ones, or on a Dask cluster."""
+"""Workers that build partitions: this process, local processes, or a Dask cluster."""
 
 import os
 import threading
@@ -20,12 +20,12 @@ _WATCH_S = 1.0
 _PATIENCE_S = 5.0
 
 Submit = Callable[..., Future[Built]]
-"""Calls `build` with these arguments, somewhere."""
+"""Calls `build` with these arguments on a worker."""
 
 
 @contextmanager
 def worker_pool(workers: "int | str | Client | None") -> Iterator[tuple[Submit, int]]:
-    """Where partitions are built, and how many to have under way there."""
+    """Return where partitions are built, and how many are in progress there."""
     if workers is None:
         workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     if not isinstance(workers, int):
@@ -64,8 +64,8 @@ def _processes(count: int) -> Iterator[tuple[Submit, int]]:
         finished = True
     except TerminatedWorkerError as error:
         raise StoreError(
-            "a process that read a partition was ended from outside, perhaps for want of memory; "
-            "run again to resume, with fewer workers or a smaller partition_size"
+            "a worker process was killed, perhaps because memory ran out; run again to resume, "
+            "with fewer workers or a smaller partition_size"
         ) from error
     finally:
         if not finished:
@@ -74,7 +74,7 @@ def _processes(count: int) -> Iterator[tuple[Submit, int]]:
 
 
 def _wait_until_handed_out(futures: Iterable[Future[Built]]) -> None:
-    """Wait until the pool has handed out its work: loky cannot drop what it still holds."""
+    """Wait until the pool has distributed its work: loky cannot cancel queued work."""
     deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline:
         if all(future.running() or future.done() for future in futures):
@@ -83,7 +83,7 @@ def _wait_until_handed_out(futures: Iterable[Future[Built]]) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """End this process soon after its parent, which may be killed without a word to it."""
+    """End this process soon after its parent, which may be killed without notice."""
 
     def watch() -> None:
         while os.getppid() == parent:

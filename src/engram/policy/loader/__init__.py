@@ -1,4 +1,4 @@
-"""Loaders: one source's files into documents, a file a source."""
+"""Loaders: convert the files of each source to documents, one module per source."""
 
 from engram.policy.loader import (
     american_memory,
@@ -34,6 +34,6 @@ LOADERS: dict[str, Loader] = {
         table,
     )
 } | {table.LINES.name: table.LINES}
-"""The loaders by name; the last two read only by a `TableFormat`."""
+"""The loaders by name; the last two need a `TableFormat`."""
 
 __all__ = ["LOADERS", "TABLES", "Item", "Loader", "Material", "TableFormat"]

@@ -1,7 +1,7 @@
 """Bills and resolutions 1799-1873 of the Library of Congress: rows of llhb, llsb and llsr files.
 
-A row is one scanned page. The first page of a bill carries what is known of it; the others name
-only their image, and are no documents.
+A row is one scanned page. The first page of a bill has its metadata; the others name only their
+image and are not documents.
 """
 
 import re
@@ -22,7 +22,7 @@ from engram.policy.loader.material import (
 )
 
 _NAME = re.compile(r"(?:^|/)ll(?:hb|sb|sr)\d{3}\.txt$")
-# Quotes inside the description are not doubled, so that a row is read from both its ends.
+# Quotes inside the description are not doubled, so a row is parsed from both ends.
 _ROW = re.compile(
     r'"(ll[hs][br])","(\d+)","(\d+)\.tif","(\d+)","(\d*)","([hs])","([^"]*)","([^"]*)","([^"]*)",'
     r'"(.*)","(.*)"',
@@ -66,7 +66,7 @@ def _document(row: re.Match[str] | None) -> Document:
 
 
 def _day(days: str, congress: int) -> date:
-    """The first of the days given that lies in the Congress; misprinted years do not."""
+    """The first of the given days that lies in the Congress, which excludes misprinted years."""
     for text in days.split(","):
         day = iso_day(text.strip(), "the date")
         if congress_of(day) == congress:

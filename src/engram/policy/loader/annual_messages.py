@@ -1,4 +1,4 @@
-"""The annual messages: suYYYY.txt, with SOTU_metadata.csv beside them."""
+"""The annual messages: suYYYY.txt, with SOTU_metadata.csv in the same folder."""
 
 import csv
 import re
@@ -34,13 +34,15 @@ def _read(material: Material) -> Iterator[Item]:
 
 def _document(material: Material) -> Document:
     found = _NAME.search(material.name)
-    assert found, "the loader is only given what it matches"
+    assert found, "the loader is only given files that it matches"
     text = decode(material.data).strip()
     if not text:
         raise Rejection("missing-field", "the file holds no message")
     row = _metadata(material.companions.get("metadata", b"")).get(f"{found[1]}.txt")
     if row is None:
-        raise Rejection("bad-date", f"SOTU_metadata.csv has no row, so no day, for {found[1]}.txt")
+        raise Rejection(
+            "bad-date", f"SOTU_metadata.csv has no row, and so no day, for {found[1]}.txt"
+        )
     try:
         day = datetime.strptime(row["Date"].strip(), "%B %d, %Y").date()
     except ValueError as error:

@@ -1,7 +1,7 @@
-"""What the forms of the daily Congressional Record share: pages, documents, and who speaks.
+"""Code shared by the forms of the daily Congressional Record: pages, documents, speakers.
 
 A page (a granule of govinfo) becomes a document for each turn of speech, and one more of type
-"record" for what nobody speaks. The package's `mods.xml` says who the speakers are.
+"record" for text without a speaker. The package's `mods.xml` identifies the speakers.
 """
 
 import io
@@ -36,7 +36,7 @@ _ROLE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member of Congress, as the package's metadata names one."""
+    """A member of Congress as named in the package's metadata."""
 
     name: str
     party: str | None
@@ -45,14 +45,14 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a page says.
+    """The parsed content of a page.
 
     Args:
-        granule: the page's identifier, "CREC-2005-07-20-pt1-PgH6111-6".
-        chamber: where it was said.
-        title: what the page is about.
-        page: the turns and the rest.
-        kinds: kinds of items that the loader does not know; their text is in the page.
+        granule: The page's identifier, "CREC-2005-07-20-pt1-PgH6111-6".
+        chamber: The chamber.
+        title: The title of the page.
+        page: The turns and the remaining text.
+        kinds: Unknown kinds of items; their text is in the page.
     """
 
     granule: str
@@ -63,19 +63,19 @@ class Found:
 
 
 def companions(path: str) -> dict[str, str]:
-    """The metadata of the package, in the folder above the pages."""
+    """The metadata of the package, in the parent folder of the pages."""
     folder, _, _ = path.rpartition("/")
     above, separator, _ = folder.rpartition("/")
     return {"mods": f"{above}{separator}mods.xml"}
 
 
 def items(material: Material, read: Callable[[Material], Found], source: str) -> Iterator[Item]:
-    """The documents of one page, and what has to be said of it.
+    """Yield the documents of one page, with notes about it.
 
     Args:
-        material: the page.
-        read: parses it.
-        source: the name of the loader.
+        material: The page.
+        read: Parses it.
+        source: The name of the loader.
     """
     outcome: list[Item] = []
 
@@ -91,7 +91,7 @@ def items(material: Material, read: Callable[[Material], Found], source: str) ->
 
 def _remarks(found: Found, origin: str, source: str) -> Iterator[Rejected]:
     for line in found.page.unresolved:
-        detail = "the paragraph opens like a heading and names nobody; its text has no speaker"
+        detail = "the paragraph begins like a heading but names nobody; its text has no speaker"
         yield Rejected("unresolved-heading", detail, origin, line, source)
     for kind in found.kinds:
         detail = f"kind {kind!r} is not known; its text is taken in, and nobody speaks it"
@@ -136,7 +136,7 @@ def _documents(found: Found, mods: bytes) -> Iterator[Document]:
 
 
 def _untitled(text: str, title: str) -> str:
-    """The text without the title above it, which the document holds already."""
+    """The text without the title above it, which the document already holds."""
     words = title.casefold().split()
     parts = text.split(maxsplit=len(words))
     if [part.casefold() for part in parts[: len(words)]] != words:
@@ -145,7 +145,7 @@ def _untitled(text: str, title: str) -> str:
 
 
 def title_of(granule: str, mods: bytes) -> str:
-    """The title that the package's metadata gives a page, or nothing."""
+    """The title of a page in the package's metadata; empty if it has none."""
     return _titles(mods).get(granule, "")
 
 
@@ -175,7 +175,7 @@ def _titles(mods: bytes) -> dict[str, str]:
 
 
 class _People:
-    """The members whom a package's metadata names: by page, and by chamber on the whole day."""
+    """The members named in a package's metadata, by page, and by chamber for the whole day."""
 
     def __init__(self, mods: bytes) -> None:
         self._pages: dict[str, dict[str, Member]] = {}
@@ -185,7 +185,7 @@ class _People:
                 self._add(granule, member)
 
     def find(self, granule: str, chamber: str | None, turn: Turn) -> Member | None:
-        """Who speaks in a turn: as the page's metadata says, or else as the day's says."""
+        """The speaker of a turn, from the page's metadata or else from the day's."""
         page = self._pages.get(granule, {})
         printed = _key(turn.speaker)
         if who := page.get(turn.bioguide or "") or page.get(printed):
@@ -214,6 +214,6 @@ def _people(mods: bytes) -> _People:
 
 
 def _key(printed: str) -> str:
-    """A printed name as it is compared: without case, full stops, or a role in a trial."""
+    """Normalise a printed name for comparison: no case, full stops, or role in a trial."""
     plain = _ROLE.sub(r"\1 ", _SPACE.sub(" ", printed).strip())
     return plain.replace(".", "").casefold()

@@ -1,6 +1,6 @@
 """The daily Congressional Record as govinfo's pages, in HTML or plain text, with mods.xml.
 
-A page is preformatted text; `page` says how it is parted into turns of speech.
+A page is preformatted text, which `page` divides into turns of speech.
 """
 
 import html
@@ -39,7 +39,7 @@ def _read(material: Material) -> Iterator[Item]:
 
 def _page(material: Material) -> Found:
     found = _NAME.search(material.name)
-    assert found, "the loader is only given what it matches"
+    assert found, "the loader is only given files that it matches"
     text = _CONTROL.sub(" ", decode(material.data))
     if not material.name.lower().endswith(".txt"):
         body = _BODY.search(text)
@@ -55,27 +55,27 @@ def _page(material: Material) -> Found:
 
 
 def split(text: str) -> tuple[list[Turn], str]:
-    """Part a page's text into turns of speech and what nobody speaks.
+    """Divide a page's text into turns of speech and text without a speaker.
 
     Args:
-        text: the page, without its headers.
+        text: The page, without its headers.
 
     Returns:
-        The turns in order, and the rest.
+        The turns in order, and the remaining text.
     """
     page = part([Part(text)])
     return page.turns, page.rest
 
 
 def _heading(text: str) -> str:
-    """The title above a text: its first line, and the lines in capitals that go on with it."""
+    """The title above a text: its first line, and the lines in capitals that continue it."""
     first, *others = text.lstrip().partition("\n\n")[0].splitlines() or [""]
     more = itertools.takewhile(str.isupper, others) if first.isupper() else ()
     return " ".join(" ".join([first, *more]).split())
 
 
 def _better(path: str) -> str | None:
-    """The JSON of the same page, where it lies in the folder beside."""
+    """Path of the JSON of the same page, in the sibling folder."""
     folder, _, file = path.rpartition("/")
     above, separator, _ = folder.rpartition("/")
     return f"{above}{separator}json/{file.rpartition('.')[0]}.json"

@@ -20,7 +20,7 @@ _CHAMBERS = {"House": "house", "Senate": "senate"}
 _KINDS = frozenset(
     ("speech", "title", "recorder", "clerk", "linebreak", "metacharacters", "Unknown", "empty_line")
 )
-"""The kinds of items of the published parser; each holds text of the page."""
+"""The kinds of items produced by the published parser; each holds text of the page."""
 _NOBODY = ("", "None", "Unknown", "recorder", "The RECORDER")
 
 
@@ -45,7 +45,7 @@ def _page(material: Material) -> Found:
 
 
 def _parts(content: list[dict[str, Any]]) -> Iterator[Part]:
-    """The items as runs of text: who speaks in a speech is known even if its text does not say."""
+    """The items as runs of text; the speaker of a speech is known even if its text does not say."""
     for item in content:
         text = item.get("text") or ""
         if not isinstance(text, str):
@@ -63,7 +63,7 @@ def _parts(content: list[dict[str, Any]]) -> Iterator[Part]:
 
 
 def _numbered(page: Page, content: list[dict[str, Any]]) -> Page:
-    """The page, with the members' numbers in the Biographical Directory in its turns."""
+    """The page, with the members' Biographical Directory ids in its turns."""
     numbers = {item.get("speaker"): item.get("speaker_bioguide") for item in content}
     page.turns = [replace(turn, bioguide=numbers.get(turn.speaker)) for turn in page.turns]
     return page

@@ -27,7 +27,7 @@ def _read(material: Material) -> Iterator[Item]:
 
 def _page(material: Material) -> Found:
     found = _NAME.search(material.name)
-    assert found, "the loader is only given what it matches"
+    assert found, "the loader is only given files that it matches"
     try:
         root = ElementTree.fromstring(material.data)
     except ElementTree.ParseError as error:
@@ -38,7 +38,7 @@ def _page(material: Material) -> Found:
 
 
 def _parts(root: ElementTree.Element) -> Iterator[Part]:
-    """What is below the header: a turn is a speaker's name and what is marked as spoken."""
+    """The content below the header: a turn is a speaker's name and the text marked as spoken."""
     speaker = None
     for element in root:
         text = "".join(element.itertext())

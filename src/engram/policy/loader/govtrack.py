@@ -1,4 +1,4 @@
-"""The JSON of unitedstates/congress, as GovTrack publishes it: one data.json a measure.
+"""The JSON of unitedstates/congress, as published by GovTrack: one data.json per measure.
 
 References:
     github.com/unitedstates/congress: bills, amendments, nominations and votes.
@@ -26,7 +26,7 @@ from engram.policy.loader.material import (
 
 _NAME = re.compile(r"^(?!.*/text-versions/).*(?:^|/)data\.json$")
 CHAMBERS = {"h": "house", "s": "senate"}
-"""The chambers by the first letter of a measure's type."""
+"""The chambers, by the first letter of a measure's type."""
 _BILL_PAGES = {
     "hr": "house-bill",
     "s": "senate-bill",
@@ -100,7 +100,9 @@ def _amendment(native: str, record: dict[str, Any]) -> Document:
 
 def _nomination(native: str, record: dict[str, Any]) -> Document:
     number, _, congress = native.removeprefix("PN").rpartition("-")
-    named = record.get("nominees") or [record]  # older scrapers put a sole nominee's fields here
+    named = record.get("nominees") or [
+        record
+    ]  # older scrapers put the fields of a single nominee here
     people = [
         ", ".join(filter(None, (who.get("name"), who.get("state"), who.get("position"))))
         for who in named
@@ -149,7 +151,7 @@ def _vote(native: str, record: dict[str, Any]) -> Document:
 
 
 def _subjects(record: dict[str, Any]) -> Iterator[str | None]:
-    """What is voted on: the titles and purposes of the bill, amendment, nomination or treaty."""
+    """The subject of a vote: titles and purposes of the bill, amendment, nomination or treaty."""
     for kind in ("bill", "amendment", "nomination", "treaty"):
         subject = record.get(kind) or {}
         for key in ("title", "short_title", "official_title", "purpose", "description"):
@@ -165,12 +167,12 @@ _KINDS = {
 
 
 def bill_page(kind: str, number: object, congress: int) -> str | None:
-    """Where Congress.gov shows a bill; None for a type that it does not know.
+    """Return the URL of a bill at Congress.gov; None for an unknown type.
 
     Args:
-        kind: the type, "hr" or "sjres".
-        number: the bill's number.
-        congress: the Congress's number.
+        kind: The type, "hr" or "sjres".
+        number: The bill's number.
+        congress: The Congress's number.
     """
     page = _BILL_PAGES.get(kind)
     return f"{_CONGRESS_GOV}/bill/{_ordinal(congress)}-congress/{page}/{number}" if page else None
@@ -187,7 +189,7 @@ def _sponsor(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _session(name: str) -> int | None:
-    """The session's number; sessions since 1941 are named by their year, two a Congress."""
+    """The session's number; sessions since 1941 are named by year, two per Congress."""
     if not name.isdigit():
         return None
     number = int(name)
@@ -195,7 +197,7 @@ def _session(name: str) -> int | None:
 
 
 def joined(*texts: str | None) -> str:
-    """The texts, each once, in order, a paragraph each."""
+    """Join the distinct texts in order, one paragraph each."""
     return "\n".join(dict.fromkeys(text.strip() for text in texts if text and text.strip()))
 
 

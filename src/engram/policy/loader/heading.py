@@ -1,7 +1,7 @@
-"""Headings: how the Record names who speaks, as a grammar.
+"""Headings: a grammar of how the Record names speakers.
 
 A turn opens with a paragraph such as "  Mr. DeFAZIO. Mr. Speaker, ...": a title, a name whose last
-part is in capitals, and a full stop. In running text the Record prints names in small letters, so a
+part is in capitals, and a full stop. In running text the Record prints names in lower case, so a
 paragraph that begins with a title and a name in capitals is never the speech of whoever spoke
 before. It is a heading, a sentence of the reporter ("Mr. DORGAN addressed the Chair."), or it is
 unresolved: then nobody is credited with it.
@@ -16,7 +16,7 @@ _LATIN = [chr(code) for code in (*range(0x41, 0x5B), *range(0xC0, 0x250))]
 _UPPER = f"[{''.join(c for c in _LATIN if c.isupper())}]"
 _LOWER = f"[a-z{''.join(c for c in _LATIN if c.islower())}]"
 _LETTER = r"[^\W\d_]"
-_MARK = "'’‘`ʼ´′"  # what stands for an apostrophe
+_MARK = "'’‘`ʼ´′"  # characters used as an apostrophe
 
 _FORMS_OF_ADDRESS = (
     "Mr|Mrs|Ms|Miss|Mx|Dr|Messrs|Mmes|Mses|Mesdames|Misses|Madam|Mister|Sir|Sen|Senator|Rep|"
@@ -30,7 +30,7 @@ _RANKS = (
     "Premier|Minister|Chancellor|King|Queen|Prof|Professor"
 )
 _TITLE = rf"(?:(?i:{_FORMS_OF_ADDRESS})|{_RANKS})\b\.?"
-_AFTER = r"(?:\s|(?<=\.))"  # a space, which misprints leave out after a full stop
+_AFTER = r"(?:\s|(?<=\.))"  # a space, which misprints omit after a full stop
 # Two capitals in a row make a name in capitals: SMITH, McCAIN, D'AMATO, LaHOOD, JACKSON-LEE.
 _CAPITALS = (
     rf"(?!(?i:ste?|mc|mac)\.\s)(?=[^\s.,:;()\[\]]*{_UPPER}{_UPPER})"
@@ -70,7 +70,7 @@ _OFFICE = re.compile(
     rf"(?P<name>(?:(?:The|THE)\s)?(?:{_MODIFIER}\s){{0,3}}(?:{_OFFICE_NAMES})\b"
     r"(?:[\s-](?i:pro\s?tempore|pro\s?tem\b\.?|elect|designate|ad\sinterim))?"
     r"(?:\s(?i:of\sthe\s(?:Senate|House(?:\sof\sRepresentatives)?|United\sStates)))?"
-    # These stand for nobody else, so that they may be printed in small letters.
+    # These are unambiguous, so they may be printed in lower case.
     r"|(?:The|THE)\s(?i:presiding\sofficer|chief\sjustice|(?:speaker|president)\spro\stempore|"
     r"acting\s(?:chair(?:man|woman)?|president(?:\spro\stempore)?|speaker)))"
     rf"(?P<note>{_NOTE}*)"
@@ -84,7 +84,7 @@ _VOCATIVE = re.compile(
     r"(?i:(?:mr|madam|mister)\.?\s(?:speaker|president|chairman|chairwoman|chair|chief\sjustice|"
     r"clerk|leader|secretary|vice\spresident))(?=\W|$)"
 )
-# A comma where a full stop belongs: "Mr. CONYERS, Mr. Speaker, I am pleased".
+# A comma instead of a full stop: "Mr. CONYERS, Mr. Speaker, I am pleased".
 _MISPRINT = re.compile(rf",?\s?(?={_VOCATIVE.pattern},)")
 _FIRST = re.compile(
     rf"[(\[]|(?:The|THE|[Aa]n?|AN|(?i:several|many|some|other))\s|(?:{_TITLE}|{_MODIFIER}\b){_AFTER}"
@@ -96,11 +96,11 @@ _SPACE = re.compile(r"\s+")
 
 _USUAL = 250
 HEAD = 1_500
-"""As far as a list of those who changed their votes may go."""
+"""Maximum length of a list of members who changed their votes."""
 
 
 class Paragraph(Enum):
-    """What the beginning of a paragraph says about who speaks."""
+    """The kinds of openings of a paragraph."""
 
     HEADING = "heading"
     REPORTER = "reporter"
@@ -110,13 +110,13 @@ class Paragraph(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How a paragraph opens.
+    """The opening of a paragraph.
 
     Args:
-        kind: what it is.
-        speaker: whom a heading names, as printed and on one line; a note about the circumstances,
-            such as "(during the reading)", is left out after a member's name, and kept after an
-            office, where it says who holds it.
+        kind: What it is.
+        speaker: The speaker named in a heading, as printed and on one line; a note in parentheses,
+            such as "(during the reading)", is omitted after a member's name but kept after an
+            office, where it names the holder.
     """
 
     kind: Paragraph
@@ -129,10 +129,10 @@ _UNRESOLVED = Opening(Paragraph.UNRESOLVED)
 
 
 def opening(paragraph: str) -> Opening:
-    """Say whether a paragraph opens with a heading.
+    """Determine whether a paragraph opens with a heading.
 
     Args:
-        paragraph: its text, or enough of its beginning, without indentation and bullet.
+        paragraph: Its text, or enough of its beginning, without indentation and bullet.
     """
     if not _FIRST.match(paragraph):
         return _TEXT
@@ -148,7 +148,7 @@ def _opening(head: str) -> Opening:
 
 
 def _office(text: str) -> Opening | None:
-    """How a text opens that begins with an office or with several members; None if with neither."""
+    """The opening of a text that begins with an office or several members; None otherwise."""
     for pattern in (_OFFICE, _GROUP):
         found = pattern.match(text)
         if found and _STOP.match(text, found.end()):
@@ -159,7 +159,7 @@ def _office(text: str) -> Opening | None:
 
 
 def _person(text: str) -> Opening:
-    """How a text opens that does not begin with an office."""
+    """The opening of a text that does not begin with an office."""
     found = None if _VOCATIVE.match(text) else _SPEAKER.match(text)
     if found is None:
         return _TEXT
@@ -169,14 +169,14 @@ def _person(text: str) -> Opening:
 
 
 def _printed(found: re.Match[str]) -> str:
-    """The heading as the Record prints it, with its title in the usual letters."""
+    """The heading as printed, with its title in usual capitalisation."""
     title = found["title"]
     usual = title.capitalize() if title.isupper() else title
     return f"{usual} {found['name']}"
 
 
 def _sentence(text: str, end: int) -> Opening:
-    """What a paragraph is that begins with a name in capitals, which no full stop follows."""
+    """The kind of a paragraph that begins with a name in capitals without a full stop."""
     rest = text[end:].lstrip(" ,;")
     while rest[:1] in ("(", "["):
         closing = re.search(r"[)\]]", rest)
@@ -187,7 +187,7 @@ def _sentence(text: str, end: int) -> Opening:
 
 
 def _bracketed(text: str) -> Opening:
-    """A paragraph in brackets that names a member or an office is the reporter's."""
+    """Whether a paragraph in brackets is the reporter's: it names a member or an office."""
     inside = text[1:]
     named = _SPEAKER.match(inside) or _OFFICE.match(inside)
     if named and _SHOUTED.search(named["name"]):

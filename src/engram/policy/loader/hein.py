@@ -45,7 +45,7 @@ def _companions(path: str) -> dict[str, str]:
 
 def _read(material: Material) -> Iterator[Item]:
     found = _NAME.search(material.name)
-    assert found, "the loader is only given what it matches"
+    assert found, "the loader is only given files that it matches"
     congress = int(found[1])
     wanted = {line.partition(b"|")[0] for _, line in lines(material)}
     described = _table(material.companions.get("descr", b""), 0, wanted)
@@ -59,7 +59,7 @@ def _read(material: Material) -> Iterator[Item]:
 
 
 def _table(data: bytes, key: int, wanted: set[bytes]) -> _Table:
-    """The rows of a pipe-separated file whose key is wanted, by that key."""
+    """The rows of a pipe-separated file with the wanted keys, by key."""
     rows = (line.split(b"|") for line in data.splitlines())
     return {row[key]: row for row in rows if len(row) > key and row[key] in wanted}
 
@@ -96,11 +96,11 @@ def _document(
 
 
 def _native(key: str, descr: list[str], congress: int) -> str:
-    """What tells a speech from every other one.
+    """The unique identifier of a speech.
 
     The bound edition (43rd to 111th Congress) and the daily one (97th to 114th) number their
-    speeches alike and divide them differently. Where both exist, the place in the printed file that
-    the descr file states is part of the identity.
+    speeches in the same way but divide them differently. Where both exist, the position in the
+    printed file, from the descr file, is part of the identifier.
     """
     if congress not in _BOTH_EDITIONS:
         return key

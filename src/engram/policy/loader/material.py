@@ -1,4 +1,4 @@
-"""Material: what a loader is given; Loader: what one source's loader says about itself."""
+"""`Material`, the input of a loader, and `Loader`, the description of one source's loader."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +11,7 @@ from engram.policy.document import Document, Rejected, Rejection
 Item = Document | Rejected
 
 EXCERPT = 200
-"""How many characters of what is rejected are kept."""
+"""Number of characters kept of a rejected record."""
 
 _PARTIES = {
     "D": "Democratic",
@@ -28,14 +28,14 @@ _PARTIES = {
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """One input file, or a run of its lines, as a loader is given it.
+    """One input file, or a run of its lines, as passed to a loader.
 
     Args:
-        origin: names the file, and the archive that it is in, for a reader.
-        name: the path inside the folder or archive.
-        data: the bytes.
-        start: where in the file they begin.
-        companions: the files beside it that the loader asked for, by role.
+        origin: Display name of the file and of its archive.
+        name: The path inside the folder or archive.
+        data: The bytes.
+        start: Position of the bytes in the file.
+        companions: The companion files that the loader asked for, by role.
     """
 
     origin: str
@@ -47,19 +47,19 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Loader:
-    """How one source is recognised and read.
+    """How a source is recognised and read.
 
     Args:
-        name: the name of the source; documents keep it.
-        description: one line for a list.
-        matches: the paths that it reads, as a pattern to search.
-        read: turns material into documents and rejections.
-        by_line: whether a line is a record, so that a file may be cut between lines.
-        many: whether a file holds many records though it cannot be cut between lines.
-        mapped: whether it reads by a `TableFormat`, which it is given as the companion "format".
-        companions: from a path, the paths of the files it is read with, by role.
-        beside: the paths that can be companions, as a pattern to search.
-        better: from a path, the path of a better form of the same text, if it has one.
+        name: The name of the source; documents keep it.
+        description: A one-line description for lists.
+        matches: The paths that it reads, as a pattern to search for.
+        read: Turns material into documents and rejections.
+        by_line: Whether each line is a record, so that a file may be divided between lines.
+        many: Whether a file holds many records but cannot be divided between lines.
+        mapped: Whether it needs a `TableFormat`, which is passed as the companion "format".
+        companions: Maps a path to the paths of its companions, by role.
+        beside: The paths that can be companions, as a pattern to search for.
+        better: Maps a path to the path of a better form of the same text, if there is one.
     """
 
     name: str
@@ -95,7 +95,7 @@ _ABBREVIATED = re.compile(r"[A-Z]\.\s?[A-Z]\.")
 
 @lru_cache(maxsize=1000)
 def state(name: str | None) -> str | None:
-    """A state of the Union as its two letters, from whatever a source gives; as it is if unknown.
+    """Return the postal code of a US state from any usual form; unknown names are unchanged.
 
     Args:
         name: "CT", "Connecticut", "CONNECTICUT", "the State of Connecticut", "N.Y.".
@@ -110,9 +110,11 @@ def state(name: str | None) -> str | None:
 
 
 def lines(material: Material) -> Iterator[tuple[int, bytes]]:
-    """Each line that is not blank, with the position of its first byte in the file."""
+    """Yield each non-blank line with the position of its first byte in the file."""
     data, begin = material.data, 0
-    newline = b"\n" if b"\n" in data else b"\r"  # older Macintosh files end lines with returns
+    newline = (
+        b"\n" if b"\n" in data else b"\r"
+    )  # old Macintosh files end lines with carriage returns
     while begin < len(data):
         end = data.find(newline, begin)
         end = len(data) if end < 0 else end
@@ -123,40 +125,40 @@ def lines(material: Material) -> Iterator[tuple[int, bytes]]:
 
 
 def attempt(build: Callable[[], Item], origin: str, raw: bytes | str, source: str) -> Item:
-    """Build a document; where the record does not allow it, say why instead of raising.
+    """Build a document; if that fails, return a rejection instead of raising.
 
     Args:
-        build: makes the document from the record.
-        origin: where the record is.
-        raw: the record, for the excerpt.
-        source: the name of the loader.
+        build: Builds the document from the record.
+        origin: Where the record is.
+        raw: The record, for the excerpt.
+        source: The name of the loader.
     """
     try:
         return build()
     except Rejection as rejection:
         reason, detail = rejection.reason, rejection.detail
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        # A record of the wrong shape fails wherever it is first touched, in one of these ways.
+        # A record of the wrong structure fails where it is first accessed, in one of these ways.
         reason, detail = "malformed-record", f"{type(error).__name__}: {error}"
     return rejected(reason, detail, origin, raw, source)
 
 
 def rejected(reason: str, detail: str, origin: str, raw: bytes | str, source: str) -> Rejected:
-    """A rejection with the beginning of the record as its excerpt."""
+    """Return a rejection with the beginning of the record as its excerpt."""
     head = raw[:EXCERPT]
     text = head.decode("utf-8", "backslashreplace") if isinstance(head, bytes) else head
     return Rejected(reason, detail, origin, text, source)
 
 
 def decode(data: bytes, encoding: str | None = None) -> str:
-    """Bytes as text, without a byte-order mark, and with lines that end in a newline.
+    """Decode bytes, without a byte-order mark and with newlines as line ends.
 
     Args:
-        data: the bytes.
-        encoding: what the source is written in; UTF-8 if None.
+        data: The bytes.
+        encoding: Encoding of the source; UTF-8 if None.
 
     Raises:
-        Rejection: if they are not text in that encoding.
+        Rejection: If they are not valid in that encoding.
     """
     mark = data.startswith(b"\xef\xbb\xbf")
     try:
@@ -183,17 +185,17 @@ _ENDED = (
     "ty ual ually uous ure ures ward wards "
 )
 _ENDINGS = frozenset(_ENDED.split())
-"""What ends words and is none, so that it has been cut off at the end of a line."""
+"""Word endings that are not words, and so were split off at the end of a line."""
 
 
 def whole_words(text: str) -> str:
-    """The text without the hyphens that cut a word at the end of a line.
+    """Remove hyphens that split a word at the end of a line.
 
-    A word is whole if it stands so elsewhere in the text, or if what follows the hyphen is an
-    ending and no word. Other hyphens stay, as those of compounds.
+    A word is joined if it occurs joined elsewhere in the text, or if the part after the hyphen is
+    an ending and not a word. Other hyphens are kept, such as those of compounds.
 
     Args:
-        text: any text, with newlines.
+        text: Any text, with newlines.
     """
     if "-\n" not in text:
         return text
@@ -215,15 +217,15 @@ def whole_words(text: str) -> str:
 
 
 def newlines(text: str) -> str:
-    """The text with a newline wherever a line ends, be it in a return, a newline, or both."""
+    """Replace carriage returns, with or without a newline, by newlines."""
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def decode_western(data: bytes) -> str:
-    """Bytes of an older file as text: UTF-8 if they are that, else Windows-1252.
+    """Decode bytes of an older file as UTF-8 or, failing that, Windows-1252.
 
     Raises:
-        Rejection: if they are neither.
+        Rejection: If they are valid in neither encoding.
     """
     try:
         return data.decode("utf-8")
@@ -239,10 +241,10 @@ def decode_western(data: bytes) -> str:
 
 
 def iso_day(text: object, what: str = "the date") -> date:
-    """The day of an ISO date or date and time, or of eight digits.
+    """Parse the day of an ISO date, an ISO date and time, or eight digits.
 
     Raises:
-        Rejection: if it is not a day.
+        Rejection: If it is not a day.
     """
     digits = str(text or "")
     try:
@@ -252,7 +254,7 @@ def iso_day(text: object, what: str = "the date") -> date:
 
 
 def changed(text: object) -> datetime | None:
-    """When a source last changed a record, from an ISO date and time; None if it does not tell."""
+    """Parse when a source last changed a record, an ISO date and time; None if unknown."""
     try:
         found = datetime.fromisoformat(str(text))
     except ValueError:
@@ -261,16 +263,16 @@ def changed(text: object) -> datetime | None:
 
 
 def party(name: object) -> str | None:
-    """A party's full name, from the name or the letter that a source gives it."""
+    """Return a party's full name from its name or letter in a source."""
     text = str(name or "").strip()
     return _PARTIES.get(text, text) or None
 
 
 def require(value: object, what: str) -> str:
-    """A field as text, stripped.
+    """Return a required field as stripped text.
 
     Raises:
-        Rejection: if it is missing or empty.
+        Rejection: If it is missing or empty.
     """
     text = str(value).strip() if value is not None else ""
     if not text:

@@ -1,4 +1,4 @@
-"""Pages: the text of a page of the Record, parted into turns of speech and what nobody speaks."""
+"""Pages: divide a page of the Record into turns of speech and text without a speaker."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -7,18 +7,19 @@ from dataclasses import dataclass, field
 from engram.policy.loader.heading import HEAD, Paragraph, opening
 
 BULLET = re.compile(r"<bullet>|\[bullet\]|&bull;|[•●]", re.IGNORECASE)
-"""Marks a statement that nobody spoke on the floor; a mark of the printer, not a word."""
+"""The printer's mark for a statement that was not spoken on the floor; not a word."""
 
 _BULLETS = ("ullet", "BULLET", "•", "●", "&bull")
 _SPACES = tuple(f"\n{' ' * width}\n" for width in range(1, 5))
-_MARKED = "\x1e"  # stands for a bullet while a page is parted
-# Page breaks, clock times, and the codes that the typesetting left.
+_MARKED = "\x1e"  # represents a bullet while a page is divided
+# Page breaks, clock times, and leftover typesetting codes.
 _BREAK = re.compile(r"\n*\[\[Page [^\]]*\]\]\n*")
 _CLOCK = re.compile(r"^ *\{time\} *\d{4}[ ]*$", re.MULTILINE)
 _RULE = re.compile(r"^ *[_-]{6,} *$", re.MULTILINE)
 _BLANK = re.compile(r"\n +(?=\n)")
-# These begin with a newline, which the search can leap to. Paragraphs are indented by two spaces,
-# or stand below a blank line; what is indented further is printed matter within a turn.
+# These begin with a newline, so that the search can jump to it. Paragraphs are indented by two
+# spaces,
+# or follow a blank line; text indented further is printed matter within a turn.
 _PARAGRAPH = re.compile(
     rf"\n(?:(?= )|(?={_MARKED})|(?<=\n\n)) {{0,4}}(?:{_MARKED}\s*)?(?=[^\W\d_]|[(\[])"
 )
@@ -54,12 +55,12 @@ _ANSWER = re.compile(r"(?:A|ANSWER|Answer)\s?[.:](?=\s)")
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one speaker says without interruption.
+    """The uninterrupted speech of one speaker.
 
     Args:
-        speaker: as the Record prints it, "Mr. DeFAZIO"; empty where a heading cannot be resolved.
-        text: with the speaker's name in front, as printed.
-        bioguide: the member's number in the Biographical Directory, where known.
+        speaker: The name as printed, "Mr. DeFAZIO"; empty if a heading cannot be resolved.
+        text: The text with the speaker's name in front, as printed.
+        bioguide: The member's Biographical Directory id, if known.
     """
 
     speaker: str
@@ -69,12 +70,12 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A run of a page's text, with what its source says about who speaks there.
+    """A run of a page's text, with the speaker according to its source.
 
     Args:
-        text: the text.
-        speaker: who speaks where the text opens without a heading; "" for nobody, None to go on
-            with whoever spoke before.
+        text: The text.
+        speaker: The speaker if the text opens without a heading; "" for nobody, None for the
+            previous speaker.
     """
 
     text: str
@@ -83,12 +84,12 @@ class Part:
 
 @dataclass(slots=True)
 class Page:
-    """A page, parted.
+    """A page divided into turns.
 
     Args:
-        turns: what was said, in order.
-        rest: what nobody says.
-        unresolved: the openings that look like headings and name nobody.
+        turns: The turns of speech, in order.
+        rest: The text without a speaker.
+        unresolved: The openings that look like headings but name nobody.
     """
 
     turns: list[Turn] = field(default_factory=list)
@@ -97,14 +98,14 @@ class Page:
 
 
 def part(runs: Iterable[Part]) -> Page:
-    """Part a page into turns of speech and what nobody speaks.
+    """Divide a page into turns of speech and text without a speaker.
 
-    Each word of the page is in one turn or in the rest. A turn ends where a heading, a sentence of
-    the reporter, a title in capitals or a rule follows; what follows those without a heading of
-    its own is nobody's.
+    Each word of the page is in one turn or in the rest. A turn ends before a heading, a sentence
+    of the reporter, a title in capitals or a rule; text after these without a heading of its own
+    has no speaker.
 
     Args:
-        runs: the text, without the headers of the page.
+        runs: The text, without the headers of the page.
     """
     page, rest, said = Page(), [], []
     speaker: str | None = None
@@ -126,7 +127,7 @@ def part(runs: Iterable[Part]) -> Page:
         for mark in _marks(text):
             said.append(_unmarked(text[start : mark.start]))
             start = mark.start
-            if mark.kind is Paragraph.TEXT:  # a remark in brackets: the speaker goes on after it
+            if mark.kind is Paragraph.TEXT:  # a remark in brackets: the speaker continues after it
                 close()
                 rest.append(_unmarked(text[start : mark.end]))
                 start = mark.end
@@ -143,7 +144,7 @@ def part(runs: Iterable[Part]) -> Page:
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """Where it changes who speaks: to somebody, to nobody (None), or to somebody unknown ("")."""
+    """Where the speaker changes: to somebody, to nobody (None), or to somebody unknown ("")."""
 
     start: int
     end: int

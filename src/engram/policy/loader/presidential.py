@@ -1,8 +1,8 @@
-"""Texts, a file each, whose names begin with a day: YYYY-MM-DD-title.txt.
+"""Text files whose names begin with a day: YYYY-MM-DD-title.txt.
 
-So the presidential speeches of the Miller Center come, with a first line "President: NAME". Where
-that line names a President as the center does, the text is of that source; any other text is plain:
-no office and no link are known of it.
+The presidential speeches of the Miller Center have this form, with a first line "President: NAME".
+If that line names a President as the center does, the text is attributed to that source; any other
+text is plain, without office and link.
 """
 
 import re
@@ -41,7 +41,7 @@ _PRESIDENTS = frozenset(
         *("George W. Bush", "Barack Obama", "Donald Trump", "Joe Biden"),
     )
 )
-"""The Presidents as the Miller Center names them."""
+"""The Presidents by the names that the Miller Center uses."""
 
 
 def _read(material: Material) -> Iterator[Item]:
@@ -51,7 +51,7 @@ def _read(material: Material) -> Iterator[Item]:
 
 def _document(material: Material) -> Document:
     found = _NAME.search(material.name)
-    assert found, "the loader is only given what it matches"
+    assert found, "the loader is only given files that it matches"
     day = iso_day(found["day"], "the date in the file's name")
     text = decode(material.data)
     president = _PRESIDENT.match(text)

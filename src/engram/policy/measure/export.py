@@ -1,4 +1,4 @@
-"""Export: the rows of an answer as CSV or JSON; what draws them as PNG is `drawing`."""
+"""Export the rows of an answer as CSV or JSON; `drawing` plots them as PNG."""
 
 import csv
 import json
@@ -12,14 +12,14 @@ from engram.policy.measure.drawing import write_png
 from engram.policy.measure.frequency import Frequency, Row
 
 SUFFIXES = (".csv", ".json", ".png")
-"""What can be written."""
+"""File suffixes that can be written."""
 
 Answer = Frequency | Coverage | Context
-"""What can be exported; a context cannot be drawn."""
+"""What can be exported; a context cannot be plotted."""
 
 
 def records(answer: Answer) -> list[dict[str, Any]]:
-    """The rows of an answer, each a dictionary that JSON can hold.
+    """Return the rows of an answer as JSON-compatible dictionaries.
 
     Args:
         answer: What was measured.
@@ -36,7 +36,7 @@ def records(answer: Answer) -> list[dict[str, Any]]:
 
 
 def to_dict(answer: Answer) -> dict[str, Any]:
-    """An answer as a dictionary that JSON can hold: what was asked, then the rows.
+    """Return an answer as a JSON-compatible dictionary: what was asked, then the rows.
 
     Args:
         answer: What was measured.
@@ -59,37 +59,35 @@ def to_dict(answer: Answer) -> dict[str, Any]:
 
 
 def check_suffix(path: str | Path, drawn: bool = True) -> None:
-    """Refuse a file that cannot be written by the end of its name.
+    """Refuse a file whose suffix is not supported.
 
     Args:
         path: The file.
-        drawn: Whether the answer can be drawn.
+        drawn: Whether the answer can be plotted.
 
     Raises:
-        ValueError: If its name ends in none of `SUFFIXES`.
+        ValueError: If its suffix is not one of `SUFFIXES`.
     """
     allowed = SUFFIXES if drawn else SUFFIXES[:2]
     if Path(path).suffix.lower() not in allowed:
-        raise ValueError(
-            f"{path} cannot be written; let its name end in one of {', '.join(allowed)}"
-        )
+        raise ValueError(f"{path} has an unsupported suffix; use one of {', '.join(allowed)}")
 
 
 def write(answer: Answer, path: str | Path, corpus: str = "") -> Path:
-    """Write an answer: CSV and JSON hold the rows, PNG draws them.
+    """Write an answer to a file: its rows as CSV or JSON, or a plot as PNG.
 
-    In CSV a text is kept on one line: its line breaks are written as spaces.
+    In CSV each text is on one line; its line breaks are written as spaces.
 
     Args:
         answer: What was measured.
-        path: A file that ends in one of `SUFFIXES`; it is replaced if it is there.
-        corpus: Where the counts come from, for the title of a drawing.
+        path: A file with a suffix of `SUFFIXES`; an existing file is replaced.
+        corpus: Name of the record that the counts come from, for the title of a plot.
 
     Returns:
         The path.
 
     Raises:
-        ValueError: If it ends otherwise, or there is nothing to draw.
+        ValueError: If the suffix is not supported, or there is nothing to plot.
     """
     path = Path(path)
     check_suffix(path, drawn=not isinstance(answer, Context))

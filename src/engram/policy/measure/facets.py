@@ -1,4 +1,4 @@
-"""Facets: a query broken down by fields, and the groups that have it most."""
+"""Facets: a query broken down by fields, and the groups with the most occurrences."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,33 +17,33 @@ def facets(
     """Break a query down by fields, the groups with the most occurrences first.
 
     Args:
-        engine: What counts.
+        engine: The engine that counts.
         query: The query.
         fields: Some of `GROUPS`.
         measure: A key of `UNITS`.
-        limit: At most so many groups a field.
+        limit: Maximum number of groups per field.
 
     Returns:
-        A frequency for each field, without groups in which the query does not match.
+        One frequency per field, without groups in which the query does not match.
 
     Raises:
-        ValueError: If a setting is not known, or the query does not parse.
+        ValueError: If a setting is unknown, or the query does not parse.
     """
     if limit < 1:
-        raise ValueError(f"limit is {limit}; give at least 1 group a field")
+        raise ValueError(f"limit is {limit}; give at least 1 group per field")
     found = {field: frequency(engine, query, field, measure) for field in fields}
     return {field: _foremost(one, limit) for field, one in found.items()}
 
 
 def foremost(answer: Frequency, limit: int | None) -> Frequency:
-    """Keep the groups with the most occurrences, in the order in which they stand.
+    """Keep the groups with the most occurrences, in their present order.
 
     Args:
         answer: What was measured.
-        limit: At most so many groups; None keeps all.
+        limit: Maximum number of groups; None keeps all.
 
     Returns:
-        The answer, with a note that says how many groups are left out.
+        The answer with a note on how many groups are left out.
 
     Raises:
         ValueError: If the limit is below 1.
@@ -70,5 +70,5 @@ def _foremost(one: Frequency, limit: int) -> Frequency:
     )
     notes = one.notes
     if len(rows) > limit:
-        notes += (f"{len(rows) - limit} more groups have it.",)
+        notes += (f"{len(rows) - limit} more groups have occurrences.",)
     return replace(one, rows=tuple(rows[:limit]), notes=notes)

@@ -1,4 +1,4 @@
-"""When something is said first: the earliest document in which a query occurs."""
+"""First occurrence: the earliest document in which a query occurs."""
 
 from datetime import date
 
@@ -13,7 +13,7 @@ def first_appearance(engine: Engine, query: str) -> Passage | None:
     """The first occurrence of a query: by date, then by id, then by place in the text.
 
     Args:
-        engine: What counts.
+        engine: The engine that counts.
         query: The query.
 
     Returns:

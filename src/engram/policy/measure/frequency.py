@@ -1,4 +1,4 @@
-"""Frequency: how often queries occur, by period or by field, with denominators and intervals."""
+"""Frequency: how often queries occur by period or field, with denominators and intervals."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,26 +21,26 @@ UNITS: dict[str, str] = {
     "share": "% of documents",
     "count": "occurrences",
 }
-"""What can be measured, and its unit."""
+"""The measures, with their units."""
 
 METHODS = ("quasi-poisson", "bootstrap", "none")
-"""How intervals are made."""
+"""Methods for intervals."""
 
 _NAMED = 8
-"""Most gaps that a note names."""
+"""Maximum number of gaps named in a note."""
 
 NOT_STATED = "not stated"
-"""The label of documents that do not say."""
+"""The label of documents without a value."""
 
 
 class Row(NamedTuple):
-    """One period or group of one query: what is shown, exported and drawn.
+    """One period or group of one query: what is shown, exported and plotted.
 
     Args:
         query: The query, or the name it was given.
         group: The year, month ("1913-04"), number of the Congress, or name.
         value: What was measured; None where there are no documents, or no terms to divide by.
-        low: Lower end of its interval; None where the documents do not tell.
+        low: Lower end of its interval; None if the documents do not suffice for one.
         high: Upper end.
         occurrences: How often the query occurs.
         documents: In how many documents.
@@ -69,7 +69,7 @@ class Frequency:
         level: Confidence level of the intervals.
         queries: The queries by name, in order.
         rows: Query after query, each in the order of its groups.
-        notes: What a reader must know: gaps, and what the intervals speak of.
+        notes: What a reader must know: gaps, and how the intervals were computed.
     """
 
     by: str | None
@@ -93,7 +93,7 @@ class Frequency:
         return [row for row in self.rows if row.query == name]
 
     def series(self) -> list[Series]:
-        """One series a query, with None at gaps; its interval where each value has one."""
+        """One series per query, with None at gaps, and with an interval if every value has one."""
         return [self._series(name) for name in self.queries]
 
     def _series(self, name: str) -> Series:
@@ -124,17 +124,17 @@ def frequency(
 ) -> Frequency:
     """Measure how often queries occur.
 
-    The denominators are those of the query's own filters: `tax party:Whig` is counted against
-    what Whigs said. A period without documents is a gap, never a zero.
+    The denominators follow the query's own filters: `tax party:Whig` is counted per words of
+    Whigs. A period without documents is a gap, never a zero.
 
     Args:
-        engine: What counts.
+        engine: The engine that counts.
         queries: One query, several, or several by name.
         by: One of `GROUPS`; None for everything together.
         measure: A key of `UNITS`.
-        method: One of `METHODS`: φ from all documents, which is quick and takes their lengths as
-            given; documents resampled, with their lengths; or nothing. Of a share of documents
-            the interval is Wilson's.
+        method: One of `METHODS`: φ from all documents, which is fast and takes their lengths as
+            given; documents resampled, with their lengths; or none. A share of documents gets
+            Wilson's interval.
         level: Confidence level, in (0, 1).
         replicates: Number of resamples.
         seed: Seed of the resamples.
@@ -143,7 +143,7 @@ def frequency(
         The rows.
 
     Raises:
-        ValueError: If a setting is not known, a query does not parse, or two have one name.
+        ValueError: If a setting is unknown, a query does not parse, or two have the same name.
     """
     named = name_queries(queries)
     check_group(by)
@@ -172,13 +172,13 @@ def frequency(
 
 
 def name_queries(queries: str | Sequence[str] | Mapping[str, str]) -> dict[str, str]:
-    """The queries by name; one that was given no name is called by its text.
+    """Return the queries by name; the name of an unnamed one is its text.
 
     Args:
         queries: One query, several, or several by name.
 
     Raises:
-        ValueError: If there is none, or two have one name.
+        ValueError: If there is none, or two have the same name.
     """
     if isinstance(queries, str):
         return {queries: queries}
@@ -189,12 +189,12 @@ def name_queries(queries: str | Sequence[str] | Mapping[str, str]) -> dict[str, 
         if len(named) < len(queries):
             raise ValueError(f"queries are {list(queries)}; ask each only once")
     if not named:
-        raise ValueError("no query is given; give one or more")
+        raise ValueError("no query was given; give one or more")
     return named
 
 
 def period_range(labels: Sequence[Label], by: str) -> list[int | str]:
-    """All periods from the first to the last, those without documents too.
+    """All periods from the first to the last, including those without documents.
 
     Args:
         labels: Periods of a tally; None is left out.
@@ -210,7 +210,7 @@ def period_range(labels: Sequence[Label], by: str) -> list[int | str]:
 
 
 class _How(NamedTuple):
-    """What is measured, and how its intervals are made."""
+    """What is measured, and how its intervals are computed."""
 
     measure: str
     method: str
@@ -223,7 +223,9 @@ def _check(how: _How) -> None:
     if measure not in UNITS:
         raise ValueError(f"cannot measure {measure!r}; choose one of {', '.join(UNITS)}")
     if method not in METHODS:
-        raise ValueError(f"no interval is called {method!r}; choose one of {', '.join(METHODS)}")
+        raise ValueError(
+            f"there is no interval method {method!r}; choose one of {', '.join(METHODS)}"
+        )
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; give a share between 0 and 1, such as 0.95")
     if replicates < 100:
@@ -231,7 +233,7 @@ def _check(how: _How) -> None:
 
 
 def _denominator(counted: Tally, measure: str) -> Floats:
-    """What the occurrences, or the documents of a share, are divided by, (g)."""
+    """Denominator of the occurrences, or of the documents of a share, (g)."""
     match measure:
         case "per-million":
             return counted.all_tokens / 1e6
@@ -266,7 +268,7 @@ def _interval(
         return low, high, f"{kind}: documents resampled {replicates} times within their group."
     spread = dispersion(counted, along=counted.by in ALONG)
     if spread is None:
-        return none, none, "No intervals: there are too few documents to see how much they differ."
+        return none, none, "No intervals: too few documents to estimate how much they differ."
     denominator = _denominator(counted, measure)
     ends = quasi_poisson(counted.occurrences.astype(np.float64), spread, level)
     low, high = (
@@ -307,7 +309,7 @@ def _rows(name: str, counted: Tally, measure: str, low: Floats, high: Floats) ->
                 name,
                 group_name(label, counted.by),
                 None if value is None else float(value),
-                # A percentile of resamples may miss the estimate by a hair.
+                # A percentile of resamples may exclude the estimate by rounding.
                 float(min(low[g], value)) if known and value is not None else None,
                 float(max(high[g], value)) if known and value is not None else None,
                 int(counted.occurrences[g]),
@@ -320,11 +322,11 @@ def _rows(name: str, counted: Tally, measure: str, low: Floats, high: Floats) ->
 
 
 def group_name(label: Label, by: str | None) -> int | str:
-    """A group as a reader sees it.
+    """The label of a group as shown to a reader.
 
     Args:
         label: Its label in a tally.
-        by: What the groups are; None for everything together.
+        by: The grouping; None for everything together.
     """
     if label is not None:
         return label
@@ -332,7 +334,7 @@ def group_name(label: Label, by: str | None) -> int | str:
 
 
 def _filled(rows: list[Row], by: str | None) -> list[Row]:
-    """The rows with one for each period between, where there are no documents."""
+    """The rows, with one added for each period without documents."""
     if by not in PERIODS or not rows:
         return rows
     rows = [row for row in rows if row.group != NOT_STATED]
@@ -345,7 +347,7 @@ def _filled(rows: list[Row], by: str | None) -> list[Row]:
 
 
 def _outside(rows: list[Row], placed: list[Row], by: str | None) -> str:
-    """Of how many documents the period is not stated, as of those of no Congress."""
+    """Note on the documents whose period is not stated, such as those of no Congress."""
     apart = sum(row.all_documents for row in rows) - sum(row.all_documents for row in placed)
     return f"Left out: {apart:,} documents of no {(by or '').capitalize()}." if apart else ""
 
@@ -360,7 +362,7 @@ def _gaps(rows: Sequence[Row], by: str | None) -> str:
 
 
 def _runs(missing: Sequence[int | str], every: Sequence[int | str]) -> list[str]:
-    """Periods in words, those that follow each other as one span."""
+    """Periods in words, consecutive ones as one span."""
     place = {period: i for i, period in enumerate(every)}
     places = np.array([place[period] for period in missing])
     cuts = np.flatnonzero(np.diff(places) > 1) + 1

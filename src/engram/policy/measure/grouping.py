@@ -1,4 +1,4 @@
-"""Groupings of counts: those of the engines, decades, and presidents' terms of office."""
+"""Groupings of counts: the engines' own, decades, and presidents' terms of office."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -21,20 +21,20 @@ from engram.policy.query import And, Node, parse
 from engram.policy.query.tree import Between
 
 PERIODS = ("year", "month", "congress", "decade")
-"""Groupings along time, on which a period without documents is a gap."""
+"""Groupings by time, in which a period without documents is a gap."""
 
 GROUPS = (*GROUPINGS, "decade", "president")
-"""What counts can be broken down by; a president is the one in office on the document's day."""
+"""All groupings; the president is the one in office on the document's date."""
 
 ALONG = (*PERIODS, "president")
-"""Groupings whose groups follow each other in time."""
+"""Groupings whose groups are consecutive in time."""
 
 BEFORE = "before 30 April 1789"
-"""The group of documents that are older than the office of president."""
+"""The group of documents from before the first president."""
 
 
 def check_group(by: str | None) -> None:
-    """Refuse a grouping that is not known.
+    """Raise if a grouping is unknown.
 
     Args:
         by: One of `GROUPS`, or None.
@@ -55,12 +55,12 @@ def tally(engine: Engine, query: str | Node, by: str | None) -> Tally:
     """Count documents and occurrences by any of `GROUPS`.
 
     Args:
-        engine: What counts.
+        engine: The engine that counts.
         query: The query.
         by: One of `GROUPS`; None for one group of all.
 
     Raises:
-        ValueError: If the query does not parse, or the grouping is not known.
+        ValueError: If the query does not parse, or the grouping is unknown.
     """
     check_group(by)
     if by == "decade":
@@ -81,12 +81,12 @@ def per_document(engine: Engine, query: str | Node, by: str | None) -> DocumentC
     """Count occurrences in every document that the filters admit, by any of `GROUPS`.
 
     Args:
-        engine: What counts.
+        engine: The engine that counts.
         query: The query.
         by: One of `GROUPS`; None for one group of all.
 
     Raises:
-        ValueError: If the query does not parse, or the grouping is not known.
+        ValueError: If the query does not parse, or the grouping is unknown.
     """
     check_group(by)
     if by == "decade":
@@ -112,17 +112,17 @@ def per_document(engine: Engine, query: str | Node, by: str | None) -> DocumentC
 
 
 def group_text(group: int | str, by: str | None) -> str:
-    """A group as text: 1980 of decades is "1980s".
+    """The label of a group: decade 1980 is "1980s".
 
     Args:
         group: The group.
-        by: What the groups are.
+        by: The grouping.
     """
     return f"{group}s" if by == "decade" and isinstance(group, int) else str(group)
 
 
 def within(query: str | Node, first: date | None, last: date | None) -> Node:
-    """The query, asked of the documents of some days only.
+    """Restrict a query to documents of a range of days.
 
     Args:
         query: The query.
@@ -133,7 +133,7 @@ def within(query: str | Node, first: date | None, last: date | None) -> Node:
 
 
 def _terms(engine: Engine, query: str | Node) -> Iterator[tuple[str, Node]]:
-    """The query within each president's stay in office that the record reaches."""
+    """The query restricted to each presidency that the record covers."""
     years = [int(label) for label in engine.tally(query, "year").groups if label is not None]
     if not years:
         return

@@ -1,8 +1,8 @@
-"""Intervals of rates of words, which come in bursts: a Poisson count would promise too much.
+"""Intervals of rates of words, whose counts are overdispersed relative to Poisson.
 
-What a document says once it says again, so that occurrences vary more between documents than
-independent ones would. Three answers: a dispersion φ in the variance, φ N λ instead of N λ; the
-documents resampled; the documents as clusters under a ratio.
+Words occur in bursts, so that counts vary more between documents than independent occurrences
+would. There are three remedies: a dispersion φ in the variance, φ N λ instead of N λ; resampling
+of documents; and documents as clusters in a ratio.
 """
 
 import math
@@ -18,22 +18,22 @@ from engram.stats import Interval
 Floats = NDArray[np.float64]
 
 ENOUGH = 10.0
-"""Degrees of freedom from which a dispersion within periods is taken."""
+"""Minimum degrees of freedom for a dispersion within periods."""
 SHARED = 10.0
-"""How many degrees of freedom of the common dispersion each period borrows."""
+"""Weight of the common dispersion in that of each period, in degrees of freedom."""
 CHUNK = 1 << 22
-"""Resampled documents held in memory at once."""
+"""Maximum number of resampled documents held in memory at once."""
 
 
 class Dispersion(NamedTuple):
-    """How much more counts vary than independent ones would.
+    """Overdispersion of counts relative to independent occurrences.
 
     Args:
         phi: Variance over mean, of each group, (g); never below 1.
-        degrees: Degrees of freedom behind each, (g).
+        degrees: Degrees of freedom of each, (g).
         common: Variance over mean of all groups together.
-        within: Whether it was seen within groups; else between neighbouring ones, where what
-            changes from one to the next counts as dispersion, too.
+        within: Whether it was estimated within groups; otherwise it was estimated between
+            neighbouring ones, where changes from one group to the next also count as dispersion.
     """
 
     phi: Floats
@@ -47,11 +47,11 @@ def dispersion(tally: Tally, along: bool) -> Dispersion | None:
 
     Documents of a group are compared with each other; where groups are single documents, each
     group with the next: φ is the mean of (K₁N₂ − K₂N₁)² / (N₁N₂(K₁ + K₂)). A group's own φ is
-    drawn to the common one as if ten more of its documents had that.
+    shrunk towards the common one as if ten more of its documents had that value.
 
     Args:
         tally: Counts by group.
-        along: Whether groups follow each other in time, so that neighbours are alike.
+        along: Whether groups are consecutive in time, so that neighbours are similar.
 
     Returns:
         The dispersion; None if there is too little to compare.
@@ -80,7 +80,7 @@ def dispersion(tally: Tally, along: bool) -> Dispersion | None:
 
 
 def _between(k: Floats, n: Floats) -> tuple[float, float]:
-    """Sum of squares between neighbours, and the degrees of freedom it is worth."""
+    """Sum of squares between neighbours, and its degrees of freedom."""
     total = k[:-1] + k[1:]
     seen = total > 0
     excess = (k[:-1] * n[1:] - k[1:] * n[:-1])[seen] ** 2
@@ -120,21 +120,21 @@ def resampled(
     replicates: int = 1000,
     level: float = 0.95,
 ) -> tuple[Floats, Floats]:
-    """Percentile interval of Σ above / Σ below in each group, documents drawn with replacement.
+    """Percentile bootstrap interval of Σ above / Σ below in each group, resampling documents.
 
-    With a handful of documents in a group it is too narrow, as such intervals are.
+    As is usual for this method, intervals of groups with few documents are too narrow.
 
     Args:
-        counts: What group each document is in.
+        counts: Counts per document, with the group of each.
         above: The numerator of each document, (n).
         below: Its denominator, (n).
-        rng: Source of the resamples.
+        rng: Random generator for the resamples.
         replicates: Number of resamples.
         level: Confidence level, in (0, 1).
 
     Returns:
         Lower and upper ends, (g) each; NaN for a group of fewer than two documents, and for one
-        whose documents are all alike: resampling cannot say how far others might differ.
+        whose documents are all alike: resampling cannot show how much others might differ.
 
     References:
         Davison and Hinkley, Bootstrap Methods and their Application (1997), 2.4 and 3.8.

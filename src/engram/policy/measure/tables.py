@@ -16,7 +16,7 @@ from engram.report import Report, Table
 
 
 def report_frequency(report: Report, answer: Frequency) -> None:
-    """Report how often queries occur: a table, and the series and figure that show its rows.
+    """Report how often queries occur: a table, and its rows as series and figure.
 
     Args:
         report: The report to fill in.
@@ -31,7 +31,7 @@ def report_frequency(report: Report, answer: Frequency) -> None:
 
 
 def report_coverage(report: Report, answer: Coverage) -> None:
-    """Report what documents there are: two tables, and a figure of the composition.
+    """Report the documents of a record: two tables and a figure of the composition.
 
     Args:
         report: The report to fill in.
@@ -43,12 +43,12 @@ def report_coverage(report: Report, answer: Coverage) -> None:
 
 
 def frequency_table(answer: Frequency, every_gap: bool = True) -> Table:
-    """The rows of one query with all their counts; of several queries, their values beside.
+    """Table of one query with all counts, or of several queries with their values.
 
     Args:
         answer: What was measured.
-        every_gap: Whether each period without documents has its own row; if not, those that
-            follow each other share one.
+        every_gap: Whether each period without documents has its own row; otherwise consecutive
+            ones share one.
     """
     head, title = answer.by or "", f"Frequency by {answer.by or 'query'}"
     caption = f"Values are {answer.unit}; – where there are no documents."
@@ -63,7 +63,7 @@ def frequency_table(answer: Frequency, every_gap: bool = True) -> Table:
     rows = [[group_text(row.group, answer.by), *row[2:]] for row in answer.rows]
     if not every_gap:
         rows = _without_runs(rows, [row.all_documents == 0 for row in answer.rows])
-    if answer.measure == "count":  # it would stand there twice
+    if answer.measure == "count":  # it would appear twice
         columns.pop(4)
         rows = [row[:4] + row[5:] for row in rows]
     ends = f" Low and high: the {100 * answer.level:g}% interval."
@@ -71,7 +71,10 @@ def frequency_table(answer: Frequency, every_gap: bool = True) -> Table:
         ends = ""
         columns, rows = columns[:2] + columns[4:], [row[:2] + row[4:] for row in rows]
     name = next(iter(answer.queries))
-    counts = "Count: occurrences, in so many of the documents that the filters admit."
+    counts = (
+        "Count: number of occurrences; documents: those with an occurrence, of all that pass the "
+        "filters."
+    )
     return Table(f"{name}: {title.lower()}", columns, rows, f"{caption}{ends} {counts}")
 
 
@@ -83,7 +86,7 @@ _HEADS = {
 }
 _COUNTS = ("count", "in", "of documents", "of tokens")
 _RUN = 3
-"""From so many periods without documents in a row on, they share a row."""
+"""Minimum number of consecutive periods without documents that share a row."""
 
 
 def _groups(answer: Frequency) -> list[int | str]:
@@ -94,7 +97,7 @@ def _groups(answer: Frequency) -> list[int | str]:
 
 
 def _without_runs(rows: list[list[Any]], empty: Sequence[bool]) -> list[list[Any]]:
-    """The rows, with those of three empty periods or more in a row joined to one."""
+    """The rows, with three or more consecutive empty periods merged into one."""
     joined: list[list[Any]] = []
     for is_empty, run in groupby(zip(empty, rows, strict=True), key=lambda pair: pair[0]):
         part = [row for _, row in run]
@@ -108,8 +111,8 @@ def ratio_table(ratios: Sequence[Ratio], by: str | None = None) -> Table:
     """Ratios of rates.
 
     Args:
-        ratios: What comparing found.
-        by: What the groups are; None for everything together.
+        ratios: The result of comparing queries.
+        by: The grouping; None for everything together.
     """
     known = [ratio for ratio in ratios if by is None or ratio.value is not None]
     rows = [
@@ -120,20 +123,20 @@ def ratio_table(ratios: Sequence[Ratio], by: str | None = None) -> Table:
     head = ["query", "to", *([by] if by else []), "ratio", "low", "high", "documents"]
     where = f"By {by}" if by else "Over the whole record"
     caption = (
-        f"{where}, documents as clusters. Low and high: the 95% interval. Where the documents are "
-        "others, they are taken as independent."
+        f"{where}, documents as clusters. Low and high: the 95% interval. Where the two queries "
+        f"count different documents, these are treated as independent."
     )
     if len(known) < len(ratios):
         caption += (
             f" {len(ratios) - len(known)} of {len(ratios)} groups have no ratio: a query does not "
-            "occur in them, or in a single document only."
+            f"occur in them, or occurs in only one document."
         )
     title = f"Ratio of rates per token by {by}" if by else "Ratio of rates per token"
     return Table(title, head, rows, caption)
 
 
 def interval_table(answer: Frequency) -> Table:
-    """The values of several queries beside each other, each with its interval.
+    """Table of the values of several queries side by side, each with its interval.
 
     Args:
         answer: What was measured.
@@ -162,12 +165,12 @@ def _interval_text(row: Row | None) -> str | None:
 
 
 def coverage_tables(answer: Coverage, every_gap: bool = True) -> tuple[Table, Table]:
-    """What there is of each type, and of each type in each period.
+    """Tables of the documents of each type, in total and by period.
 
     Args:
         answer: What was counted.
-        every_gap: Whether each period without documents has its own row; if not, those that
-            follow each other share one.
+        every_gap: Whether each period without documents has its own row; otherwise consecutive
+            ones share one.
     """
     summary = []
     for name in answer.types:
@@ -210,7 +213,7 @@ def coverage_tables(answer: Coverage, every_gap: bool = True) -> tuple[Table, Ta
 
 
 def context_table(answer: Context) -> Table:
-    """Passages with the keyword in the middle.
+    """Table of passages with the keyword in the middle.
 
     Args:
         answer: What was found.

@@ -1,4 +1,4 @@
-"""The query language: its tree, its parser, and what a query means."""
+"""The query language: its tree, its parser, and its semantics."""
 
 from engram.policy.query.syntax import QueryError, notes, parse
 from engram.policy.query.tree import (

@@ -1,11 +1,11 @@
-"""What looks like the syntax of another search engine, or like an operator of this one: refused.
+"""Refuse text that looks like the syntax of another search engine, or like an operator.
 
-Each of these would parse as words and answer another question than the one that was meant.
+It would be parsed as words and answer a different question from the one that was meant.
 """
 
 import re
 
-_EXAMPLE = "to search for it as it is, put it in double quotes"
+_EXAMPLE = "to search for it literally, put it in double quotes"
 
 OPERATORS = re.compile(r"(?:and|or|not|near|before)$", re.IGNORECASE)
 """Words that are operators when they are written in capitals."""
@@ -13,29 +13,30 @@ OPERATORS = re.compile(r"(?:and|or|not|near|before)$", re.IGNORECASE)
 _SIGNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), problem)
     for pattern, problem in (
-        (r"\+", "every word is required anyway; leave the + out"),
+        (r"\+", "every word is required anyway; remove the +"),
         (r"[-–—−‐‑]\w", "a minus excludes nothing here; write NOT before the word"),
         (r"!", "write NOT before the word instead of !"),
         (r"&+$|.*&&", "write AND instead of &"),
         (r".*\|", "write OR instead of |"),
-        (r".*\^", "words have no weights here; leave ^ and the number out"),
+        (r".*\^", "words have no weights; remove ^ and the number"),
         (
             r".*~",
-            "~ finds no similar words and no distance; write tax* for words that begin so, "
+            "~ does not search for similar words or distances; write tax* for words with that "
+            "beginning, "
             "tax NEAR/3 cut for words near each other",
         ),
-        (r".*\?", "? stands for no letter; write ta* for all words that begin so"),
-        (r".*[^\W\d_]%", "% stands for no letters; write ta* for all words that begin so"),
-        (r"/", "regular expressions are not searched; write words, or tax* for a beginning"),
+        (r".*\?", "? is not a wildcard; write ta* for all words with that beginning"),
+        (r".*[^\W\d_]%", "% is not a wildcard; write ta* for all words with that beginning"),
+        (r"/", "regular expressions are not supported; write words, or tax* for a beginning"),
         (
             r".*[\[\]\\]",
-            "brackets and backslashes mean nothing here; write words, or date:1900..1950",
+            "brackets and backslashes have no meaning here; write words, or date:1900..1950",
         ),
-        (r".*[<>]", "< and > compare nothing here; write date:1900..1950 or congress:100..105"),
-        (r"[.]\*|.*[.][*+]", "regular expressions are not searched; write tax* for a beginning"),
+        (r".*[<>]", "< and > have no meaning here; write date:1900..1950 or congress:100..105"),
+        (r"[.]\*|.*[.][*+]", "regular expressions are not supported; write tax* for a beginning"),
         (
             r"['`´‘’‚‛]\w",
-            'single quotes make no phrase; write "tax cut", which a shell passes on '
+            'single quotes do not make a phrase; write "tax cut", which a shell passes on '
             "inside single quotes: '\"tax cut\"'",
         ),
     )
@@ -61,16 +62,16 @@ _GOES_ON = re.compile(
 
 
 def of_word(word: str) -> str | None:
-    """What is doubtful about a bare word.
+    """Find the problem with a bare word, if any.
 
     Args:
-        word: All up to the next space, quotation mark, parenthesis or brace.
+        word: The text up to the next space, quotation mark, parenthesis or brace.
 
     Returns:
         The problem and its remedy; None if there is none.
     """
     if _DISTANCE.match(word) and not _SHORT.match(word) and word.lower() != "near":
-        return f"{word!r} is no operator; write NEAR/3 or BEFORE/3, in capitals"
+        return f"{word!r} is not an operator; write NEAR/3 or BEFORE/3, in capitals"
     for pattern, problem in _SIGNS:
         if pattern.match(word):
             return f"{word!r}: {problem}; {_EXAMPLE}"
@@ -78,7 +79,7 @@ def of_word(word: str) -> str | None:
 
 
 def of_small_operator(word: str) -> str:
-    """What is doubtful about a word like `and` beside other words.
+    """Find the problem with a word like `and` next to other words.
 
     Args:
         word: The word.
@@ -93,32 +94,33 @@ def of_small_operator(word: str) -> str:
 
 
 def of_alternative(text: str) -> tuple[int, str] | None:
-    """What is doubtful about an alternative in braces.
+    """Find the problem with an alternative in braces, if any.
 
     Args:
         text: The alternative.
 
     Returns:
-        Where, the problem and its remedy; None if there is none.
+        The position, the problem and its remedy; None if there is none.
     """
     found = _IN_GROUP.search(text)
     if not found:
         return None
     sign = found[1] or found[2]
     return found.start(1) if found[1] else found.start(2), (
-        f"{sign!r} is no operator in braces; part alternatives by commas, as in {{raise, increase}}"
+        f"{sign!r} is not an operator in braces; separate alternatives by commas, as in {{raise, "
+        f"increase}}"
     )
 
 
 def of_range(field: str, text: str) -> str | None:
-    """What was probably meant by a range that cannot be read.
+    """Suggest a correction of a range that cannot be parsed.
 
     Args:
         field: "date" or "congress".
-        text: What was written.
+        text: The text as written.
 
     Returns:
-        What to write instead; None if nobody can tell.
+        What to write instead; None if that is unclear.
     """
     if found := _RANGES[field].match(text):
         return f"{field}:{found[1]}..{found[2]}"
@@ -132,22 +134,22 @@ def of_range(field: str, text: str) -> str | None:
 
 
 def of_rest(field: str, low: str, rest: str) -> str | None:
-    """What was probably meant by a range with a space, or the word "to", in it.
+    """Suggest a correction of a range that contains a space or the word "to".
 
     Args:
         field: "date" or "congress".
-        low: What was read as the value.
-        rest: What follows in the query.
+        low: The text parsed as the value.
+        rest: The rest of the query.
 
     Returns:
-        What to write instead; None if the rest has nothing to do with it.
+        What to write instead; None if the rest does not belong to the range.
     """
     found = _GOES_ON.match(rest)
     return f"{field}:{low.strip('.')}..{found[1]}" if found and ".." not in low[:-2] else None
 
 
 def note_of_words(words: list[str]) -> str:
-    """How bare words side by side are read.
+    """Explain how adjacent bare words are interpreted.
 
     Args:
         words: Two words or more.
@@ -160,7 +162,7 @@ def note_of_words(words: list[str]) -> str:
 
 
 def note_of_phrase(text: str) -> str | None:
-    """How an operator inside quotes is read.
+    """Explain how an operator inside quotes is interpreted.
 
     Args:
         text: The quoted text.
@@ -172,7 +174,7 @@ def note_of_phrase(text: str) -> str | None:
 
 
 def note_of_alternative(text: str) -> str | None:
-    """How a small operator inside braces is read.
+    """Explain how a lower-case operator inside braces is interpreted.
 
     Args:
         text: The alternative.
@@ -180,16 +182,16 @@ def note_of_alternative(text: str) -> str | None:
     if not _SMALL.search(text) or len(text.split()) < 3:
         return None
     phrase = " ".join(text.split())
-    return f'{{{phrase}}} is read as the phrase "{phrase}"; alternatives are parted by commas'
+    return f'{{{phrase}}} is read as the phrase "{phrase}"; alternatives are separated by commas'
 
 
 def note_of_name(field: str, name: str, word: str) -> str:
-    """How a name of which only the first word belongs to the filter is read.
+    """Explain how a name is interpreted if only its first word belongs to the filter.
 
     Args:
         field: The field.
-        name: What was read as the name.
-        word: The word behind it.
+        name: The text parsed as the name.
+        word: The word after it.
     """
     return (
         f"{field}:{name} {word} is read as {field}:{name} AND the word {word}; for a name of "

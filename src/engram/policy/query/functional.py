@@ -1,22 +1,20 @@
-"""What a query means: the definition, by brute force on one document.
+"""The semantics of a query, defined by brute force on one document.
 
-A document is a list of words and a mapping of fields. A query is *matched* by it or not, and a
+A document is a list of words and a mapping of fields. A document *matches* a query or not, and the
 query's words *occur* in it a number of times. Spans `(start, end)` of word positions say where:
 
-    Term            each position whose word has the stem
-    Exact           each position whose word has the form
-    Prefix          each position whose folded form begins so
-    Phrase          every chain of spans of its parts, each starting where the last one ends
-    Near            every pair of spans of left and right that do not overlap and are at most
-                    `within` - 1 words apart, from the start of the first to the end of the second
-    Or              the spans of the parts that match
-    And             the spans of all parts, if all match
-    Not, filters    none: they say yes or no
+    Term            each position whose word has the stem Exact           each position whose word
+    has the form Prefix          each position whose folded form has the prefix Phrase
+    every chain of spans of its parts, each starting where the previous one ends Near
+    every pair of spans of left and right that do not overlap and are at most `within` - 1 words
+    apart, from the start of the first to the end of the second Or              the spans of the
+    parts that match And             the spans of all parts, if all match
+    Not, filters    none: they only match or not
 
-The *occurrences* are the minimal spans: one that contains another does not count. So "raise or
-increase taxes" is one occurrence of `{raise, increase} NEAR/3 tax`, not two, "tax cut" is one of
-`tax OR "tax cut"`, and no word is counted twice for being found in two ways. Occurrences of a set
-of documents are the sum over its documents.
+The *occurrences* are the minimal spans: one that contains another is not counted. So "raise or
+increase taxes" is one occurrence of `{raise, increase} NEAR/3 tax`, not two; "tax cut" is one of
+`tax OR "tax cut"`, and no word is counted twice because it matches in two ways. The occurrences in
+a set of documents are the sum over its documents.
 
 References:
     Clarke, Cormack and Burkowski, "An algebra for structured text search and a framework for its
@@ -49,11 +47,11 @@ Span = tuple[int, int]
 
 
 class Match(NamedTuple):
-    """What a query finds in a document.
+    """The matches of a query in a document.
 
     Args:
-        matched: Whether the document answers the query.
-        spans: All spans of its words; empty if it is not matched.
+        matched: Whether the document matches the query.
+        spans: All spans of the query's words; empty if the document does not match.
     """
 
     matched: bool
@@ -66,7 +64,7 @@ class Match(NamedTuple):
 
 
 def evaluate(node: Node, words: Sequence[Word], fields: Mapping[str, Any]) -> Match:
-    """What a query finds in a document.
+    """The matches of a query in a document.
 
     Args:
         node: The query.
@@ -96,7 +94,7 @@ def evaluate(node: Node, words: Sequence[Word], fields: Mapping[str, Any]) -> Ma
 
 
 def finds(leaf: Leaf, word: Word) -> bool:
-    """Whether a leaf of a query finds a word.
+    """Whether a leaf of a query matches a word.
 
     Args:
         leaf: A term, an exact word or a prefix.
@@ -112,7 +110,7 @@ def finds(leaf: Leaf, word: Word) -> bool:
 
 
 def forms(node: Node, words: Sequence[Word], fields: Mapping[str, Any]) -> dict[Leaf, Counter[str]]:
-    """Which forms of words the occurrences in a document are made of.
+    """Count the word forms in the occurrences of a query in a document.
 
     Args:
         node: The query.
@@ -120,8 +118,8 @@ def forms(node: Node, words: Sequence[Word], fields: Mapping[str, Any]) -> dict[
         fields: The values of its fields.
 
     Returns:
-        For each word of the query that is not under NOT: in each occurrence, the forms that it
-        finds there, counted.
+        For each word of the query that is not under NOT: the forms that it matches in each
+            occurrence, with counts.
     """
     found = evaluate(node, words, fields)
     counts: dict[Leaf, Counter[str]] = {leaf: Counter() for leaf in leaves(node, negated=False)}
@@ -132,7 +130,7 @@ def forms(node: Node, words: Sequence[Word], fields: Mapping[str, Any]) -> dict[
 
 
 def admits(node: OneOf | Between, fields: Mapping[str, Any]) -> bool:
-    """Whether a document passes a filter; one whose field is not known does not.
+    """Whether a document passes a filter; it does not if its field is unknown.
 
     Args:
         node: The filter.
@@ -147,7 +145,7 @@ def admits(node: OneOf | Between, fields: Mapping[str, Any]) -> bool:
 
 
 def minimal(spans: Iterable[Span]) -> list[Span]:
-    """The spans that contain no other, from left to right.
+    """Return the spans that contain no other, from left to right.
 
     Args:
         spans: Distinct spans.

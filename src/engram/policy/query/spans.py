@@ -1,7 +1,7 @@
-"""The same meaning as `functional`, over all documents at once, in NumPy.
+"""The semantics of `functional` over all documents at once, in NumPy.
 
-Positions lie on one line: the high bits of a number say which document, the low ones which term
-of it, so that what holds between neighbours in a document needs no loop over documents.
+A position is one integer: its high bits are the document, its low bits the term in it, so that
+relations between neighbours in a document need no loop over documents.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 _BITS = 32
-"""How many bits number the terms of a document."""
+"""Number of bits for the term's index in a document."""
 
 
 class Spans(NamedTuple):
@@ -35,7 +35,7 @@ class Spans(NamedTuple):
 
     Args:
         start: Position of the first term, (n).
-        end: Position behind the last term, in the same document, (n).
+        end: Position after the last term, in the same document, (n).
     """
 
     start: Integers
@@ -58,11 +58,11 @@ class Spans(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a query finds in some documents.
+    """The matches of a query in some documents.
 
     Args:
         matched: Whether each document matches, (documents).
-        spans: All spans of the query's words in those that do.
+        spans: All spans of the query's words in matching documents.
     """
 
     matched: Mask
@@ -87,13 +87,13 @@ def evaluate(
     locate: Callable[[Node], Spans],
     admit: Callable[[OneOf | Between], Mask],
 ) -> Found:
-    """What a query finds in documents 0 to size - 1.
+    """Evaluate a query in documents 0 to size - 1.
 
     Args:
         node: The query.
-        size: How many documents there are.
-        locate: Gives the spans of a wording.
-        admit: Gives the documents that a filter lets pass, (size).
+        size: Number of documents.
+        locate: Returns the spans of a wording.
+        admit: Returns which documents pass a filter, (size).
     """
     none = union([])
     if is_wording(node):
@@ -139,12 +139,12 @@ def compose(node: Node, placed: Mapping[Node, Spans]) -> Spans:
 
 
 def ahead(first: Spans, second: Spans, distance: int) -> Spans:
-    """From each of the first spans to each second one that starts soon enough behind its end.
+    """Join each of the first spans to each second one that starts within a distance of its end.
 
     Args:
         first: Spans.
         second: Spans.
-        distance: At most distance - 1 terms lie between; 1 makes phrases.
+        distance: One more than the maximum number of terms in between; 1 makes phrases.
     """
     low = np.searchsorted(second.start, first.end, side="left")
     high = np.searchsorted(second.start, first.end + (distance - 1), side="right")
@@ -170,7 +170,7 @@ def union(parts: list[Spans]) -> Spans:
 
 
 def restricted(spans: Spans, documents: Mask) -> Spans:
-    """The spans that lie in some documents.
+    """Select the spans that lie in some documents.
 
     Args:
         spans: Spans.
@@ -197,7 +197,7 @@ def minimal(spans: Spans) -> Spans:
 
 
 def coverage(occurrences: Spans, positions: Integers) -> Integers:
-    """How many occurrences each position lies in.
+    """Count the occurrences that contain each position.
 
     Args:
         occurrences: Minimal spans.

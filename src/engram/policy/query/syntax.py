@@ -1,20 +1,17 @@
-"""The query language: text to tree.
+"""Parser of the query language, from text to tree.
 
-    tax taxes               words in any inflection; side by side they are joined by AND
-    =taxes ="tax cuts"      words as they stand, but for case
-    "tax cut" "=tax cut"    a phrase; with a word of it as it stands
-    tax*                    all words that begin so
-    {raise, new, put up}    alternatives: words, prefixes or phrases
-    "{cut, reduce} tax*"    the same inside a phrase
-    raise NEAR/3 tax        at most 3 words apart, in either order
-    raise BEFORE/3 tax      at most 3 words apart, in this order
-    AND OR NOT ( )          in capitals; NEAR and BEFORE bind closest, then NOT, AND, OR
-    date:1900..1950         also 1913, 1913-04, 1913-04-01, 1900.., ..1950
-    congress:100..105       ranges include their ends
-    type:message            also type:{bill, vote}; so chamber:, party:, state:, speaker:"J. Adams"
+    tax taxes               words in any inflection; adjacent words are joined by AND =taxes ="tax
+    cuts"      exact words, except for case "tax cut" "=tax cut"    a phrase; a phrase of exact
+    words tax*                    all words with this beginning {raise, new, put up}
+    alternatives: words, prefixes or phrases "{cut, reduce} tax*"    the same inside a phrase raise
+    NEAR/3 tax        at most 3 words apart, in either order raise BEFORE/3 tax      at most 3
+    words apart, in this order AND OR NOT ( )          in capitals; NEAR and BEFORE bind closest,
+    then NOT, AND, OR date:1900..1950         also 1913, 1913-04, 1913-04-01, 1900.., ..1950
+    congress:100..105       ranges include their ends type:message            also type:{bill,
+    vote}; so chamber:, party:, state:, speaker:"J. Adams"
 
-Words and quoted text are analysed as the documents are, so that `taxes` finds "tax" and "Tax's".
-What looks like an operator or like the syntax of another search engine is refused (`doubts`).
+Words and quoted text are analysed like the documents, so that `taxes` finds "tax" and "Tax's".
+Text that looks like an operator or the syntax of another search engine is refused (`doubts`).
 """
 
 import re
@@ -46,16 +43,16 @@ from engram.policy.query.tree import (
 )
 
 LONGEST = 20_000
-"""Most characters of a query."""
+"""Maximum length of a query in characters."""
 
 DEEPEST = 50
-"""Most parentheses within each other."""
+"""Maximum depth of nested parentheses."""
 
 FARTHEST = 100
-"""Most words apart that NEAR and BEFORE can look."""
+"""Maximum distance of NEAR and BEFORE, in words."""
 
 KNOWN = {"type": DOC_TYPES, "chamber": CHAMBERS}
-"""Fields whose names are known beforehand."""
+"""Fields with a fixed set of names."""
 
 _BARE = re.compile(r'[^\s(){}"“”„«»＂]+')
 _IN_GROUP = re.compile(r'[^{}"“”„«»＂,]+')
@@ -70,8 +67,8 @@ class QueryError(ValueError):
     """A query that does not parse.
 
     Args:
-        position: Where in the query, counted from 0.
-        problem: What is wrong there, and what to write instead.
+        position: Position in the query, counted from 0.
+        problem: What is wrong at that position, and what to write instead.
     """
 
     def __init__(self, position: int, problem: str) -> None:
@@ -83,16 +80,16 @@ def parse(query: str | Node) -> Node:
     """The tree of a query.
 
     Args:
-        query: Text in the query language; a tree is returned as it is.
+        query: Text in the query language; a tree is returned unchanged.
 
     Raises:
-        QueryError: If it does not parse; says where, why, and what to write instead.
+        QueryError: If it does not parse; the message says where, why, and what to write instead.
     """
     return _Parser(query).parse() if isinstance(query, str) else query
 
 
 def notes(query: str | Node) -> tuple[str, ...]:
-    """How parts of a query are read that a reader may have meant otherwise.
+    """Explain the interpretation of parts of a query that may have been meant differently.
 
     Args:
         query: Text in the query language; a tree has no notes.
@@ -108,23 +105,25 @@ def notes(query: str | Node) -> tuple[str, ...]:
 
 
 class _Parser:
-    """Recursive descent over the characters of a query; `at` never rests on a space."""
+    """Recursive-descent parser over the characters of a query; `at` is never at a space."""
 
     def __init__(self, text: str) -> None:
         self.text, self.at, self.depth = text, 0, 0
-        self.exact = False  # whether words are taken as they stand
+        self.exact = False  # whether words are exact
         self.notes: list[str] = []
 
     def parse(self) -> Node:
         if len(self.text) > LONGEST:
-            problem = f"it has {len(self.text)} characters, more than {LONGEST}; ask in parts"
+            problem = f"it has {len(self.text)} characters, more than {LONGEST}; divide it"
             raise QueryError(LONGEST, problem)
         self._move(0)
         if self._ended:
             raise QueryError(0, "it is empty; write a word, a phrase or a filter")
         node = self._any()
         if not self._ended:
-            raise QueryError(self.at, f"{self._here!r} closes nothing; remove it or open it before")
+            raise QueryError(
+                self.at, f"{self._here!r} closes nothing; remove it, or add its opening"
+            )
         return node
 
     def _any(self) -> Node:
@@ -157,7 +156,7 @@ class _Parser:
         return _joint(And, parts)
 
     def _note_words(self, bare: list[str]) -> None:
-        """Note how words side by side are read, and forget them."""
+        """Note how adjacent words are interpreted, and forget them."""
         if len(set(bare)) > 1:
             self.notes.append(doubts.note_of_words(bare))
         bare.clear()
@@ -194,7 +193,7 @@ class _Parser:
 
     def _one(self) -> Node:
         if self._ended:
-            raise QueryError(self.at, "it ends where a word, phrase or filter is due; add one")
+            raise QueryError(self.at, "it ends where a word, phrase or filter is expected; add one")
         if self._here == "(":
             return self._inner(self._parenthesis)
         if self._here == "{":
@@ -205,9 +204,9 @@ class _Parser:
             return self._as_it_stands(_BARE)
         word = self._word
         if not word:
-            raise QueryError(self.at, f"a word is due before {self._here!r}; add one")
+            raise QueryError(self.at, f"a word is expected before {self._here!r}; add one")
         if word in ("AND", "OR", "NOT") or _DISTANCE.match(word):
-            problem = f"{word} lacks what it joins; to search for the word, write it small"
+            problem = f"{word} lacks an operand; to search for the word, write it in lower case"
             raise QueryError(self.at, problem)
         field = _FIELD.match(word)
         if not field and (problem := doubts.of_word(word)):
@@ -215,11 +214,11 @@ class _Parser:
         return self._filter(field[1]) if field else self._words(self._run(_BARE))
 
     def _as_it_stands(self, pattern: re.Pattern[str]) -> Node:
-        """What follows an equals sign: a word, a phrase, or alternatives."""
+        """Parse what follows an equals sign: a word, a phrase, or alternatives."""
         self.at += 1
         here = self.text[self.at : self.at + 1]
         if not here or here.isspace() or here in "(=":
-            problem = "an = belongs directly before a word, a phrase or braces, as in =taxes"
+            problem = "put = directly before a word, a phrase or braces, as in =taxes"
             raise QueryError(self.at - 1, problem)
         before, self.exact = self.exact, True
         if here == "{":
@@ -230,14 +229,14 @@ class _Parser:
             start = self._run(pattern)
             node = self._words(start)
             if isinstance(node, Prefix):
-                raise QueryError(start, "a * takes words as they stand anyway; leave the = out")
+                raise QueryError(start, "a * matches exact words anyway; remove the =")
         self.exact = before
         return node
 
     def _inner(self, rule: Callable[[], Node]) -> Node:
         self.depth += 1
         if self.depth > DEEPEST:
-            raise QueryError(self.at, f"more than {DEEPEST} levels within each other; simplify it")
+            raise QueryError(self.at, f"it is nested more than {DEEPEST} levels deep; simplify it")
         node = rule()
         self.depth -= 1
         return node
@@ -250,7 +249,7 @@ class _Parser:
         return node
 
     def _group(self) -> Node:
-        """Alternatives in braces, of which each is words side by side, or a quoted phrase."""
+        """Parse alternatives in braces, each of which is adjacent words or a quoted phrase."""
         opened = self.at
         parts: list[Node] = []
         while not parts or (not self._ended and self._here == ","):
@@ -273,7 +272,7 @@ class _Parser:
         return self._words(start)
 
     def _phrase(self) -> Node:
-        """A quoted phrase: text, prefixes and groups one after the other."""
+        """Parse a quoted phrase: text, prefixes and groups in sequence."""
         opened, closing = self.at, _QUOTES[self._here]
         inside = re.compile(f"[^{{}}{closing}]+")
         parts: list[Node] = []
@@ -292,35 +291,35 @@ class _Parser:
         return self._joined(parts, opened)
 
     def _words(self, start: int) -> Node:
-        """The words from `start` to here, one after the other."""
+        """The sequence of words from `start` to the current position."""
         return self._joined(self._analysed(self.text[start : self.at], start), start)
 
     def _joined(self, parts: list[Node], start: int) -> Node:
         if not parts:
-            raise QueryError(start, "there is no word here; write one with letters or digits")
+            raise QueryError(start, "there is no word; write one with letters or digits")
         return parts[0] if len(parts) == 1 else Phrase(tuple(parts))
 
     def _analysed(self, text: str, start: int) -> list[Node]:
-        """The words of a text, and the prefixes: what stands before an asterisk."""
+        """The words of a text, and the prefixes, which end in an asterisk."""
         nodes: list[Node] = []
         *before, last = text.split("*")
         for piece in before:
             spans = analyzer.spans(piece)
             end = start + len(piece)
             if not spans or spans[-1][1] != len(piece):
-                raise QueryError(end, "a * belongs to the end of a word's beginning, as in tax*")
+                raise QueryError(end, "put * directly after the beginning of a word, as in tax*")
             if end + 1 < len(self.text) and analyzer.spans(self.text[end + 1]):
-                raise QueryError(end, "a * can only end a word; put a space behind it")
+                raise QueryError(end, "a * can only end a word; put a space after it")
             *words, (_, beginning) = self._read(piece, start)
             if isinstance(beginning, Exact) and not self.exact:
-                raise QueryError(end, "a * takes words as they stand anyway; leave the = out")
+                raise QueryError(end, "a * matches exact words anyway; remove the =")
             nodes += [node for _, node in words]
             nodes.append(Prefix(analyzer.words(piece)[-1].folded))
             start = end + 1
         return nodes + [node for _, node in self._read(last, start)]
 
     def _read(self, text: str, start: int) -> list[tuple[int, Node]]:
-        """The words of a text without asterisks, and where they stand in the query."""
+        """The words of a text without asterisks, with their positions in the query."""
         found: list[tuple[int, Node]] = []
         for word, (a, b) in zip(analyzer.words(text), analyzer.spans(text), strict=True):
             run = text[:a].rsplit(maxsplit=1)[-1] if text[:a] and not text[a - 1].isspace() else ""
@@ -342,7 +341,7 @@ class _Parser:
             self._run(_BARE)
             text = self.text[start : self.at].strip()
             if meant := doubts.of_rest(field, text, self.text[self.at :]):
-                raise QueryError(start, f"a range has two dots and no space; write {meant}")
+                raise QueryError(start, f"a range has two dots and no spaces; write {meant}")
             return self._range(field, text, start)
         quoted = not self._ended and (self._here in _QUOTES or self._here == "{")
         names = tuple(dict.fromkeys(self._names(field)))
@@ -364,7 +363,7 @@ class _Parser:
             if not self._ended and self._here in _QUOTES:
                 end = self.text.find(_QUOTES[self._here], start + 1)
                 if end < 0:
-                    raise QueryError(start, "this quotation mark is never closed; close it")
+                    raise QueryError(start, "this quotation mark is not closed; close it")
                 name = self.text[start + 1 : end]
                 self._move(end + 1 - start)
             else:
@@ -389,7 +388,7 @@ class _Parser:
         low, dots, high = text.partition("..")
         read: Callable[[str, int], tuple[Any, Any]] = _days if field == "date" else _numbers
         if meant := doubts.of_range(field, text):
-            raise QueryError(start, f"{text!r} is no value of {field}:; write {meant}")
+            raise QueryError(start, f"{text!r} is not a value of {field}:; write {meant}")
         ends = [read(end, start) if end else (None, None) for end in (low, high)]
         if not low and not high:
             raise QueryError(start, f"{field}: lacks a value; write {field}:{_EXAMPLES[field]}")
@@ -409,7 +408,7 @@ class _Parser:
 
     @property
     def _word(self) -> str:
-        """The bare word that starts here; empty if none does."""
+        """The bare word that starts at the current position; empty if there is none."""
         found = _BARE.match(self.text, self.at)
         return found[0] if found else ""
 
@@ -420,7 +419,7 @@ class _Parser:
         return True
 
     def _run(self, pattern: re.Pattern[str]) -> int:
-        """Move behind what the pattern matches here, and return where it started."""
+        """Move past the match of the pattern, and return where it started."""
         start = self.at
         found = pattern.match(self.text, start)
         self._move(found.end() - start if found else 0)
@@ -433,9 +432,9 @@ class _Parser:
 
     def _close(self, closing: str, opened: int) -> None:
         if self._ended:
-            raise QueryError(opened, f"{self.text[opened]!r} is never closed; add {closing!r}")
+            raise QueryError(opened, f"{self.text[opened]!r} is not closed; add {closing!r}")
         if self._here != closing:
-            raise QueryError(self.at, f"{closing!r} is due before {self._here!r}; add it")
+            raise QueryError(self.at, f"{closing!r} is expected before {self._here!r}; add it")
         self._move(1)
 
 
@@ -459,12 +458,12 @@ def _days(text: str, start: int) -> tuple[date, date]:
         last_day = day or monthrange(year, last_month)[1]
         return date(year, month or 1, day or 1), date(year, last_month, last_day)
     except ValueError:
-        problem = f"{text!r} is no date; write 1913, 1913-04, 1913-04-01, or a range, 1900..1950"
+        problem = f"{text!r} is not a date; write 1913, 1913-04, 1913-04-01, or a range, 1900..1950"
         raise QueryError(start, problem) from None
 
 
 def _numbers(text: str, start: int) -> tuple[int, int]:
     if not _NUMBER.match(text):
-        problem = f"{text!r} is no number of a Congress; write 105, or a range, 100..105"
+        problem = f"{text!r} is not the number of a Congress; write 105, or a range, 100..105"
         raise QueryError(start, problem)
     return int(text), int(text)

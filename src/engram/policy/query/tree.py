@@ -1,7 +1,8 @@
-"""The tree of a query: what the parser returns, and what both engines translate.
+"""The tree of a query, returned by the parser and translated by both engines.
 
-`Term`, `Exact`, `Prefix`, `Phrase`, `Near`, and `Or` over these, are *wordings*: they have a place
-in the text. `OneOf` and `Between` are *filters*: they look at a document's fields and have none.
+`Term`, `Exact`, `Prefix`, `Phrase`, `Near`, and `Or` over these, are *wordings*: they have
+positions in the text. `OneOf` and `Between` are *filters*: they test a document's fields and have
+no positions.
 """
 
 from collections.abc import Iterator
@@ -21,8 +22,8 @@ class Term:
     """A word in any inflection: equal to the stem of a word of the text.
 
     Args:
-        text: The stem, as `analyzer.terms` gives it for one word.
-        shown: The word as the query writes it; it does not count when trees are compared.
+        text: The stem, as returned by `analyzer.terms` for one word.
+        shown: The word as written in the query; it is ignored when trees are compared.
     """
 
     text: str
@@ -31,10 +32,10 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Exact:
-    """A word as it stands, but for case: equal to the form of a word of the text.
+    """An exact word, except for case: equal to the form of a word of the text.
 
     Args:
-        text: The form, as `analyzer.words` gives it for one word.
+        text: The form, as returned by `analyzer.words` for one word.
     """
 
     text: str
@@ -42,10 +43,10 @@ class Exact:
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """The beginning of a word: `tax*` is at each word that begins with "tax".
+    """The beginning of a word: `tax*` matches each word that begins with "tax".
 
     Args:
-        text: The beginning, in lower case and without marks: words are compared folded.
+        text: The beginning in folded form: lower case and without diacritics.
     """
 
     text: str
@@ -53,7 +54,7 @@ class Prefix:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Wordings one directly after the other; an `Or` among them is a group of alternatives.
+    """Directly consecutive wordings; an `Or` among them is a group of alternatives.
 
     Args:
         parts: Two or more of `Term`, `Exact`, `Prefix`, `Phrase`, or `Or` of these.
@@ -64,12 +65,13 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """Two wordings apart by at most `within` terms: 1 is side by side; they never overlap.
+    """Two wordings at most `within` terms apart, where 1 is adjacent; they never overlap.
 
     Args:
         left: A wording.
         right: A wording.
-        within: At most `within` - 1 terms lie between the end of one and the start of the other.
+        within: One more than the maximum number of terms between the end of one and the start of
+            the other.
         ordered: Whether left must come first.
     """
 
@@ -81,7 +83,7 @@ class Near:
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """All of these in one document; of no parts: every document.
+    """Documents that match all of the parts; with no parts, every document.
 
     Args:
         parts: Any nodes.
@@ -92,7 +94,7 @@ class And:
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """One of these or more; of no parts: no document.
+    """Documents that match at least one of the parts; with no parts, no document.
 
     Args:
         parts: Any nodes.
@@ -103,7 +105,7 @@ class Or:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """The documents that the part does not match.
+    """Documents that do not match the part.
 
     Args:
         part: Any node.
@@ -114,11 +116,11 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """A field has one of these names.
+    """Documents in which a field has one of these names.
 
     Args:
         field: One of `CHOICES`.
-        values: The names, each as `key` makes it.
+        values: The names, each normalised by `key`.
     """
 
     field: str
@@ -127,7 +129,7 @@ class OneOf:
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """A field lies in a range, ends included.
+    """Documents in which a field lies in a range, ends included.
 
     Args:
         field: One of `RANGES`; "date" has days as its ends, "congress" numbers.
@@ -141,23 +143,23 @@ class Between:
 
 
 Leaf: TypeAlias = Term | Exact | Prefix
-"""A part of a query that one word answers."""
+"""A part of a query that matches single words."""
 
 Node: TypeAlias = Term | Exact | Prefix | Phrase | Near | And | Or | Not | OneOf | Between
 """Any part of a query."""
 
 
 def key(name: str) -> str:
-    """The form in which names are compared: case and runs of spaces do not matter.
+    """Normalise a name for comparison, without case and repeated spaces.
 
     Args:
-        name: The value of a field, or what a query says of it.
+        name: The value of a field, in a document or a query.
     """
     return " ".join(name.casefold().split())
 
 
 def is_wording(node: Node) -> bool:
-    """Whether a node has a place in the text: proximity and phrases take only such parts.
+    """Whether a node has positions in the text, as the parts of proximity and phrases must.
 
     Args:
         node: Any node.
@@ -172,11 +174,11 @@ def is_wording(node: Node) -> bool:
 
 
 def leaves(node: Node, negated: bool = True) -> Iterator[Leaf]:
-    """The words of a query from left to right.
+    """Return the words of a query from left to right.
 
     Args:
         node: Any node.
-        negated: Whether those under NOT are among them.
+        negated: Whether to include those under NOT.
     """
     match node:
         case Term() | Exact() | Prefix():
@@ -192,7 +194,7 @@ def leaves(node: Node, negated: bool = True) -> Iterator[Leaf]:
 
 
 def written(leaf: Leaf) -> str:
-    """A leaf as a query writes it.
+    """Format a leaf as in a query.
 
     Args:
         leaf: A term, an exact word or a prefix.
@@ -207,11 +209,11 @@ def written(leaf: Leaf) -> str:
 
 
 def universe(node: Node) -> Node:
-    """The filters of a query without its words: what its frequencies are counted against.
+    """Return the filters of a query without its words, the universe of its frequencies.
 
-    A document belongs to the universe if its fields alone do not rule out that the query
-    matches, whatever its words. `tax date:1900..1950` gives the documents of these years;
-    `tax NOT type:vote` all but votes; `tax OR date:1900` every document.
+    A document belongs to the universe if its fields alone do not rule out that the query matches,
+    whatever its words. `tax date:1900..1950` gives the documents of those years; `tax NOT
+    type:vote` all but votes; `tax OR date:1900` every document.
 
     Args:
         node: Any node.
@@ -226,7 +228,7 @@ EVERY, NONE = And(()), Or(())
 
 
 def _bound(node: Node, possible: bool) -> Node:
-    """Where a query can match, or where it must, if only the fields are known."""
+    """Where a query can match, or where it must, given only the fields."""
     match node:
         case Not(part):
             inner = _bound(part, not possible)

@@ -1,4 +1,4 @@
-"""Names in filters against the names that a record has: other spellings, and mistakes."""
+"""Match names in filters with those of a record: alternative spellings, and errors."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -34,34 +34,34 @@ SPELLINGS: dict[str, dict[str, frozenset[str]]] = {
         for name in pair
     },
 }
-"""By field, the spellings of each name that mean the same, as `key` makes them."""
+"""By field, the equivalent spellings of each name, normalised by `key`."""
 
 _SHOWN = 6
-"""Most names that an error suggests."""
+"""Maximum number of names that an error suggests."""
 
 Names = Callable[[str], Iterable[str]]
-"""The names that a record has in a field."""
+"""Returns the names in a field of the record."""
 
 
 class UnknownValueError(ValueError):
-    """A filter with a name that no document has."""
+    """A filter has a name that no document has."""
 
 
 def resolve(node: Node, names: Names) -> Node:
-    """The query with each filter's names as the record has them.
+    """Replace each filter's names by those of the record.
 
-    A name stands for all names of the record that are equal but for case and spaces; of a state
-    its code and its full name, of a party its usual short forms, of a speaker the name with the
-    family name first, and of a president all spellings. Nothing else is guessed: part of
-    a name is answered with the names that it may be part of.
+    A name matches all names of the record that are equal except for case and spaces. It also
+    matches the code and the full name of a state, the usual short forms of a party, a speaker's
+    name with the family name first, and all spellings of a president. Nothing else is guessed:
+    part of a name raises an error that suggests full names.
 
     Args:
         node: The query.
-        names: Gives the names that the record has in a field.
+        names: Returns the names in a field of the record.
 
     Raises:
-        UnknownValueError: If a filter's name is in no document; it suggests those that are.
-            Types and chambers are known without a record: a record may have no document of one.
+        UnknownValueError: If a filter's name is in no document; the message suggests those that
+            are. Types and chambers are always known, even if the record has no such document.
     """
     match node:
         case And(parts) | Or(parts):
@@ -90,7 +90,7 @@ def _spellings(field: str, value: str) -> frozenset[str]:
 
 def _problem(field: str, value: str, held: list[str]) -> str:
     if not held:
-        return f"no document of this record states a {field}; leave {field}:{value} out"
+        return f"no document of this record has a {field}; leave {field}:{value} out"
     start = f"no document has the {field} {value!r}"
     near = sorted(dict.fromkeys(_nearest(value, held)))
     if not near:
@@ -98,13 +98,13 @@ def _problem(field: str, value: str, held: list[str]) -> str:
         more = f" and {len(held) - _SHOWN} more" if len(held) > _SHOWN else ""
         return f"{start}; there are {shown}{more}"
     quoted = [f'"{name}"' if not name.isalnum() else name for name in near[:_SHOWN]]
-    more = f" ({len(near) - _SHOWN} more names are like it)" if len(near) > _SHOWN else ""
+    more = f" ({len(near) - _SHOWN} more names are similar)" if len(near) > _SHOWN else ""
     several = "{" + ", ".join(quoted) + "}" if len(quoted) > 1 else quoted[0]
     return f"{start}; write {field}:{several}{more}"
 
 
 def _nearest(value: str, held: list[str]) -> list[str]:
-    """Names that have all words of the value, or begin with it, or are spelt like it."""
+    """Names that contain all words of the value, begin with it, or are spelt similarly."""
     words = set(_words(value))
     if parts := [name for name in held if words <= set(_words(key(name)))]:
         return parts

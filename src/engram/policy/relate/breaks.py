@@ -8,9 +8,9 @@ import numpy as np
 from engram.policy.relate.yearly import Floats
 
 MAX_BREAKS = 3
-"""Most breaks that are looked for."""
+"""Maximum number of breaks to look for."""
 TRIM = 0.15
-"""Least share of the years between two breaks."""
+"""Minimum share of the years between two breaks."""
 
 
 class Breaks(NamedTuple):
@@ -18,7 +18,8 @@ class Breaks(NamedTuple):
 
     Args:
         starts: Position of the first observation of each new regime, in order.
-        criterion: The criterion with 0, 1, 2 … breaks; the least one chose their number.
+        criterion: Value of the criterion with 0, 1, 2 … breaks; the number of breaks is the one
+            that minimizes it.
     """
 
     starts: tuple[int, ...]
@@ -26,16 +27,16 @@ class Breaks(NamedTuple):
 
 
 def find_breaks(target: Floats, design: Floats, max_breaks: int = MAX_BREAKS) -> Breaks:
-    """Bai and Perron's breaks: the partition of least squares, for each number of breaks.
+    """Bai and Perron's breaks: the least-squares partition for each number of breaks.
 
-    The number is the one of least LWZ = ln(S / (n − q)) + 0.299 q / n · ln(n)^2.1 with
-    q = (m + 1) k + m for m breaks and k coefficients, which is strict enough for the reader of a
-    history with many years.
+    The number of breaks m minimizes LWZ = ln(S / (n − q)) + 0.299 q / n · ln(n)^2.1 with
+    q = (m + 1) k + m parameters for k coefficients. The criterion rarely finds too
+    many breaks in long series.
 
     Args:
-        target: What the regression explains, (n).
-        design: Its regressors, a column of ones among them, (n, k).
-        max_breaks: Most breaks to look for.
+        target: Dependent variable, (n).
+        design: Regressors, including a column of ones, (n, k).
+        max_breaks: Maximum number of breaks to look for.
 
     References:
         Bai and Perron (2003), Computation and analysis of multiple structural change models,

@@ -1,4 +1,4 @@
-"""Whether the past of one series helps to foretell another: Granger, and Toda and Yamamoto."""
+"""Whether the past of one series helps to predict another: Granger, and Toda and Yamamoto."""
 
 from typing import NamedTuple
 
@@ -8,18 +8,18 @@ from engram.policy.relate.prewhiten import EXACT
 from engram.policy.relate.yearly import Floats, Yearly, overlap
 
 MAX_ORDER = 4
-"""Longest memory in years that is tried."""
+"""Largest lag order tried, in years."""
 DRAWS = 999
-"""Random sign patterns."""
+"""Number of random sign patterns."""
 
 
 class Causality(NamedTuple):
-    """A test that the past of one series adds to what another's own past foretells.
+    """A test of whether the past of one series helps to predict another, given its own past.
 
     Args:
-        cause: The series whose past may add.
-        effect: The series to foretell.
-        order: Lags p that are tested, by AIC.
+        cause: The series whose past may help.
+        effect: The series to predict.
+        order: Number of lags p tested, chosen by AIC.
         toda_yamamoto_p: p-value in levels; None where the pasts of both are collinear.
         granger_p: p-value in first differences; None likewise.
     """
@@ -38,17 +38,17 @@ def assess_causality(
     integration: int = 1,
     draws: int = DRAWS,
 ) -> Causality:
-    """Test whether the past of one series helps to foretell another.
+    """Test whether the past of one series helps to predict another.
 
-    y_t is regressed on its own p + d lags and on those of x; the first p lags of x are tested, the
-    other d take up the unit roots, so that the test keeps its distribution in levels whether or
-    not the series are cointegrated (Toda and Yamamoto). Granger's test takes differences, d = 0.
+    y_t is regressed on p + d lags of y and of x. The first p lags of x are tested; the other d
+    absorb the unit roots, so that the test keeps its distribution in levels whether or not the
+    series are cointegrated (Toda and Yamamoto). Granger's test uses differences and d = 0.
 
     Args:
         cause: The series x.
         effect: The series y.
-        rng: Source of the signs.
-        integration: d, the most differences that either series needs; at least 1 is taken.
+        rng: Random generator for the signs.
+        integration: d, the highest order of integration of the two series; at least 1 is used.
         draws: Number of sign patterns.
 
     Raises:
@@ -72,7 +72,7 @@ class Score(NamedTuple):
     """A score test.
 
     Args:
-        statistic: About χ² with as many degrees of freedom as lags are tested.
+        statistic: Approximately χ²; the degrees of freedom are the number of lags tested.
         p_value: Its p-value by sign flips.
     """
 
@@ -91,17 +91,17 @@ def past_adds(
 ) -> Score | None:
     """Test that the first lags of x are absent from the regression of y.
 
-    With e the residuals of y without them, and Z those lags less what the other regressors
-    explain of them, the score is s = Zᵀ e and the statistic sᵀ (Σ_t e_t² z_t z_tᵀ)⁻¹ s, which
-    allows for years of unequal variance. Its distribution comes from flipping the signs of e: F
-    would take years in which both series move more, wars for one, for a relation.
+    Let e be the residuals of y without them, and Z the part of those lags that the other
+    regressors do not explain. The score is s = Zᵀ e and the statistic sᵀ (Σ_t e_t² z_t z_tᵀ)⁻¹ s,
+    which allows for years of unequal variance. Its distribution comes from flipping the signs of
+    e: an F test would mistake years in which both series vary more, such as wars, for a relation.
 
     Args:
         x: The cause, (n).
         y: The effect, (n).
-        order: Lags that are tested.
-        rng: Source of the signs.
-        extra: Further lags of both that are in the regression and not tested.
+        order: Number of lags tested.
+        rng: Random generator for the signs.
+        extra: Number of further lags of both series that are in the regression but not tested.
         draws: Number of sign patterns.
 
     Returns:
@@ -129,7 +129,7 @@ def past_adds(
 
 
 def _explained(left: Floats, columns: Floats) -> bool:
-    """Whether what a regression leaves of any combination of columns is only rounding."""
+    """Whether the residuals of any combination of columns are only rounding errors."""
     spread = np.linalg.norm(columns - columns.mean(0), axis=0)
     if (spread == 0).any():
         return True
@@ -137,7 +137,7 @@ def _explained(left: Floats, columns: Floats) -> bool:
 
 
 def _order(x: Floats, y: Floats) -> int:
-    """Order of the vector autoregression of least AIC, on the same years for every order."""
+    """Order of the vector autoregression by AIC, fitted to the same years for every order."""
     n = len(x)
     both = np.column_stack([x, y])
     target = both[MAX_ORDER:]
@@ -147,7 +147,7 @@ def _order(x: Floats, y: Floats) -> int:
         design = np.column_stack([np.ones(n - MAX_ORDER), *past])
         left = _left(design, target)
         _, spread = np.linalg.slogdet(left.T @ left / len(target))
-        if not np.isfinite(spread):  # this order foretells a combination of both exactly
+        if not np.isfinite(spread):  # this order predicts a combination of both series exactly
             return order
         scores.append(spread + 2 * 2 * design.shape[1] / len(target))
     return 1 + int(np.argmin(scores))

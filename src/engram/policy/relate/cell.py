@@ -1,4 +1,4 @@
-"""A cell of a table that knows where it stands."""
+"""A cell of a table with its position in the file."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,8 @@ class Cell:
     """One cell.
 
     Args:
-        text: Its text, without blanks at the ends.
-        line: The line of the file that it stands on, from 1.
+        text: Its text without leading and trailing blanks.
+        line: Line of the file, counted from 1.
         column: The header of its column.
     """
 
@@ -18,5 +18,5 @@ class Cell:
     column: str
 
     def __str__(self) -> str:
-        """Where the cell is and what it holds."""
+        """Position and content of the cell, for messages."""
         return f"line {self.line}, column {self.column!r} holds {self.text!r}"

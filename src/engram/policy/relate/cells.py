@@ -1,4 +1,4 @@
-"""A delimited table as cells that know their line: encoding, delimiter, header, notes."""
+"""Read a delimited table into cells with line numbers: encoding, delimiter, header, notes."""
 
 import csv
 import io
@@ -9,7 +9,7 @@ from engram.policy.relate.cell import Cell
 from engram.policy.relate.period import looks_like_period
 
 DELIMITERS = ("\t", ";", "|", ",")
-"""What may separate columns; of two that fit equally well the earlier one is taken."""
+"""Possible delimiters; of two that fit equally well the first is used."""
 
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _ROW_NUMBERS = ("", "unnamed: 0", "index", "rownames", "row")
@@ -21,9 +21,9 @@ class Cells:
 
     Args:
         path: The file.
-        delimiter: What separates its columns.
+        delimiter: The delimiter of its columns.
         columns: The cells of each column by its header, all of one length, in order.
-        notes: What was passed over: comments and row numbers.
+        notes: What was skipped: comments and row numbers.
     """
 
     path: Path
@@ -33,7 +33,7 @@ class Cells:
 
 
 def read_cells(path: str | Path) -> Cells:
-    """Read a table of text that has one header line.
+    """Read a delimited text table with one header line.
 
     Lines that begin with # are comments. A first column that only counts the rows, as pandas
     writes it, is left out.
@@ -57,8 +57,8 @@ def read_cells(path: str | Path) -> Cells:
     }
     table = Cells(path, delimiter, columns)
     if comments:
-        some = "1 line that begins" if len(comments) == 1 else f"{len(comments)} lines that begin"
-        table.notes.append(f"{path.name}: {some} with # taken as comment.")
+        some = "1 line beginning" if len(comments) == 1 else f"{len(comments)} lines beginning"
+        table.notes.append(f"{path.name}: {some} with # were read as comments.")
     _drop_row_numbers(table)
     _drop_unnamed(table)
     return table
@@ -103,7 +103,7 @@ def _parsed(text: str, delimiter: str) -> list[tuple[int, list[str]]]:
 
 
 def _delimiter(path: Path, text: str) -> str:
-    """The delimiter with which most rows are as long as the header."""
+    """The delimiter for which most rows are as long as the header."""
     best, most = "", 0
     for delimiter in DELIMITERS:
         try:
@@ -130,12 +130,12 @@ def _rows(path: Path, text: str, delimiter: str) -> tuple[list[str], list[tuple[
     if twice:
         raise ValueError(
             f"{path}, line {head}: {', '.join(map(repr, twice))} is the header of two columns; "
-            "give each its own name"
+            f"give each column its own name"
         )
     periods = [i for i, (_, cells) in enumerate(rows) if looks_like_period(cells[0])]
     for i, (line, cells) in enumerate(rows):
         surplus = any(cells[len(header) :])
-        if surplus and not (periods and i > periods[-1]):  # below the last period stand notes
+        if surplus and not (periods and i > periods[-1]):  # notes follow below the last period
             raise ValueError(
                 f"{path}, line {line} has {len(cells)} cells for {len(header)} columns; quote "
                 f"cells that hold {delimiter!r}"
@@ -155,11 +155,13 @@ def _drop_row_numbers(table: Cells) -> None:
     )
     if name.lower() in _ROW_NUMBERS and counted and len(table.columns) > 2:
         del table.columns[name]
-        table.notes.append(f"{table.path.name}: the first column counts the rows; it is left out.")
+        table.notes.append(
+            f"{table.path.name}: the first column only numbers the rows and is left out."
+        )
 
 
 def _drop_unnamed(table: Cells) -> None:
-    """Leave out columns without a header that are empty; refuse one that holds something."""
+    """Leave out empty columns that have no header; refuse one that holds values."""
     for name in [name for name in table.columns if not name]:
         filled = [cell for cell in table.columns[name] if cell.text]
         if filled and len(table.columns) > 1 and name != next(iter(table.columns)):

@@ -1,4 +1,4 @@
-"""What may and what may not be concluded, in words."""
+"""What may and may not be concluded, in words."""
 
 import math
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from engram.policy.relate.relation import Findings, Relation
 
 
 class Conclusions(NamedTuple):
-    """Sentences for the reader who reads nothing else.
+    """The conclusions in sentences, for a reader who reads nothing else.
 
     Args:
         may: What may be concluded.
@@ -20,29 +20,29 @@ class Conclusions(NamedTuple):
 
 
 def conclude(findings: Findings) -> Conclusions:
-    """Say what the findings allow.
+    """State which conclusions the findings allow.
 
     Args:
-        findings: What relating terms to indicators found.
+        findings: The result of `relate`.
     """
     may = [_verdict(findings), *(_survivor(findings, one) for one in findings.surviving)]
     spurious = [one for one in findings.relations if _misleads(one)]
     if spurious:
-        may.append(_trap(findings, max(spurious, key=lambda one: abs(one.beside.levels))))
+        may.append(_trap(findings, max(spurious, key=lambda one: abs(one.correlation.levels))))
     may_not = [
         "Cause: a relation in time has no direction of its own. Presidents and Congress speak of "
         "what they expect, budgets follow what they say, and wars and crises move both.",
         f"Correlations of levels, whatever their p-value. {_fooled(findings)}",
-        "A single lag, interval or Granger test by itself: they describe, one look at a time. "
-        "Only the verdict counts all looks.",
-        "Anything about documents that are not in the record, or years in which its mix of "
-        "documents changed: read coverage and composition first.",
+        "A single lag, interval or Granger test on its own: these are descriptive and are not "
+        "adjusted for multiple comparisons. Only the verdict is.",
+        "Anything about documents that are missing from the record, or about years in which its "
+        "mix of document types changed: check coverage and composition first.",
     ]
     may_not += [f"Anything about {name}: {why}." for name, why in findings.excluded.items()]
     if not findings.surviving and not findings.nonsense.failed:
         may_not.append(
-            "That there is no relation: a weaker one, a slow one, or one that held for a few "
-            "decades only would not be seen."
+            "That there is no relation: a weaker one, a slow one, or one that held for only a few "
+            "decades would not be detected."
         )
     return Conclusions(may, may_not)
 
@@ -51,69 +51,73 @@ def _verdict(findings: Findings) -> str:
     if findings.nonsense.failed:
         share = findings.nonsense.verdict
         return (
-            f"Nothing. The control failed: {_percent(share.estimate)} of nonsense series came out "
-            f"related where {_percent(ALPHA)} should, so no verdict is given on these series."
+            f"Nothing. The control failed: {_percent(share.estimate)} of the nonsense series were "
+            f"called related where {_percent(ALPHA)} should be, so no verdict is given on these "
+            f"series."
         )
     control = ""
     if findings.control_p is not None:
-        outcome = "does not" if findings.control_p > ALPHA else "does, so read on with doubt"
+        outcome = "does not" if findings.control_p > ALPHA else "does, so be cautious"
         control = (
             f" The control, {findings.control}, should not stand out, and {outcome} "
             f"(p = {_p(findings.control_p)})."
         )
-    count, looks = len(findings.surviving), findings.looks
+    count, tests = len(findings.surviving), findings.comparisons
     if count:
-        what = "One relation survives" if count == 1 else f"{count} relations survive"
-        return f"{what} {looks} looks at the family-wise level of {_percent(ALPHA)}.{control}"
+        what = "One relation remains" if count == 1 else f"{count} relations remain"
+        return (
+            f"{what} significant after {tests} comparisons, at a family-wise error rate of "
+            f"{_percent(ALPHA)}.{control}"
+        )
     years = min(one.profile[one.best].years for one in findings.relations)
     most = max(one.profile[one.best].years for one in findings.relations)
     low, high = (findings.critical / math.sqrt(n) for n in (most, years))
     reach = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
     return (
-        f"No relation survives {looks} looks at the family-wise level of {_percent(ALPHA)}. With "
-        "these years a correlation of innovations stands out from chance from about "
-        f"{reach} on.{control}"
+        f"No relation remains significant after {tests} comparisons, at a family-wise error rate "
+        f"of {_percent(ALPHA)}. With this many years, a correlation of residuals is "
+        f"distinguishable from chance if it is at least about {reach}.{control}"
     )
 
 
 def _survivor(findings: Findings, relation: Relation) -> str:
-    at, beside = relation.profile[relation.best], relation.beside
+    at, pair = relation.profile[relation.best], relation.correlation
     p_value = relation.family[relation.best]
     sentence = (
-        f"What their own pasts do not foretell of {beside.term} and {beside.indicator} goes "
-        f"together: r = {_signed(at.pearson.estimate)} ({_signed(at.pearson.low)} to "
-        f"{_signed(at.pearson.high)}) with {beside.indicator} {_when(at.lag, beside.term)}; "
-        f"p = {_p(p_value)} among all {findings.looks} looks."
+        f"The residuals after pre-whitening of {pair.term} and {pair.indicator} are "
+        f"correlated: r = {_signed(at.pearson.estimate)} ({_signed(at.pearson.low)} to "
+        f"{_signed(at.pearson.high)}) with {pair.indicator} {_when(at.lag, pair.term)}; "
+        f"p = {_p(p_value)} adjusted for {findings.comparisons} comparisons."
     )
     for test in (relation.forward, relation.backward):
         found = [p for p in (test.toda_yamamoto_p, test.granger_p) if p is not None]
         if len(found) == 2 and max(found) <= ALPHA:
-            sentence += f" The past of {test.cause} helps to foretell {test.effect}."
+            sentence += f" The past of {test.cause} helps to predict {test.effect}."
     if relation.breaks:
-        sentence += f" How they go together changes in {_listed(relation.breaks)}."
+        sentence += f" Their correlation changes in {_listed(relation.breaks)}."
     return sentence
 
 
 def _misleads(relation: Relation) -> bool:
-    return relation.beside.naive_p <= ALPHA and not relation.survives
+    return relation.correlation.naive_p <= ALPHA and not relation.survives
 
 
 def _trap(findings: Findings, relation: Relation) -> str:
-    beside = relation.beside
+    pair = relation.correlation
     return (
-        f"{beside.term} and {beside.indicator} correlate by {_signed(beside.levels)} in levels "
-        f"(p = {_p(beside.naive_p)} if years were independent) and by "
-        f"{_signed(beside.differences.estimate)} in yearly changes "
-        f"({_signed(beside.differences.low)} to {_signed(beside.differences.high)}): both drift "
-        f"over {beside.last - beside.first + 1} years, and that alone makes such a correlation. "
-        f"{_fooled(findings)}"
+        f"{pair.term} and {pair.indicator} correlate by {_signed(pair.levels)} in levels "
+        f"(p = {_p(pair.naive_p)} if years were independent) and by "
+        f"{_signed(pair.differences.estimate)} in yearly changes "
+        f"({_signed(pair.differences.low)} to {_signed(pair.differences.high)}): both drift "
+        f"over {pair.last - pair.first + 1} years, and drift alone produces such a "
+        f"correlation. {_fooled(findings)}"
     )
 
 
 def _fooled(findings: Findings) -> str:
     share = findings.nonsense.levels.estimate
     return (
-        f"Of generated series that cannot be related, {_percent(share)} correlate "
+        f"Of the generated series that cannot be related, {_percent(share)} correlate "
         '"significantly" with these terms in levels.'
     )
 

@@ -1,4 +1,4 @@
-"""Nonsense controls: series that cannot be related to the record, through the same procedure."""
+"""Nonsense controls: series that cannot be related to the record, tested by the same procedure."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,12 +17,12 @@ ALPHA = 0.05
 
 
 class Nonsense(NamedTuple):
-    """How often nonsense looks related.
+    """How often nonsense series appear to be related.
 
     Args:
         levels: Share of the pairs of a term and a nonsense series whose correlation of levels is
             "significant" to a test that takes years as independent.
-        verdict: Share that the test of this report would call related; 5% by design.
+        verdict: Share that the test of this report calls related; 5% by design.
     """
 
     levels: Interval
@@ -35,14 +35,14 @@ class Nonsense(NamedTuple):
 
 
 def imitate(series: Yearly, rng: np.random.Generator) -> Yearly:
-    """Make a series of the same memory and size of steps that has nothing to do with the record.
+    """Generate an unrelated series with the same autocorrelation and step size.
 
     It follows the autoregression of the series, driven by the series' own innovations in random
-    order with replacement. One that explodes is slowed down to a unit root.
+    order with replacement. An explosive autoregression is scaled back to a unit root.
 
     Args:
         series: The series to imitate.
-        rng: Source of the order.
+        rng: Random generator for the order.
     """
     left, order, coefficients = innovations(series)
     steps = left[np.isfinite(left)]
@@ -64,13 +64,13 @@ def assess_nonsense(
     count: int = 200,
     draws: int = DRAWS,
 ) -> Nonsense:
-    """Put imitations of the indicators in their place and count what looks related.
+    """Replace the indicators by imitations and count how many appear to be related.
 
     Args:
         terms: Rates of the terms.
-        indicators: The indicators to imitate, in turn.
+        indicators: The indicators to imitate, in rotation.
         lags: Lags in years.
-        rng: Source of the imitations and of the signs.
+        rng: Random generator for the imitations and the signs.
         count: Number of imitations.
         draws: Sign patterns of each test.
     """
@@ -94,14 +94,14 @@ def assess_nonsense(
 
 
 def sunspots(first: int, last: int) -> Series | None:
-    """Yearly sunspot numbers, 1700-2008: a real series with a memory that no Congress moves.
+    """Yearly sunspot numbers, 1700-2008: a real autocorrelated series that no Congress influences.
 
     Args:
         first: First year wanted.
         last: Last year wanted.
 
     Returns:
-        The series, or None where too few of these years are known.
+        The series; None if too few of these years are known.
     """
     from statsmodels.datasets import sunspots as source  # noqa: PLC0415  slow to import
 

@@ -12,12 +12,12 @@ from engram import data
 from engram.series import Series
 
 MONTHS = 12
-"""Months that a yearly mean needs."""
+"""Number of months required for a yearly mean."""
 
 FEDERAL = "federal-series"
-"""The table that comes with Engram."""
+"""The table that is part of Engram."""
 FIRST_TREASURY_YEARS = 1791
-"""The year of that table whose receipts and outlays are those of 1789-1791."""
+"""The year in that table whose receipts and outlays are the totals of 1789-1791."""
 
 Table = Mapping[str, np.ndarray]
 """Columns by name."""
@@ -33,8 +33,8 @@ class Indicator:
         label: Its name in a report.
         unit: Unit of its values.
         source: Name of its table among the sources of `engram.data`.
-        read: From the table to years and their values.
-        about: What a reader must know of it.
+        read: Reads years and values from the table.
+        about: What a reader must know about it.
     """
 
     label: str
@@ -51,7 +51,7 @@ def read_indicators(names: Sequence[str] | None = None) -> tuple[list[Series], d
         names: Names of the catalogue; the six of the study, which come with Engram, when None.
 
     Returns:
-        The series, one value a year, and the SHA-256 of each file read, by its name.
+        The series, one value per year, and the SHA-256 of each file read, by file name.
 
     Raises:
         ValueError: If a name is unknown, or a table is not here or not as it should be.
@@ -105,7 +105,7 @@ def _read(path: str | Path) -> Table:
 
 
 def _years(column: np.ndarray, what: str) -> np.ndarray:
-    """Years of a column of years or ISO dates, which may lie beyond what timestamps hold."""
+    """Years from a column of years or ISO dates, also outside the range of timestamps."""
     try:
         return np.array([int(str(cell).strip().partition("-")[0]) for cell in column.tolist()])
     except ValueError as error:
@@ -132,7 +132,7 @@ def _column(name: str, scale: float = 1.0) -> Callable[[Table], ByYear]:
 
 
 def _growth(name: str) -> Callable[[Table], ByYear]:
-    """Change over the year before, in percent; a year after a gap has none."""
+    """Change from the previous year in percent; NaN for a year after a gap."""
 
     def read(table: Table) -> ByYear:
         years, values = table["Year"], table[name]
@@ -147,7 +147,7 @@ def _federal(name: str) -> Callable[[Table], ByYear]:
 
 
 def _federal_change(name: str) -> Callable[[Table], ByYear]:
-    """Change over the year before, in percent."""
+    """Change from the previous year in percent."""
     return lambda table: (
         table["year"][1:],
         100 * (table[name][1:] / table[name][:-1] - 1),
@@ -155,12 +155,12 @@ def _federal_change(name: str) -> Callable[[Table], ByYear]:
 
 
 def _share_of_output(name: str) -> Callable[[Table], ByYear]:
-    """A share of GDP in percent; both are given in dollars, in millions and in billions."""
+    """A share of GDP in percent; the amount is in millions of dollars, GDP in billions."""
     return lambda table: (table["year"], table[name] / table["gdp_billion_usd"] / 10)
 
 
 def _surplus(table: Table) -> ByYear:
-    """Receipts less outlays, in percent of outlays; the first entry covers three years."""
+    """Receipts minus outlays in percent of outlays; the first entry covers three years."""
     spent = table["outlays_million_usd"]
     surplus = 100 * (table["receipts_million_usd"] - spent) / spent
     return table["year"], np.where(table["year"] == FIRST_TREASURY_YEARS, np.nan, surplus)
@@ -291,10 +291,10 @@ INDICATORS: dict[str, Indicator] = {
         "Mean of the months of the long government bond's yield.",
     ),
 }
-"""The indicators by name."""
+"""The catalogued indicators by name."""
 
 SIX = (
     "bea-growth", "bls-inflation", "bls-unemployment", "treasury-debt", "omb-receipts",
     "statute-top-rate",
 )  # fmt: skip
-"""The six of the study, all from federal publications, which come with Engram."""
+"""The six indicators of the study, all from federal publications and part of Engram."""

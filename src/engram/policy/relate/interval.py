@@ -22,7 +22,7 @@ def correlation(x: Floats, y: Floats) -> Floats:
         y: Values, (…, n).
 
     Returns:
-        The correlations, (…); 0 where one side never changes.
+        The correlations, (…); 0 where one of the two is constant.
     """
     x = x - x.mean(-1, keepdims=True)
     y = y - y.mean(-1, keepdims=True)
@@ -46,7 +46,7 @@ def long_run_variance(values: Floats, bandwidth: int) -> float:
 
     Args:
         values: The series, (n).
-        bandwidth: m, the autocovariances that count.
+        bandwidth: m, the number of autocovariances used.
 
     References:
         Newey and West (1987), A simple, positive semi-definite, heteroskedasticity and
@@ -60,7 +60,7 @@ def long_run_variance(values: Floats, bandwidth: int) -> float:
 
 
 def hac_interval(x: Floats, y: Floats) -> Interval:
-    """Interval of a correlation that allows for autocorrelation and changing variance.
+    """Confidence interval of a correlation, robust to autocorrelation and heteroskedasticity.
 
     With z-scores a and b, r has the influence a b − r (a² + b²) / 2. Its long-run variance, by
     Newey and West with 1.3 √n lags, gives the standard error of Fisher's arctanh r; its critical
@@ -68,7 +68,7 @@ def hac_interval(x: Floats, y: Floats) -> Interval:
 
     Args:
         x: Values in order of time, (n).
-        y: Values of the same times, (n).
+        y: Values at the same times, (n).
 
     References:
         Kiefer and Vogelsang (2005), A new asymptotic theory for heteroskedasticity-autocorrelation
@@ -98,11 +98,11 @@ def bootstrap_intervals(
     Args:
         x: A series, (n).
         ys: Series to correlate it with, (m, n).
-        rng: Source of the blocks.
+        rng: Random generator for the blocks.
         replicates: Number of resamples.
 
     Returns:
-        An interval for each of `ys`.
+        One interval for each of `ys`.
 
     References:
         Politis and Romano (1994), The stationary bootstrap, JASA 89; Politis and White (2004),
@@ -115,7 +115,7 @@ def bootstrap_intervals(
     drawn = bootstrap.apply(lambda one, others: correlation(one, others.T), reps=replicates)
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     found = correlation(x, ys)
-    # a percentile interval may miss its own estimate when n is small; a report may not
+    # a percentile interval may exclude its own estimate when n is small; widen it in a report
     low, high = np.minimum(low, found), np.maximum(high, found)
     return [
         Interval(float(r), float(a), float(b), LEVEL)
@@ -124,14 +124,14 @@ def bootstrap_intervals(
 
 
 def _block_length(x: Floats, ys: Floats) -> float:
-    """The longest block that any product of the two sides asks for, at most n / 4."""
+    """The longest block that is optimal for any product of the two sides, at most n / 4."""
     from arch.bootstrap import optimal_block_length  # noqa: PLC0415  slow to import
 
     products = (x - x.mean()) * (ys - ys.mean(1, keepdims=True))
     moving = products[np.ptp(products, axis=1) > 0]
     if not len(moving):
         return 1.0
-    with np.errstate(divide="ignore", invalid="ignore"):  # rare events have no spectrum at zero
+    with np.errstate(divide="ignore", invalid="ignore"):  # no power at frequency zero
         lengths = optimal_block_length(moving.T)["stationary"].to_numpy()
     known = lengths[~np.isnan(lengths)]
     return float(np.clip(known.max(initial=1.0), 1.0, len(x) / 4))

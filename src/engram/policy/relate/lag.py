@@ -1,4 +1,4 @@
-"""Two series beside one another: in levels, in differences, and at lags once pre-whitened."""
+"""Correlations of two series: in levels, in differences, and at lags after pre-whitening."""
 
 import math
 from collections.abc import Sequence
@@ -18,21 +18,21 @@ from engram.policy.relate.yearly import Floats, Yearly, overlap
 from engram.stats import Interval
 
 LAGS = 5
-"""Years before and after that are looked at."""
+"""Largest lag in years, before and after."""
 
 
-class Beside(NamedTuple):
-    """A correlation in levels beside the same in first differences.
+class Correlation(NamedTuple):
+    """The correlation of two series in levels and in first differences.
 
     Args:
         term: Name of the term.
         indicator: Name of the indicator.
-        first: First year that both have.
-        last: Last one.
+        first: First year in which both have values.
+        last: Last year.
         years: Years in which both were observed.
         levels: Pearson's r of the levels.
         levels_rank: Spearman's of the levels.
-        naive_p: The p-value of r in levels as if years were independent: what misleads.
+        naive_p: p-value of r in levels that takes years as independent, which is misleading.
         differences: Pearson's r of the differences, with its HAC interval.
         differences_rank: Spearman's of the differences.
         bootstrap: The interval of the same r by the stationary bootstrap.
@@ -52,11 +52,11 @@ class Beside(NamedTuple):
 
 
 class AtLag(NamedTuple):
-    """A correlation of innovations at one lag.
+    """The correlation of innovations at one lag.
 
     Args:
-        lag: Years by which the indicator comes after the term; negative when it comes before.
-        years: Years that count.
+        lag: Years by which the indicator follows the term; negative if it precedes it.
+        years: Number of years used.
         pearson: Pearson's r, with its HAC interval.
         spearman: Spearman's correlation.
         bootstrap: The interval of r by the stationary bootstrap.
@@ -69,19 +69,19 @@ class AtLag(NamedTuple):
     bootstrap: Interval
 
 
-def levels_beside_differences(
+def level_correlation(
     term: Yearly, indicator: Yearly, rng: np.random.Generator, replicates: int = REPLICATES
-) -> Beside:
+) -> Correlation:
     """Correlate two series in levels and in first differences.
 
-    Only years in which both were observed count; a difference is one from each such year to the
-    next.
+    Only years in which both were observed are used; differences are taken between consecutive such
+    years.
 
     Args:
         term: Rates of a term.
         indicator: An indicator.
-        rng: Source of the bootstrap.
-        replicates: Resamples of the bootstrap.
+        rng: Random generator of the bootstrap.
+        replicates: Number of bootstrap resamples.
 
     Raises:
         ValueError: If they share too few years.
@@ -90,7 +90,7 @@ def levels_beside_differences(
     both = a.observed & b.observed
     x, y = a.values[both], b.values[both]
     dx, dy = np.diff(x), np.diff(y)
-    return Beside(
+    return Correlation(
         term.name,
         indicator.name,
         a.first,
@@ -106,7 +106,7 @@ def levels_beside_differences(
 
 
 def naive_p(x: Floats, y: Floats) -> float:
-    """p-value of Pearson's r as if years were independent, by Student's t.
+    """p-value of Pearson's r by Student's t, which takes years as independent.
 
     Args:
         x: Values, (n).
@@ -117,14 +117,14 @@ def naive_p(x: Floats, y: Floats) -> float:
 
 
 def moved(values: Floats, lags: Sequence[int]) -> Floats:
-    """Move each year's value to the year of the term that it is compared with: v_(t + lag).
+    """Shift each value to the year of the term that it is compared with: v_(t + lag).
 
     Args:
         values: Values by year, (n).
         lags: Lags in years.
 
     Returns:
-        The moved values, (lags, n), NaN where they would come from outside.
+        The shifted values, (lags, n); NaN outside the observed range.
     """
     n = len(values)
     result = np.full((len(lags), n), np.nan)
@@ -147,8 +147,8 @@ def lag_profile(
         u: Innovations of a term by year, (n); NaN where there is none.
         v: Innovations of an indicator in the same years, (n).
         lags: Lags in years.
-        rng: Source of the bootstrap.
-        replicates: Resamples of the bootstrap.
+        rng: Random generator of the bootstrap.
+        replicates: Number of bootstrap resamples.
     """
     profile = []
     for lag, row in zip(lags, moved(v, lags), strict=True):

@@ -1,4 +1,4 @@
-"""Many looks at once: sign flips with max-T, and Benjamini–Hochberg."""
+"""Multiple comparisons: sign-flip tests with max-T, and Benjamini–Hochberg."""
 
 from typing import NamedTuple
 
@@ -8,21 +8,21 @@ from scipy.stats import false_discovery_control
 from engram.policy.relate.yearly import Floats
 
 DRAWS = 1999
-"""Random sign patterns."""
+"""Number of random sign patterns."""
 CHUNK = 1 << 22
-"""Numbers held in memory at once."""
+"""Maximum number of values held in memory at once."""
 
 
 class Flips(NamedTuple):
-    """What the sign flips say of every cell: a term, an indicator and a lag.
+    """Result of the sign-flip test for every cell, that is, for each term, indicator and lag.
 
     Args:
-        statistic: S, about standard normal where there is no relation, (terms, indicators, lags).
-        alone: p-value of a cell as if it were the only one.
-        family: p-value of it among all cells, by max-T: the chance that any of them comes so
-            far where none is related.
-        pair: p-value of a term and an indicator among its lags only, (terms, indicators).
-        critical: The |S| that 5% of the families without a relation exceed.
+        statistic: S, approximately standard normal under no relation, (terms, indicators, lags).
+        alone: Unadjusted p-value of each cell.
+        family: p-value adjusted over all cells by max-T: the probability that any cell is this
+            extreme if none is related.
+        pair: p-value of a term and an indicator adjusted over their lags only, (terms, indicators).
+        critical: The |S| exceeded in 5% of the families without a relation.
     """
 
     statistic: Floats
@@ -39,20 +39,20 @@ def sign_flips(
     draws: int = DRAWS,
     spent: Floats | float = 0.0,
 ) -> Flips:
-    """Test whether innovations of terms go with those of indicators, over all cells at once.
+    """Test whether innovations of terms correlate with those of indicators, over all cells at once.
 
-    S = √(1 − k / n) Σ_t u_t v_t / √(Σ_t u_t² v_t²) over n years, with k the coefficients that
-    pre-whitening spent. Flipping the sign of whole years, the same for all terms,
-    keeps the size of every innovation in its year, the relations among the terms, and all of the
-    indicators; it breaks only what ties the terms to the indicators. The denominator stays the
-    same, so wars and crises in which both vary more do not count as a relation. Where signs of
-    u are random, the test is exact.
+    S = √(1 − k / n) Σ_t u_t v_t / √(Σ_t u_t² v_t²) over n years, with k the number of coefficients
+    estimated in pre-whitening. Flipping the sign of whole years, the same for all terms, keeps the
+    size of every innovation in its year, the relations among the terms, and all of the indicators;
+    it breaks only the association between terms and indicators. The denominator stays the same, so
+    wars and crises in which both vary more do not count as a relation. Where signs of u are
+    random, the test is exact.
 
     Args:
         terms: Innovations u, or scores of them, (terms, years); NaN where there is none.
-        moved: Innovations v by indicator, lag and year, each lag moved to the year of the term,
+        moved: Innovations v by indicator, lag and year, shifted to the year of the term,
             (indicators, lags, years); NaN where there is none.
-        rng: Source of the signs.
+        rng: Random generator for the signs.
         draws: Number of sign patterns.
         spent: k of each pair, (terms, indicators).
 
@@ -65,7 +65,7 @@ def sign_flips(
     """
     cells, statistic = _cells(terms, moved, spent)
     shape = statistic.shape
-    # rounding must not tell a draw that repeats the data from the data
+    # rounding must not separate a draw that repeats the data from the data
     found = np.abs(statistic).ravel() - 1e-9
     order = np.argsort(found)
     alone, stepped, pair = np.ones(len(found)), np.ones(len(found)), np.ones(shape[:2])
@@ -91,7 +91,7 @@ def sign_flips(
 
 
 def _cells(terms: Floats, moved: Floats, spent: Floats | float) -> tuple[Floats, Floats]:
-    """Products by cell and year with unit sum of squares, (cells, years), and S by cell."""
+    """Products by cell and year, scaled to unit sum of squares, (cells, years), and S by cell."""
     products = terms[:, None, None, :] * moved[None]
     shape = products.shape[:3]
     years = np.maximum(np.isfinite(products).sum(3), 1)
@@ -104,10 +104,10 @@ def _cells(terms: Floats, moved: Floats, spent: Floats | float) -> tuple[Floats,
 
 
 def benjamini_hochberg(p_values: Floats) -> Floats:
-    """Adjust p-values so that among those below q at most a share q is expected to be false.
+    """Adjust p-values for the false discovery rate by Benjamini and Hochberg.
 
     Args:
-        p_values: p-values of any shape; NaN stays NaN and does not count.
+        p_values: p-values of any shape; NaN stays NaN and is ignored.
 
     References:
         Benjamini and Hochberg (1995), Controlling the false discovery rate, JRSS B 57(1).

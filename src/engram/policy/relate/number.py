@@ -1,4 +1,4 @@
-"""Numbers of a table as people write them: decimal commas, thousands, units, marks for no value."""
+"""Parse the numbers of a table: decimal commas, thousands separators, units, missing values."""
 
 import math
 import re
@@ -12,7 +12,7 @@ MISSING = frozenset(
     ["", "-", "--", "–", "—", ".", "..", "...", "…", ":", "na", "n/a", "n.a.", "(na)", "#n/a",
      "nd", "n.d.", "nan", "null", "none", "missing"]
 )  # fmt: skip
-"""What stands for no value, in lower case."""
+"""Marks for a missing value, in lower case."""
 
 _UNITS = r"[$€£¥]|US\$"
 _NUMBER = re.compile(
@@ -26,12 +26,12 @@ _OTHER = {".": ",", ",": "."}
 
 
 class Numbers(NamedTuple):
-    """The numbers of a column.
+    """The parsed numbers of a column.
 
     Args:
-        values: One for each cell; NaN where there is none.
-        unit: The sign that stands beside every number, such as %; empty where there is none.
-        marks: What was read as no value, and how often.
+        values: One for each cell; NaN where the value is missing.
+        unit: The unit written with every number, such as %; empty if there is none.
+        marks: The marks that were read as missing values, and how often.
     """
 
     values: list[float]
@@ -40,7 +40,7 @@ class Numbers(NamedTuple):
 
 
 def is_number(cell: Cell) -> bool:
-    """Whether a cell has the form of a number, infinity among them.
+    """Whether a cell has the form of a number, infinity included.
 
     Args:
         cell: The cell.
@@ -49,7 +49,7 @@ def is_number(cell: Cell) -> bool:
 
 
 def is_missing(cell: Cell) -> bool:
-    """Whether a cell is empty, or holds one of the marks for no value.
+    """Whether a cell is empty or holds a mark for a missing value.
 
     Args:
         cell: The cell.
@@ -58,21 +58,21 @@ def is_missing(cell: Cell) -> bool:
 
 
 def decimal_mark(cells: Iterable[Cell], delimiter: str, path: object) -> str:
-    """Tell which mark separates decimals, from all the numbers of a table.
+    """Determine the decimal mark from all numbers of a table.
 
-    4,5 and 1.234,5 have a decimal comma, 4.5 and 1,234.5 a decimal point. 1,234 alone tells
-    nothing; where commas separate the columns, it is a thousand.
+    4,5 and 1.234,5 have a decimal comma, 4.5 and 1,234.5 a decimal point. 1,234 alone is
+    ambiguous; where commas separate the columns, its comma separates thousands.
 
     Args:
         cells: The cells of the columns of numbers.
-        delimiter: What separates the columns.
+        delimiter: The delimiter of the columns.
         path: The file, for messages.
 
     Returns:
         "." or ",".
 
     Raises:
-        ValueError: If cells contradict each other, or no cell tells.
+        ValueError: If cells contradict each other, or no cell is unambiguous.
     """
     evidence: dict[str, Cell] = {}
     open_to_both: Cell | None = None
@@ -94,8 +94,9 @@ def decimal_mark(cells: Iterable[Cell], delimiter: str, path: object) -> str:
         return next(iter(evidence))
     if open_to_both is not None and delimiter != ",":
         raise ValueError(
-            f"{path}, {open_to_both}, which may be a thousand or a decimal, and no other cell "
-            "tells; write numbers with a decimal point and without separators of thousands"
+            f"{path}, {open_to_both}, which may have a thousands separator or a decimal mark, and "
+            f"no other cell decides; write numbers with a decimal point and without thousands "
+            f"separators"
         )
     return "."
 
@@ -109,8 +110,8 @@ def read_numbers(cells: Sequence[Cell], decimal: str, path: object) -> Numbers:
         path: The file, for messages.
 
     Raises:
-        ValueError: If a cell holds neither a number nor a mark for no value, is infinite, or has
-            a unit that others lack.
+        ValueError: If a cell holds neither a number nor a mark for a missing value, is infinite,
+            or has a unit that other cells lack.
     """
     values: list[float] = []
     marks: Counter[str] = Counter()
@@ -136,7 +137,7 @@ def _match(cell: Cell) -> re.Match[str] | None:
 
 
 def _told(digits: str) -> str:
-    """The decimal mark that a number shows; empty where it shows none."""
+    """The decimal mark that a number implies; empty if it implies none."""
     commas, points = digits.count(","), digits.count(".")
     if commas and points:
         return "," if digits.rindex(",") > digits.rindex(".") else "."
@@ -160,7 +161,8 @@ def _number(cell: Cell, decimal: str, path: object) -> tuple[float, str]:
     )
     if not found or not digits or not grouped:
         raise ValueError(
-            f"{path}, {cell}, which is no number; mend it, or leave it empty for no value"
+            f"{path}, {cell}, which is not a number; correct it, or leave it empty for a missing "
+            f"value"
         )
     plain = re.sub(separator, "", digits).replace(decimal, ".")
     value = float(f"{found['sign']}{plain}{found['power'] or ''}")

@@ -1,4 +1,4 @@
-"""Series by year from a table of the user's own: by year, half-year, quarter, month or day."""
+"""Read yearly series from a user's table of years, half-years, quarters, months or days."""
 
 import math
 import re
@@ -20,17 +20,17 @@ from engram.policy.relate.period import Calendar, looks_like_period, read_period
 from engram.series import Series
 
 _NAMED = 4
-"""Most years or lines that a note names."""
+"""Maximum number of years or lines named in a note."""
 _NOTE = re.compile(r"[*†‡(\[]|\d+\W|sources?\b|notes?\b|[^:]*:", re.IGNORECASE)
-"""How a footnote may begin, so that figures in it are no values."""
+"""How a footnote may begin; figures in a footnote are not values."""
 
 
 class OwnTable(NamedTuple):
-    """What was read from a table.
+    """The series read from a table.
 
     Args:
-        series: A series by year for each column, named after it.
-        notes: How it was read and what was left out, in sentences.
+        series: A yearly series for each column, named after it.
+        notes: How the table was read and what was left out, in sentences.
     """
 
     series: list[Series]
@@ -38,7 +38,7 @@ class OwnTable(NamedTuple):
 
 
 def read_csv(path: str | Path, year: str = "", columns: Sequence[str] = ()) -> list[Series]:
-    """Read indicators from a table of your own; `read_table` also tells how it was read.
+    """Read indicators from a table of your own; `read_table` also reports how it was read.
 
     Args:
         path: A csv file with a header.
@@ -46,7 +46,7 @@ def read_csv(path: str | Path, year: str = "", columns: Sequence[str] = ()) -> l
         columns: The indicators; all other columns of numbers when empty.
 
     Returns:
-        A series by year for each column, named after it.
+        A yearly series for each column, named after it.
 
     Raises:
         ValueError: As `read_table`.
@@ -55,12 +55,12 @@ def read_csv(path: str | Path, year: str = "", columns: Sequence[str] = ()) -> l
 
 
 def read_table(path: str | Path, year: str = "", columns: Sequence[str] = ()) -> OwnTable:
-    """Read indicators from a table of your own: a column of periods, and one for each indicator.
+    """Read indicators from a table of your own with a column of periods and one per indicator.
 
-    A year is the mean of its parts: of 12 months, 4 quarters or 2 half-years, and of days by
-    month first. A year that lacks a part is left out, and a note names it. Text below the last
-    period is taken as a footnote. Numbers may have a decimal comma, separators of thousands and
-    one unit, such as %; -, ., NA and the like are no value.
+    The value of a year is the mean of its 12 months, 4 quarters or 2 half-years; days
+    are averaged by month first. A year that lacks a part is left out, and a note names it. Text
+    below the last period is read as a footnote. Numbers may have a decimal comma, thousands
+    separators and one unit, such as %; -, ., NA and the like are missing values.
 
     Args:
         path: A csv file with a header, separated by commas, semicolons, tabs or bars.
@@ -87,10 +87,11 @@ def read_table(path: str | Path, year: str = "", columns: Sequence[str] = ()) ->
     cells = [cell for name in chosen for cell in table.columns[name]]
     decimal = decimal_mark(cells, table.delimiter, path)
     if decimal == ",":
-        notes.append(f"{table.path.name}: the comma is read as decimal mark.")
+        notes.append(f"{table.path.name}: the comma is read as the decimal mark.")
     if calendar.parts > 1:
         notes.append(
-            f"{table.path.name}: a year is the mean of its {calendar.parts} {calendar.part_name}; "
+            f"{table.path.name}: the value of a year is the mean of its {calendar.parts} "
+            f"{calendar.part_name}; "
             "a year that lacks one is left out."
         )
     series = []
@@ -118,7 +119,7 @@ def _cut_footnotes(table: Cells, year: str, notes: list[str]) -> None:
             note = _NOTE.match(column[i].text)
             if is_number(cells[i]) and cells is not column and not note:
                 raise ValueError(
-                    f"{table.path}, {column[i]}, which is no period, beside {cells[i].text!r}; "
+                    f"{table.path}, {column[i]}, which is not a period, next to {cells[i].text!r}; "
                     "remove the line, or give it a period"
                 )
     if below:
@@ -126,13 +127,13 @@ def _cut_footnotes(table: Cells, year: str, notes: list[str]) -> None:
         where = f"line {first.line}" if end == len(column) - 1 else (
             f"lines {first.line} to {last.line}")  # fmt: skip
         text = next((cells[end].text for cells in table.columns.values() if cells[end].text), "")
-        notes.append(f"{table.path.name}: {where} taken as footnote ({_short(text)}).")
+        notes.append(f"{table.path.name}: {where} read as a footnote ({_short(text)}).")
     for cells in table.columns.values():
         del cells[end:]
 
 
 def _numeric(table: Cells, year: str, notes: list[str]) -> list[str]:
-    """The columns that hold more numbers than text; the others are named in a note."""
+    """The columns that hold more numbers than text; a note names the others."""
     chosen, text = [], []
     example: Cell | None = None
     for name, cells in table.columns.items():
@@ -148,11 +149,13 @@ def _numeric(table: Cells, year: str, notes: list[str]) -> list[str]:
     if not chosen:
         held = f": {example}" if example else ""
         raise ValueError(
-            f"{table.path} has no column of numbers beside {year!r}{held}; add one, or name "
+            f"{table.path} has no numeric column besides {year!r}{held}; add one, or name "
             "another column of years"
         )
     if text:
-        notes.append(f"{table.path.name}: {', '.join(text)} left out, for want of numbers.")
+        notes.append(
+            f"{table.path.name}: {', '.join(text)} left out, because the column holds no numbers."
+        )
     return chosen
 
 
@@ -173,15 +176,16 @@ def _series(name: str, calendar: Calendar, numbers: Numbers, notes: list[str]) -
         named = [f"{year} ({n} of {calendar.parts})" for year, n in list(short.items())[:_NAMED]]
         more = f" and {len(short) - _NAMED} more" if len(short) > _NAMED else ""
         notes.append(
-            f"{name}: left out, with fewer {calendar.part_name}: {', '.join(named)}{more}."
+            f"{name}: left out because they have fewer {calendar.part_name}: "
+            f"{', '.join(named)}{more}."
         )
     if not whole:
-        notes.append(f"{name}: left out, for no year is whole.")
+        notes.append(f"{name}: left out, because no year is complete.")
     for mark, count in numbers.marks.items():
         cells = "1 cell" if count == 1 else f"{count} cells"
-        notes.append(f"{name}: {mark!r} in {cells} read as no value.")
+        notes.append(f"{name}: {mark!r} in {cells} read as missing.")
     if numbers.unit:
-        notes.append(f"{name}: {numbers.unit} taken as unit.")
+        notes.append(f"{name}: {numbers.unit} read as the unit.")
     return Series(name, list(whole), list(whole.values()), axis="year", unit=numbers.unit)
 
 

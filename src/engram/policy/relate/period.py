@@ -1,4 +1,4 @@
-"""Periods of a table: years, quarters, months and days, and which of them make a whole year."""
+"""Parse the periods of a table: years, quarters, months and days, and how they form whole years."""
 
 import re
 from collections.abc import Sequence
@@ -58,12 +58,12 @@ class Period(NamedTuple):
 
 @dataclass(frozen=True)
 class Calendar:
-    """The periods of a table and what makes a year of it.
+    """The periods of a table and the parts that form a year.
 
     Args:
         periods: One for each row.
         parts: How many parts make a whole year: 1, 2, 4 or 12.
-        notes: How dates were read where that was a choice.
+        notes: How dates were read where they were ambiguous.
     """
 
     periods: list[Period]
@@ -72,11 +72,11 @@ class Calendar:
 
     @property
     def part_name(self) -> str:
-        """What the parts are called."""
+        """Name of the parts."""
         return _PARTS[self.parts]
 
     def slot(self, row: int) -> tuple[int, int]:
-        """The year of a row, and the part of the year that it belongs to.
+        """Return the year of a row and the part of the year that it belongs to.
 
         Args:
             row: Number of the row.
@@ -97,15 +97,15 @@ def looks_like_period(text: str) -> bool:
 def read_periods(cells: Sequence[Cell], path: object) -> Calendar:
     """Read a column of periods.
 
-    1/2/1950 is read as its column tells: by a number above 12, or by the place that always holds
-    1, which is the day. Where neither tells, it is refused.
+    The order of day and month in 1/2/1950 is inferred from its column: a number above 12 is a day,
+    and so is a position that always holds 1. If neither applies, the column is refused.
 
     Args:
         cells: The column.
         path: The file, for messages.
 
     Raises:
-        ValueError: If a cell is no period, kinds of period are mixed, or one occurs twice.
+        ValueError: If a cell is not a period, kinds of periods are mixed, or a period occurs twice.
     """
     order, notes = _day_order(cells, path)
     periods = [_period(cell, order, path) for cell in cells]
@@ -114,7 +114,7 @@ def read_periods(cells: Sequence[Cell], path: object) -> Calendar:
         if period.kind != periods[0].kind:
             raise ValueError(
                 f"{path}, {cell}, {_A[period.kind]}, and line {cells[0].line} holds "
-                f"{cells[0].text!r}, {_A[periods[0].kind]}; give one kind of period"
+                f"{cells[0].text!r}, {_A[periods[0].kind]}; give periods of one kind"
             )
         if period in first:
             raise ValueError(
@@ -132,11 +132,13 @@ def _period(cell: Cell, order: str, path: object) -> Period:
                 period = _checked(kind, found.groupdict(), order)
                 if period is not None:
                     return period
-    raise ValueError(f"{path}, {cell}, which is no period; {_HINT}, or name another column of them")
+    raise ValueError(
+        f"{path}, {cell}, which is not a period; {_HINT}, or name another column of periods"
+    )
 
 
 def _checked(kind: str, found: dict[str, str | None], order: str) -> Period | None:
-    """The period of a match; None if there is no such quarter, month or day."""
+    """The period of a match; None if that quarter, month or day does not exist."""
     if name := found.get("name"):
         if name.lower() not in _MONTHS:
             return None
@@ -157,7 +159,7 @@ def _checked(kind: str, found: dict[str, str | None], order: str) -> Period | No
 
 
 def _day_order(cells: Sequence[Cell], path: object) -> tuple[str, list[str]]:
-    """Whether 1/2/1950 has the day first or the month first, and how that was told."""
+    """Whether 1/2/1950 has the day or the month first, and how that was inferred."""
     (pattern,) = _PATTERNS["slashed"]
     found = [(cell, match) for cell in cells if (match := pattern.fullmatch(cell.text))]
     if not found:
@@ -172,9 +174,9 @@ def _day_order(cells: Sequence[Cell], path: object) -> tuple[str, list[str]]:
         )
     days_only = [set(side) == {1} for side in sides]
     if above[0] is not None:
-        order, why = "day first", f"line {found[above[0]][0].line} leaves no other reading"
+        order, why = "day first", f"line {found[above[0]][0].line} allows no other reading"
     elif above[1] is not None:
-        order, why = "month first", f"line {found[above[1]][0].line} leaves no other reading"
+        order, why = "month first", f"line {found[above[1]][0].line} allows no other reading"
     elif days_only[0] != days_only[1]:
         order = "day first" if days_only[0] else "month first"
         why = f"the {'first' if days_only[0] else 'second'} number is always 1, so it is the day"
@@ -183,7 +185,7 @@ def _day_order(cells: Sequence[Cell], path: object) -> tuple[str, list[str]]:
     else:
         cell = next(cell for cell, match in found if match["one"] != match["other"])
         raise ValueError(
-            f"{path}, {cell}, which may have the day or the month first, and no other row tells; "
+            f"{path}, {cell}, which may have the day or the month first, and no other row decides; "
             f"{_ORDER}"
         )
     shown = "day/month/year" if order == "day first" else "month/day/year"
@@ -191,7 +193,7 @@ def _day_order(cells: Sequence[Cell], path: object) -> tuple[str, list[str]]:
 
 
 def _parts(periods: Sequence[Period]) -> int:
-    """How many parts make a year: by the kind of period, of days by the months they fall in."""
+    """Number of parts in a year, by the kind of period; days are grouped by month."""
     if periods[0].kind != "day":
         kind = periods[0].kind
         months = sorted({period.part for period in periods})

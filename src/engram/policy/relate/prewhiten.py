@@ -1,4 +1,4 @@
-"""Pre-whitening: what of a series its own past did not foretell."""
+"""Pre-whitening: the residuals of an autoregression."""
 
 from typing import NamedTuple
 
@@ -9,18 +9,18 @@ from scipy.stats import rankdata
 from engram.policy.relate.yearly import Floats, Yearly
 
 MAX_ORDER = 8
-"""Longest memory that is tried, in years; short series try n / 12."""
+"""Largest order tried, in years; n / 12 for short series."""
 EXACT = 1e-7
-"""Share of a series' spread below which innovations are taken for rounding."""
+"""Share of a series' standard deviation below which innovations are considered rounding errors."""
 
 
 class Innovations(NamedTuple):
-    """The innovations of a series, and the autoregression that left them.
+    """The innovations of a series and the autoregression that they are the residuals of.
 
     Args:
-        values: One a year, (n); NaN in the first `order` years and in years not observed.
-        order: Its order p.
-        coefficients: Intercept, and weights of the years before, the nearest first, (p + 1).
+        values: One value per year, (n); NaN in the first `order` years and in years not observed.
+        order: Order p of the autoregression.
+        coefficients: Intercept and weights of the previous years, the nearest first, (p + 1).
     """
 
     values: Floats
@@ -29,15 +29,15 @@ class Innovations(NamedTuple):
 
 
 def innovations(series: Yearly, max_order: int | None = None) -> Innovations:
-    """Fit an autoregression by least squares and return what it leaves.
+    """Fit an autoregression by least squares and return its residuals.
 
-    x_t = c + φ_1 x_(t−1) + … + φ_p x_(t−p) + u_t, in levels, with the p from 1 to P of the least
-    AIC. A random walk has φ_1 = 1 and is differenced by that, a stationary series is not, so that
-    no test has to decide first which of them it is.
+    x_t = c + φ_1 x_(t−1) + … + φ_p x_(t−p) + u_t, in levels, with the order p from 1 to P that
+    minimizes AIC. A random walk has φ_1 = 1 and is differenced by that; a stationary series is
+    not. So no test has to decide first which of the two a series is.
 
     Args:
         series: The series.
-        max_order: P; by the length of the series, and at most 8, when None.
+        max_order: P; None chooses it from the length of the series, at most 8.
 
     Returns:
         The innovations.
@@ -57,11 +57,12 @@ def innovations(series: Yearly, max_order: int | None = None) -> Innovations:
     return Innovations(left, order, coefficients)
 
 
-def is_foretold(series: Yearly) -> bool:
-    """Whether the past of a series foretells it exactly, so that no innovations are left.
+def is_predictable(series: Yearly) -> bool:
+    """Whether the past of a series predicts it exactly, so that it has no innovations.
 
-    Straight lines, other polynomials, exponentials and strict cycles, such as a mark at every
-    fourth year, are. What is left of them is rounding, which says nothing of a relation.
+    Straight lines, other polynomials, exponentials and strict cycles, such as a mark in every
+    fourth year, are predictable. Their residuals are rounding errors, which carry no information
+    about a relation.
 
     Args:
         series: The series.
@@ -74,11 +75,11 @@ def is_foretold(series: Yearly) -> bool:
 def normal_scores(values: Floats) -> Floats:
     """Replace values by the normal quantiles of their ranks, Φ⁻¹(rank / (n + 1)).
 
-    So one extraordinary year weighs no more than the largest of n ordinary ones, and lopsided
+    An extraordinary year then weighs no more than the largest of n ordinary ones, and skewed
     innovations, as rates of rare words have, become symmetric.
 
     Args:
-        values: One a year, (…, n); NaN stays NaN and does not count.
+        values: One value per year, (…, n); NaN stays NaN and is ignored.
 
     References:
         van der Waerden (1952), Order tests for the two-sample problem and their power,
@@ -92,7 +93,7 @@ def normal_scores(values: Floats) -> Floats:
 
 
 def lagged_design(x: Floats, order: int) -> Floats:
-    """The regressors of an autoregression: ones, then x of the years before, (n − p, p + 1).
+    """The regressors of an autoregression: ones, then the lagged values of x, (n − p, p + 1).
 
     Args:
         x: The series, (n).
@@ -104,7 +105,7 @@ def lagged_design(x: Floats, order: int) -> Floats:
 
 
 def _order(x: Floats, most: int) -> int:
-    """The order of least AIC; one QR of the largest design serves all nested ones."""
+    """The order that minimizes AIC; one QR of the largest design serves all nested ones."""
     q, _ = np.linalg.qr(lagged_design(x, most))
     target = x[most:] - x[most:].mean()
     explained = np.cumsum((q.T @ target) ** 2)

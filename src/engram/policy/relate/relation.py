@@ -1,4 +1,4 @@
-"""Relate rates of terms to indicators: every test, and the one verdict that follows."""
+"""Relate rates of terms to indicators: all tests, and the verdict."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,20 +14,20 @@ from engram.policy.relate.interval import REPLICATES
 from engram.policy.relate.lag import (
     LAGS,
     AtLag,
-    Beside,
+    Correlation,
     lag_profile,
-    levels_beside_differences,
+    level_correlation,
     moved,
 )
 from engram.policy.relate.multiplicity import DRAWS, Flips, benjamini_hochberg, sign_flips
-from engram.policy.relate.prewhiten import innovations, is_foretold, lagged_design, normal_scores
+from engram.policy.relate.prewhiten import innovations, is_predictable, lagged_design, normal_scores
 from engram.policy.relate.stationarity import Stationarity, assess_stationarity
 from engram.policy.relate.yearly import Floats, Yearly, overlap, yearly
 from engram.series import Series
 
 
-class Sifted(NamedTuple):
-    """Innovations on one axis of years, and what the sign flips say of them.
+class Prewhitened(NamedTuple):
+    """Innovations on one axis of years, and the sign-flip test of them.
 
     Args:
         first: First year of the axis.
@@ -44,21 +44,21 @@ class Sifted(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Relation:
-    """All that is found of one term and one indicator.
+    """The results for one term and one indicator.
 
     Args:
-        beside: Levels beside differences.
+        correlation: Correlation of levels and of differences.
         profile: Innovations at every lag.
         statistic: S by lag, (lags).
-        alone: p-value by lag as if it were the only look, (lags).
-        family: p-value by lag among all looks, by max-T, (lags).
-        discovery: q-value by lag among all looks, by Benjamini and Hochberg, (lags).
-        forward: Whether the term's past helps to foretell the indicator.
-        backward: Whether the indicator's past helps to foretell the term.
-        breaks: First years of new regimes in how the innovations go together at the best lag.
+        alone: Unadjusted p-value by lag, (lags).
+        family: p-value by lag adjusted over all comparisons by max-T, (lags).
+        discovery: q-value by lag over all comparisons by Benjamini and Hochberg, (lags).
+        forward: Whether the term's past helps to predict the indicator.
+        backward: Whether the indicator's past helps to predict the term.
+        breaks: First years of new regimes in the relation of the innovations at the best lag.
     """
 
-    beside: Beside
+    correlation: Correlation
     profile: list[AtLag]
     statistic: Floats
     alone: Floats
@@ -75,27 +75,27 @@ class Relation:
 
     @property
     def survives(self) -> bool:
-        """The verdict: whether a lag stands out among all looks at the level of 5%."""
+        """The verdict: whether a lag is significant at 5% after adjusting for all comparisons."""
         return bool(self.family.min() <= ALPHA)
 
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """What relating terms to indicators found.
+    """The result of `relate`.
 
     Args:
         terms: The terms' rates by year.
         indicators: The indicators by year.
-        lags: Lags in years; an indicator comes after the term at a positive one.
-        stationarity: Of every series.
+        lags: Lags in years; at a positive lag the indicator follows the term.
+        stationarity: Stationarity tests of every series.
         breaks: First years of new regimes of each series' own regression on its past, by name.
         relations: One for each term and indicator.
-        critical: The |S| that decides.
-        nonsense: How often generated nonsense looks related.
-        control: Name of a real series that cannot be related; empty where there is none.
-        control_p: Its p-value over terms and lags; None where there is none.
+        critical: Critical value of |S|.
+        nonsense: How often generated nonsense series appear to be related.
+        control: Name of a real series that cannot be related; empty if there is none.
+        control_p: Its p-value over terms and lags; None if there is none.
         seed: Seed of all resampling.
-        excluded: Why a term or an indicator could not be tested at all, by name.
+        excluded: Why a term or an indicator could not be tested, by name.
     """
 
     terms: list[Yearly]
@@ -112,13 +112,13 @@ class Findings:
     excluded: dict[str, str] = field(default_factory=dict)
 
     @property
-    def looks(self) -> int:
-        """How many cells of term, indicator and lag were looked at."""
+    def comparisons(self) -> int:
+        """Number of comparisons: cells of term, indicator and lag."""
         return len(self.relations) * len(self.lags)
 
     @property
     def surviving(self) -> list[Relation]:
-        """The relations that survive; none where the controls failed."""
+        """The relations that remain significant; empty if the controls failed."""
         return [] if self.nonsense.failed else [one for one in self.relations if one.survives]
 
 
@@ -136,36 +136,36 @@ def relate(
     """Relate rates of terms to indicators.
 
     One test decides: sign flips of the normal scores of pre-whitened series, max-T over terms ×
-    indicators × lags. All else describes. A term or indicator that cannot be tested, as one that
-    never changes, is left out, and the findings say why.
+    indicators × lags. All other tests are descriptive. A term or indicator that cannot be tested,
+    such as a constant one, is left out, and the findings say why.
 
     Args:
-        terms: Rates by year, a series each.
+        terms: Rates by year, one series per term.
         indicators: Indicators by year.
         seed: Seed of all resampling.
         lags: Largest lag in years, before and after.
-        draws: Sign patterns of the test.
-        replicates: Resamples of the bootstrap intervals.
-        nonsense: Generated nonsense series to put in the indicators' place.
-        control: A real series that cannot be related; sunspots when None.
+        draws: Number of sign patterns of the test.
+        replicates: Number of resamples of the bootstrap intervals.
+        nonsense: Number of generated nonsense series that replace the indicators.
+        control: A real series that cannot be related; None uses sunspots.
 
     Returns:
         The findings.
 
     Raises:
-        ValueError: If there is no term or indicator, two have one name, or none can be tested.
+        ValueError: If there is no term or indicator, two have the same name, or none can be tested.
     """
     _check(terms, indicators, lags, draws, nonsense)
     streams = np.random.default_rng(seed).spawn(4)
     of_terms, of_indicators, excluded = _testable(terms, indicators)
     steps = tuple(range(-lags, lags + 1))
-    sifted = sift(of_terms, of_indicators, steps, streams[0], draws)
+    prewhitened = prewhiten(of_terms, of_indicators, steps, streams[0], draws)
     everything = [*of_terms, *of_indicators]
     tested = [assess_stationarity(series) for series in everything]
     order = {one.name: one.order for one in tested}
-    discovery = benjamini_hochberg(sifted.flips.alone)
+    discovery = benjamini_hochberg(prewhitened.flips.alone)
     relations = [
-        _relation(of_terms[i], of_indicators[j], sifted, (i, j), steps, discovery[i, j], order,
+        _relation(of_terms[i], of_indicators[j], prewhitened, (i, j), steps, discovery[i, j], order,
                   streams[1], replicates)
         for i, j in product(range(len(of_terms)), range(len(of_indicators)))
     ]  # fmt: skip
@@ -177,7 +177,7 @@ def relate(
         tested,
         {series.name: _own_breaks(series) for series in everything},
         relations,
-        sifted.flips.critical,
+        prewhitened.flips.critical,
         assess_nonsense(of_terms, of_indicators, steps, streams[3], nonsense),
         name,
         p_value,
@@ -189,7 +189,7 @@ def relate(
 def _testable(
     terms: Sequence[Series], indicators: Sequence[Series]
 ) -> tuple[list[Yearly], list[Yearly], dict[str, str]]:
-    """The series that can be tested, and why the others cannot."""
+    """Return the series that can be tested, and why the others cannot."""
     excluded: dict[str, str] = {}
     of_terms = _read(terms, (), excluded)
     of_indicators = _read(indicators, of_terms, excluded)
@@ -201,14 +201,14 @@ def _testable(
 
 
 def _read(
-    series: Sequence[Series], beside: Sequence[Yearly], excluded: dict[str, str]
+    series: Sequence[Series], others: Sequence[Yearly], excluded: dict[str, str]
 ) -> list[Yearly]:
-    """The series by year that share enough years with others; of the rest the reason is kept."""
+    """Yearly series that share enough years with others; the reason is recorded for the rest."""
     found = []
     for one in series:
         try:
             by_year = yearly(one)
-            for other in beside:
+            for other in others:
                 overlap(other, by_year)
         except ValueError as error:
             excluded[one.name] = str(error)
@@ -217,34 +217,34 @@ def _read(
     return found
 
 
-def _has_innovations(series: Yearly, beside: Sequence[Yearly], excluded: dict[str, str]) -> bool:
-    """Whether something is left of a series once its past is known; if not, the reason is kept."""
-    for part in (series, *(overlap(series, other)[0] for other in beside)):
-        if is_foretold(part):
+def _has_innovations(series: Yearly, others: Sequence[Yearly], excluded: dict[str, str]) -> bool:
+    """Whether a series has innovations given its past; if not, the reason is recorded."""
+    for part in (series, *(overlap(series, other)[0] for other in others)):
+        if is_predictable(part):
             excluded[series.name] = (
-                f"{part.name!r} is foretold exactly by its own past in {part.first}-{part.last}, "
-                "as straight lines and strict cycles are: nothing is left of it to relate"
+                f"{part.name!r} is predicted exactly by its own past in {part.first}-{part.last}, "
+                "as straight lines and strict cycles are: it has no residuals to relate"
             )
             return False
     return True
 
 
-def sift(
+def prewhiten(
     terms: Sequence[Yearly],
     indicators: Sequence[Yearly],
     lags: Sequence[int],
     rng: np.random.Generator,
     draws: int = DRAWS,
-) -> Sifted:
+) -> Prewhitened:
     """Pre-whiten every series, and test all terms against all indicators at all lags.
 
-    What is tested are the normal scores of the innovations.
+    The normal scores of the innovations are tested.
 
     Args:
         terms: The terms' rates.
         indicators: The indicators.
         lags: Lags in years.
-        rng: Source of the signs.
+        rng: Random generator for the signs.
         draws: Number of sign patterns.
 
     Raises:
@@ -260,11 +260,11 @@ def sift(
     )
     shifted = np.stack([moved(row, lags) for row in normal_scores(v)])
     spent = np.add.outer(of_terms, of_indicators)
-    return Sifted(first, u, v, sign_flips(normal_scores(u), shifted, rng, draws, spent))
+    return Prewhitened(first, u, v, sign_flips(normal_scores(u), shifted, rng, draws, spent))
 
 
 def _on_axis(series: Sequence[Yearly], first: int, last: int) -> tuple[Floats, Floats]:
-    """Innovations on one axis of years, and how many coefficients each series spent."""
+    """Innovations on one axis of years, and the number of coefficients of each series."""
     rows = np.full((len(series), last - first + 1), np.nan)
     spent = np.zeros(len(series))
     for i, one in enumerate(series):
@@ -277,7 +277,7 @@ def _on_axis(series: Sequence[Yearly], first: int, last: int) -> tuple[Floats, F
 def _relation(
     term: Yearly,
     indicator: Yearly,
-    sifted: Sifted,
+    prewhitened: Prewhitened,
     cell: tuple[int, int],
     lags: Sequence[int],
     discovery: Floats,
@@ -285,11 +285,11 @@ def _relation(
     rng: np.random.Generator,
     replicates: int,
 ) -> Relation:
-    u, v, flips = sifted.u[cell[0]], sifted.v[cell[1]], sifted.flips
+    u, v, flips = prewhitened.u[cell[0]], prewhitened.v[cell[1]], prewhitened.flips
     integration = max(order[term.name], order[indicator.name])
     best = lags[int(np.argmax(np.abs(flips.statistic[cell])))]
     return Relation(
-        levels_beside_differences(term, indicator, rng, replicates),
+        level_correlation(term, indicator, rng, replicates),
         lag_profile(u, v, lags, rng, replicates),
         flips.statistic[cell],
         flips.alone[cell],
@@ -297,7 +297,7 @@ def _relation(
         discovery,
         assess_causality(term, indicator, rng, integration),
         assess_causality(indicator, term, rng, integration),
-        _breaks_between(u, moved(v, [best])[0], sifted.first),
+        _breaks_between(u, moved(v, [best])[0], prewhitened.first),
     )
 
 
@@ -309,7 +309,7 @@ def _breaks_between(u: Floats, v: Floats, first: int) -> tuple[int, ...]:
 
 
 def _own_breaks(series: Yearly) -> tuple[int, ...]:
-    """Regimes of the regression of a series on its own year before."""
+    """Regimes of the regression of a series on its previous year."""
     x = series.values
     return _years(find_breaks(x[1:], lagged_design(x, 1)), np.arange(1, len(x)) + series.first)
 
@@ -330,7 +330,7 @@ def _control(
         control = sunspots(first, last)
     if control is None:
         return "", None
-    family = sift(terms, [yearly(control)], lags, rng, draws).flips.family
+    family = prewhiten(terms, [yearly(control)], lags, rng, draws).flips.family
     return control.name, float(family.min())
 
 

@@ -1,4 +1,4 @@
-"""The findings as a report: what to conclude first, then levels beside differences, then why."""
+"""The findings as a report: conclusions, correlations of levels and differences, then details."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ from engram.series import Series
 
 
 def report_findings(report: Report, findings: Findings) -> None:
-    """Report the relations of terms to indicators.
+    """Report the relations between terms and indicators.
 
     Args:
         report: The report to fill in.
-        findings: What relating them found.
+        findings: The result of `relate`.
     """
     may, may_not = conclude(findings)
     report.answer(may[0])
@@ -24,13 +24,13 @@ def report_findings(report: Report, findings: Findings) -> None:
         report.note(f"May not be concluded: {sentence}")
     report.note(
         f"One test decides, at {100 * ALPHA:.0f}%: sign flips of the normal scores of pre-whitened "
-        f"series, max-T over {findings.looks} cells of term, indicator and lag. Seed of all "
-        f"resampling: {findings.seed}."
+        f"series, max-T over {findings.comparisons} combinations of term, indicator and "
+        f"lag. Seed of all resampling: {findings.seed}."
     )
     _scalars(report, findings)
     report.add(
         _verdicts(findings),
-        _beside(findings),
+        _correlations(findings),
         _controls(findings),
         _stationarity(findings),
         _lags(findings),
@@ -43,17 +43,17 @@ def report_findings(report: Report, findings: Findings) -> None:
 def _scalars(report: Report, findings: Findings) -> None:
     nonsense = findings.nonsense
     report.add(
-        Scalar("relations that survive", len(findings.surviving)),
-        Scalar("looks", findings.looks),
+        Scalar("significant relations", len(findings.surviving)),
+        Scalar("comparisons", findings.comparisons),
         Scalar(
-            "nonsense related by levels",
+            "nonsense series related by levels",
             100 * nonsense.levels.estimate,
             "%",
             100 * nonsense.levels.low,
             100 * nonsense.levels.high,
         ),
         Scalar(
-            "nonsense related by the verdict",
+            "nonsense series related by the verdict",
             100 * nonsense.verdict.estimate,
             "%",
             100 * nonsense.verdict.low,
@@ -68,28 +68,29 @@ def _verdicts(findings: Findings) -> Table:
         at = one.profile[one.best]
         rows.append(
             [
-                one.beside.term,
-                one.beside.indicator,
+                one.correlation.term,
+                one.correlation.indicator,
                 at.lag,
                 at.pearson.estimate,
                 float(one.alone[one.best]),
                 float(one.discovery[one.best]),
                 float(one.family[one.best]),
-                "related" if one in findings.surviving else "not told from chance",
+                "related" if one in findings.surviving else "not distinguishable from chance",
             ]
         )
-    columns = ["term", "indicator", "lag", "r", "p alone", "q", "p of all", "verdict"]
+    columns = ["term", "indicator", "lag", "r", "p unadjusted", "q", "p adjusted", "verdict"]
     return Table(
         "Verdict",
         columns,
         rows,
-        "The lag at which innovations go together most: the indicator comes that many years after "
-        "the term, before it when negative. p alone: as if it were the only look; q: Benjamini and "
-        "Hochberg; p of all: max-T over every term, indicator and lag, which gives the verdict.",
+        "Lag: the one with the strongest correlation of innovations, in years by which the "
+        "indicator follows the term (negative if it precedes it). p unadjusted: for this lag "
+        "alone; q: Benjamini and "
+        "Hochberg; p adjusted: max-T over every term, indicator and lag, which gives the verdict.",
     )
 
 
-def _beside(findings: Findings) -> Table:
+def _correlations(findings: Findings) -> Table:
     rows = [
         [
             one.term,
@@ -104,12 +105,12 @@ def _beside(findings: Findings) -> Table:
             _span(one.differences.low, one.differences.high),
             _span(one.bootstrap.low, one.bootstrap.high),
         ]
-        for one in (relation.beside for relation in findings.relations)
+        for one in (relation.correlation for relation in findings.relations)
     ]
     columns = ["term", "indicator", "span", "years", "r levels", "ρ levels", "naive p",
                "r changes", "ρ changes", "HAC 95%", "bootstrap 95%"]  # fmt: skip
     return Table(
-        "Levels beside differences",
+        "Levels and differences",
         columns,
         rows,
         "Pearson's r and Spearman's ρ of the same pair in levels and in yearly changes. The naive "
@@ -128,10 +129,10 @@ def _controls(findings: Findings) -> Table:
         rows.append([findings.control, "the verdict's test", None, findings.control_p])
     return Table(
         "Nonsense controls",
-        ["series", "test", "called related (%)", "p of all"],
+        ["series", "test", "called related (%)", "p adjusted"],
         rows,
-        "Generated series have the memory and the steps of the indicators and nothing to do with "
-        "the record; the verdict's test should call 5% of them related.",
+        "The generated series have the autocorrelation and the step size of the indicators and "
+        "are unrelated to the record; the verdict's test should call 5% of them related.",
     )
 
 
@@ -145,15 +146,15 @@ def _stationarity(findings: Findings) -> Table:
         "Stationarity",
         columns,
         rows,
-        "The null of ADF is a random walk, that of KPSS a constant level.",
+        "The null hypothesis of ADF is a random walk; that of KPSS is a constant level.",
     )
 
 
 def _lags(findings: Findings) -> Table:
     rows = [
         [
-            one.beside.term,
-            one.beside.indicator,
+            one.correlation.term,
+            one.correlation.indicator,
             at.lag,
             at.years,
             at.pearson.estimate,
@@ -169,13 +170,13 @@ def _lags(findings: Findings) -> Table:
         for i, at in enumerate(one.profile)
     ]
     columns = ["term", "indicator", "lag", "years", "r", "ρ", "HAC 95%", "bootstrap 95%", "S",
-               "p alone", "q", "p of all"]  # fmt: skip
+               "p unadjusted", "q", "p adjusted"]  # fmt: skip
     return Table(
         "Lags after pre-whitening",
         columns,
         rows,
-        "Correlations of innovations, what of each series its own past does not foretell. The "
-        "intervals are for one lag at a time. S, by normal scores, is what the sign flips test.",
+        "Correlations of innovations, the residuals of each series after pre-whitening. The "
+        "intervals hold for one lag at a time. S, by normal scores, is what the sign flips test.",
     )
 
 
@@ -186,24 +187,24 @@ def _causality(findings: Findings) -> Table:
         for test in (one.forward, one.backward)
     ]
     return Table(
-        "Whether the past of one foretells the other",
-        ["past of", "foretells", "years back", "Toda–Yamamoto p", "Granger p"],
+        "Whether the past of one series predicts the other",
+        ["past of", "predicts", "lags (years)", "Toda–Yamamoto p", "Granger p"],
         rows,
-        f"{_by_chance(rows)} Toda and Yamamoto's is in levels, Granger's in yearly changes; – "
-        "where the pasts of both are collinear, so that the test cannot be run. To foretell is not "
-        "to cause.",
+        f"{_by_chance(rows)} Toda and Yamamoto's test uses levels, Granger's yearly changes; – "
+        f"where the pasts of both are collinear, so that the test cannot be run. Prediction is "
+        f"not causation.",
     )
 
 
 def _by_chance(rows: Sequence[Sequence[str | int | float | None]]) -> str:
-    """How many of the tests come out where nothing is related."""
+    """Number of tests expected to be significant if nothing is related."""
     tests = sum(p is not None for row in rows for p in row[-2:])
     if not tests:
         return "No test could be run."
     one = 1 - (1 - ALPHA) ** tests
     return (
-        f"{tests} tests, each at its own level of {100 * ALPHA:.0f}%: where nothing is related, "
-        f"{ALPHA * tests:.2g} come out on average, and at least one with a chance of "
+        f"{tests} tests, each at its own level of {100 * ALPHA:.0f}%: if nothing is related, "
+        f"{ALPHA * tests:.2g} are significant on average, and at least one with probability "
         f"{100 * one:.0f}% if they were independent."
     )
 
@@ -213,7 +214,7 @@ def _breaks(findings: Findings) -> Table:
         [name, "its own past", _years(years)] for name, years in findings.breaks.items()
     ]
     rows += [
-        [one.beside.indicator, f"{one.beside.term}, best lag", _years(one.breaks)]
+        [one.correlation.indicator, f"{one.correlation.term}, best lag", _years(one.breaks)]
         for one in findings.relations
     ]
     return Table(
@@ -221,7 +222,7 @@ def _breaks(findings: Findings) -> Table:
         ["series", "regressed on", "new regime from"],
         rows,
         "Bai and Perron's partition, the number of breaks by LWZ: at most three, a regime of at "
-        "least 15% of the years. Empty where one regression serves throughout.",
+        "least 15% of the years. Empty if one regression fits throughout.",
     )
 
 
@@ -229,7 +230,7 @@ def _figures(report: Report, findings: Findings) -> None:
     for indicator in findings.indicators:
         names = []
         for one in findings.relations:
-            if one.beside.indicator == indicator.name:
+            if one.correlation.indicator == indicator.name:
                 profile = _profile(one)
                 report.add(profile)
                 names.append(profile.name)
@@ -237,7 +238,7 @@ def _figures(report: Report, findings: Findings) -> None:
             Figure(
                 f"{indicator.name}: innovations at lags",
                 names,
-                x_label=f"years by which {indicator.name} comes after the term",
+                x_label=f"years by which {indicator.name} follows the term",
                 y_label="correlation of innovations",
                 caption="Bands: 95% by the stationary bootstrap, one lag at a time.",
             )
@@ -246,7 +247,7 @@ def _figures(report: Report, findings: Findings) -> None:
 
 def _profile(relation: Relation) -> Series:
     return Series(
-        f"{relation.beside.term} and {relation.beside.indicator}",
+        f"{relation.correlation.term} and {relation.correlation.indicator}",
         [at.lag for at in relation.profile],
         [at.pearson.estimate for at in relation.profile],
         axis="lag",

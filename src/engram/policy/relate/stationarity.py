@@ -1,4 +1,4 @@
-"""Whether a series keeps to one level: two tests with opposite null hypotheses, and advice."""
+"""Whether a series is stationary: two tests with opposite null hypotheses, and advice."""
 
 import math
 import warnings
@@ -14,7 +14,7 @@ ALPHA = 0.05
 
 
 class Stationarity(NamedTuple):
-    """What two tests say of a series.
+    """The results of two stationarity tests of a series.
 
     Args:
         name: The series.
@@ -24,7 +24,7 @@ class Stationarity(NamedTuple):
         kpss_p: p-value of the KPSS test, whose null is stationarity.
         adf_differences_p: p-value of the Dickey–Fuller test of the first differences.
         order: Differences to take until the series is stationary: 0, 1 or 2.
-        advice: What follows, in words.
+        advice: Advice, in words.
     """
 
     name: str
@@ -55,8 +55,8 @@ def assess_stationarity(series: Yearly) -> Stationarity:
     missing = [name for name, p in zip(names, p_values, strict=True) if p is None]
     if missing:
         advice = (
-            f"cannot be tested ({', '.join(missing)}): the values hardly vary, so that the "
-            "regression is singular; take differences to be safe"
+            f"cannot be tested ({', '.join(missing)}): the values hardly vary, so the regression "
+            f"is singular; take differences to be safe"
         )
         return Stationarity(series.name, len(x), *p_values, order=1, advice=advice)
     adf_p, kpss_p, differences_p = (p or 0.0 for p in p_values)
@@ -69,14 +69,14 @@ def assess_stationarity(series: Yearly) -> Stationarity:
 
 def _advice(unit_root: bool, moving: bool, order: int) -> str:
     if order == 0:
-        return "keeps to one level: correlations of levels can be read"
+        return "is stationary: correlations of levels can be interpreted"
     if order == 2:
-        return "even its differences wander: do not read levels, and differences with care"
+        return "even its differences drift: do not interpret levels, and differences with care"
     if unit_root and moving:
-        return "wanders like a random walk: do not read correlations of levels; take differences"
+        return "behaves like a random walk: do not correlate levels; take differences"
     if moving:
-        return "returns, but to a level that shifts or drifts: take differences, look for breaks"
-    return "too few years to tell a random walk from a slow return: take differences to be safe"
+        return "reverts to a level that shifts or drifts: take differences, look for breaks"
+    return "too few years to distinguish a random walk from mean reversion: take differences"
 
 
 def _adf(x: Floats) -> float | None:

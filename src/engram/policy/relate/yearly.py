@@ -1,4 +1,4 @@
-"""A series by year: one value for each year of an unbroken span, and which were observed."""
+"""A yearly series: one value for each year of an unbroken span, and which were observed."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -11,30 +11,29 @@ from engram.series import Series
 Floats = NDArray[np.float64]
 
 MAX_GAP = 2
-"""Missing years in a row that are filled in; a longer gap ends the span."""
+"""Maximum number of consecutive missing years that are interpolated; a longer gap ends the span."""
 MIN_YEARS = 30
-"""Fewer years carry no statement about a relation in time."""
+"""Minimum number of years for any statement about a relation in time."""
 ROUNDING = 1e-9
-"""Share of the largest value up to which changes are taken for rounding."""
+"""Share of the largest value up to which changes are considered rounding errors."""
 SMALLEST, LARGEST = 1e-100, 1e100
-"""Sizes whose powers floating-point numbers hold."""
+"""Range of magnitudes whose powers floating-point numbers can hold."""
 
 
 @dataclass(frozen=True, eq=False)
 class Yearly:
-    """Values of consecutive years, without holes.
+    """Values of consecutive years, without gaps.
 
     Args:
         name: What was measured.
         first: The first year.
-        values: One finite number a year, (n).
-        observed: Whether each was observed; the others lie on the line between their
-            neighbours, (n).
+        values: One finite number per year, (n).
+        observed: Whether each value was observed; the others are interpolated linearly, (n).
         unit: Unit of the values.
 
     Raises:
-        ValueError: If there are fewer than 30 years, the values never change, or their size
-            is beyond what floating-point numbers can square.
+        ValueError: If there are fewer than 30 years, the values never change, or their squares
+            overflow or underflow.
     """
 
     name: str
@@ -47,7 +46,7 @@ class Yearly:
         if len(self.values) < MIN_YEARS:
             raise ValueError(
                 f"{self.name!r} has {len(self.values)} consecutive years; a relation needs "
-                f"{MIN_YEARS}: bring a longer series, or one without long gaps"
+                f"{MIN_YEARS}: use a longer series, or one without long gaps"
             )
         largest = float(np.abs(self.values).max())
         if np.ptp(self.values) <= ROUNDING * largest:
@@ -56,8 +55,8 @@ class Yearly:
             raise ValueError(f"{self.name!r} never changes: it {shown}; leave it out")
         if not SMALLEST < largest < LARGEST:
             raise ValueError(
-                f"{self.name!r} has values of a size of {largest:.1e}, beyond what can be squared; "
-                "use another unit"
+                f"{self.name!r} has values of magnitude {largest:.1e}, whose squares overflow or "
+                f"underflow; use another unit"
             )
 
     def __len__(self) -> int:
@@ -69,7 +68,7 @@ class Yearly:
         return self.first + len(self) - 1
 
     def within(self, first: int, last: int) -> "Yearly":
-        """The part from one year to another, both included.
+        """Return the part from one year to another, both included.
 
         Args:
             first: The first year to keep.
@@ -89,13 +88,13 @@ class Yearly:
 
 
 def yearly(series: Series) -> Yearly:
-    """Read a series by year: its longest span without a gap of more than two years.
+    """Convert a series to its longest span without a gap of more than two years.
 
     Args:
-        series: One value a year, on an axis of whole numbers or of dates.
+        series: One value per year, on an axis of integers or dates.
 
     Raises:
-        ValueError: If positions are no years, a year occurs twice, or too few are left.
+        ValueError: If positions are not years, a year occurs twice, or too few are left.
     """
     known = {
         _year(position, series.name): float(value)
@@ -103,9 +102,9 @@ def yearly(series: Series) -> Yearly:
         if value is not None
     }
     if len(known) < sum(value is not None for value in series.values):
-        raise ValueError(f"{series.name!r} has two values in one year; give one a year")
+        raise ValueError(f"{series.name!r} has two values in one year; give one value per year")
     if not known:
-        raise ValueError(f"{series.name!r} holds no value; bring one with values by year")
+        raise ValueError(f"{series.name!r} holds no value; give a series with values by year")
     years = np.array(sorted(known))
     spans = np.split(years, np.flatnonzero(np.diff(years) > MAX_GAP + 1) + 1)
     span = max(spans, key=len)
@@ -115,7 +114,7 @@ def yearly(series: Series) -> Yearly:
 
 
 def overlap(one: Yearly, other: Yearly) -> tuple[Yearly, Yearly]:
-    """The years that two series share.
+    """Restrict two series to the years that they share.
 
     Args:
         one: A series.

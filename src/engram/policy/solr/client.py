@@ -14,18 +14,18 @@ VARIABLE: Final = "ENGRAM_SOLR_URL"
 EXAMPLE: Final = "http://localhost:8983/solr/engram"
 
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
-"""Statuses that may pass: the request is sent again."""
+"""Transient statuses, after which the request is sent again."""
 
 _LITERAL = {"expandMacros": "false"}
-"""Keeps Solr from replacing ${NAME} in the values of parameters, which are words of a user."""
+"""Keeps Solr from replacing ${NAME} in values of parameters, which are words of a user."""
 
 
 class SolrError(ValueError):
-    """Solr could not be reached, refused a request, or answered something that is not usable.
+    """Solr could not be reached, refused a request, or gave an unusable answer.
 
     Args:
         message: What went wrong, where, and what to do.
-        status: The HTTP status that Solr refused with, if it did.
+        status: The HTTP status with which Solr refused, if any.
     """
 
     def __init__(self, message: str, status: int | None = None) -> None:
@@ -36,21 +36,22 @@ class SolrError(ValueError):
 class Solr:
     """One collection (or core) of a Solr server; a context manager that closes its connections.
 
-    Every request is sent at most `attempts` times: again after a lost or stalled connection and
-    after the statuses that may pass, waiting `backoff_s`, then twice as long each time. That is
-    safe, for Engram only sends what may be repeated: queries, and documents under a unique id.
+    Every request is sent at most `attempts` times: it is repeated after a lost or stalled
+    connection and after transient statuses, after a wait of `backoff_s` that doubles each time.
+    This is safe because all requests of Engram are idempotent: queries, and documents with a
+    unique id.
 
     Args:
-        url: Address of the collection, such as http://localhost:8983/solr/engram; a user and
-            password may stand before the host. None reads ENGRAM_SOLR_URL.
+        url: Address of the collection, such as http://localhost:8983/solr/engram; it may contain a
+            user and password. None reads ENGRAM_SOLR_URL.
         timeout_s: How long to wait for an answer, in seconds.
-        attempts: How often a request is sent at most.
+        attempts: Maximum number of times a request is sent.
         backoff_s: The wait before the second attempt, in seconds.
-        sleep: What waits.
+        sleep: The function that waits.
 
     Raises:
-        SolrError: If there is no address, it is not one of a collection, or a number is out of
-            range.
+        SolrError: If there is no address, it is not the address of a collection, or a number is
+            out of range.
     """
 
     def __init__(
@@ -90,12 +91,12 @@ class Solr:
         """Wait before another attempt: the first time `backoff_s`, then twice as long each time.
 
         Args:
-            attempt: How many attempts there were.
+            attempt: Number of attempts so far.
         """
         self._sleep(self._backoff_s * 2 ** (attempt - 1))
 
     def get(self, path: str, **params: str | int) -> dict[str, Any]:
-        """Ask a handler of the collection.
+        """Send a GET request to a handler of the collection.
 
         Args:
             path: Path below the collection, such as "/schema".
@@ -114,15 +115,15 @@ class Solr:
 
         Args:
             path: Path below the collection, such as "/update".
-            body: What JSON can hold.
+            body: A JSON-compatible value.
             params: Parameters of the request.
         """
-        content = json.dumps(body)  # all in ASCII, so that half a surrogate pair is no error
+        content = json.dumps(body)  # all in ASCII, so that a lone surrogate is not an error
         headers = {"Content-Type": "application/json"}
         return self._ask("POST", self.url + path, params, content=content, headers=headers)
 
     def form(self, path: str, **params: str | int) -> dict[str, Any]:
-        """Send parameters that are too long for an address; see `get`.
+        """Send parameters that are too long for a URL; see `get`.
 
         Args:
             path: Path below the collection, such as "/analysis/field".
@@ -131,7 +132,7 @@ class Solr:
         return self._ask("POST", self.url + path, {}, data=params)
 
     def admin(self, path: str, **params: str | int) -> dict[str, Any]:
-        """Ask a handler of the server; see `get`.
+        """Send a GET request to a handler of the server; see `get`.
 
         Args:
             path: Path below the server, such as "/admin/info/system".
@@ -140,13 +141,13 @@ class Solr:
         return self._ask("GET", self.server + path, params)
 
     def query(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Ask for documents and facets by the JSON request API.
+        """Request documents and facets by the JSON request API.
 
         Args:
             body: The request.
 
         Returns:
-            The answer, which speaks for all shards.
+            The answer, which covers all shards.
 
         Raises:
             SolrError: If Solr cannot be reached or refuses, or only some shards answered.
@@ -160,11 +161,11 @@ class Solr:
         return answer
 
     def stream(self, body: Mapping[str, Any], rows: int) -> Iterator[dict[str, Any]]:
-        """All documents that a request finds, a page at a time.
+        """Yield all documents that a request finds, page by page.
 
         Args:
             body: The request; its sort ends with the id.
-            rows: Documents a page.
+            rows: Documents per page.
 
         Yields:
             The documents, in the order of the sort.
@@ -197,7 +198,7 @@ class Solr:
             reason = f"it answered {response.status_code} {_message(response)}".rstrip()
         raise SolrError(
             f"Solr at {url} did not answer in {self._attempts} attempts: {reason}; check that it "
-            f"runs and is well there, or name another with {VARIABLE} (such as {EXAMPLE})"
+            f"is running and healthy, or name another with {VARIABLE} (such as {EXAMPLE})"
         )
 
     def _read(self, response: httpx.Response, url: str) -> dict[str, Any]:
@@ -209,7 +210,7 @@ class Solr:
             answer = None
         if not isinstance(answer, dict) or "responseHeader" not in answer:
             raise SolrError(
-                f"what answered at {url} is not Solr; give the address of a collection, such as "
+                f"the server at {url} is not Solr; give the address of a collection, such as "
                 f"{EXAMPLE}"
             )
         return answer
@@ -219,7 +220,7 @@ class Solr:
         answered = f"Solr at {url} answered {status}"
         if status in (401, 403):
             return (
-                f"{answered}: it wants a user and password; write them into the address, "
+                f"{answered}: it requires a user and password; put them into the address, "
                 "http://USER:PASSWORD@HOST:8983/solr/COLLECTION"
             )
         if status == 404:
@@ -232,11 +233,15 @@ class Solr:
 
 def _collection(url: str) -> httpx.URL:
     if not url:
-        raise SolrError(f"no Solr is named; set {VARIABLE} or give an address, such as {EXAMPLE}")
+        raise SolrError(
+            f"no Solr server is named; set {VARIABLE} or give an address, such as {EXAMPLE}"
+        )
     try:
         parsed = httpx.URL(url.rstrip("/"))
     except (httpx.InvalidURL, UnicodeError) as error:
-        raise SolrError(f"{url!r} is no address ({error}); give one such as {EXAMPLE}") from None
+        raise SolrError(
+            f"{url!r} is not a valid address ({error}); give one such as {EXAMPLE}"
+        ) from None
     parts = [part for part in parsed.path.split("/") if part]
     if parsed.scheme not in ("http", "https") or not parsed.host or len(parts) < 2:
         raise SolrError(
@@ -253,7 +258,7 @@ def _words(error: httpx.TransportError) -> str:
 
 
 def _message(response: httpx.Response) -> str:
-    """The reason that Solr gives, one line of it."""
+    """The first line of the reason that Solr gives."""
     try:
         error = response.json()["error"]
         message = error.get("msg") or error.get("trace", "")

@@ -1,9 +1,9 @@
-"""SolrEngine: queries answered by Solr, with the counts of every other engine.
+"""SolrEngine: queries answered by Solr, with the same counts as every other engine.
 
-Solr counts alone whatever `translate` can state exactly: the documents, occurrences, denominators
-and dispersion of a query are then one request, however many groups there are. For the rest
-(proximity, above all) Solr finds the documents that have the words, their texts stream here page
-by page, and the one matcher counts. Both ways give equal counts; only the time differs.
+Solr alone counts what `translate` can express exactly: the documents, occurrences, denominators
+and dispersion of a query are then one request, however many groups there are. Otherwise, mostly
+for proximity, Solr finds the documents that contain the words, their texts are fetched page by
+page, and the shared matcher counts. Both ways give equal counts; only the time differs.
 """
 
 from collections import Counter
@@ -39,13 +39,13 @@ from engram.policy.solr.translate import Literal, Translation
 from engram.policy.solr.verify import verify
 
 PAGE = 5000
-"""Documents a request, where only their counts travel."""
+"""Documents per request when only counts are fetched."""
 
 TEXTS = 50
-"""Documents a request, where their text travels too."""
+"""Documents per request when texts are fetched as well."""
 
 _FORMS = 300
-"""Most forms whose counts one request asks for."""
+"""Maximum number of forms counted by one request."""
 
 _BY_ID = "id asc"
 _BY_DATE = "date asc,id asc"
@@ -134,8 +134,8 @@ class SolrEngine:
 
         Args:
             query: The query.
-            limit: At most so many hits.
-            offset: So many better ones are left out.
+            limit: Maximum number of hits.
+            offset: Number of better hits to skip.
         """
         _check_page(limit, offset)
         node = self._resolved(query)
@@ -162,8 +162,8 @@ class SolrEngine:
 
         Args:
             query: The query.
-            limit: At most so many passages.
-            offset: So many earlier ones are left out.
+            limit: Maximum number of passages.
+            offset: Number of earlier passages to skip.
             width: Characters of text to the left and to the right.
         """
         _check_page(limit, offset)
@@ -227,16 +227,16 @@ class SolrEngine:
         return Translation(node, self._expand)
 
     def _resolved(self, query: str | Node) -> Node:
-        """The tree of a query, with names in filters as the collection has them."""
+        """Parse a query, with names in filters spelled as in the collection."""
         node = parse(query)
         try:
             return resolve(node, self._held)
         except ValueError:
-            self._names.clear()  # it may hold more by now
+            self._names.clear()  # the collection may have grown since
             return resolve(node, self._held) if self._held("type") else node
 
     def _held(self, field: str) -> list[str]:
-        """The names that the collection has in a field."""
+        """The distinct names in a field of the collection."""
         if field not in self._names:
             name = _group_fields(field)[0]
             facet = {"names": {"type": "terms", "field": name, "limit": -1}}
@@ -246,7 +246,7 @@ class SolrEngine:
         return self._names[field]
 
     def _expand(self, leaf: Leaf, most: int) -> list[str]:
-        """The first terms `stem=form` of the index that a word or a prefix finds."""
+        """The first index terms `stem=form` that match a word or a prefix."""
         prefix = isinstance(leaf, Prefix)
         field = WORDS if prefix else TERMS
         answer = self._solr.form(
@@ -263,17 +263,17 @@ class SolrEngine:
         return [term.partition("=")[2] for term in found] if prefix else found
 
     def _forms_of(self, token: str) -> list[str]:
-        """The terms `stem=form` that a term stands for."""
+        """The terms `stem=form` that a term represents."""
         return [token] if "=" in token else self._expand(Term(token), _FORMS)
 
     def _count_forms(self, asked: Translation) -> Counter[str] | None:
         """How often each form stands in the occurrences, as terms `stem=form`, counted by Solr.
 
-        A place of a phrase has one form at each of its words, so that the phrase with one word
-        replaced by each of its forms counts them.
+        Each occurrence of a phrase has one form at each of its words, so the forms of a word are
+        counted by replacing it in the phrase by each of them.
 
         Returns:
-            The counts; None if they are too many for one request.
+            The counts; None if there are too many forms for one request.
         """
         counted: list[tuple[str, Literal]] = []
         for literal in asked.literals:
@@ -291,7 +291,7 @@ class SolrEngine:
         return found
 
     def _read_forms(self, asked: Translation, node: Node) -> Counter[str]:
-        """The same, from the texts."""
+        """The same counts from the texts."""
         found: Counter[str] = Counter()
         entries = self._stream(asked, asked.documents, list(STORED), _BY_ID, TEXTS)
         for part in _batches(entries, TEXTS):
@@ -305,7 +305,7 @@ class SolrEngine:
         return found
 
     def _buckets(self, asked: Translation, by: str | None) -> dict[Label, dict[str, Any]]:
-        """The groups of the admitted documents, with what Solr counts in each."""
+        """The groups of the admitted documents, with Solr's counts for each."""
         stats: dict[str, Any] = {"tokens": "sum(n_tokens)"}
         if asked.exact:
             stats["matching"] = {"type": "query", "q": asked.documents, "facet": _sums(asked)}
@@ -327,7 +327,7 @@ class SolrEngine:
     def _matched(
         self, asked: Translation, node: Node, by: str | None, sort: str
     ) -> Iterator[_Counted]:
-        """The documents that match, with their occurrences: counted by Solr, or here."""
+        """The matching documents with their occurrences, counted by Solr or by the matcher."""
         if asked.exact:
             fields = ["id", "date", "n_tokens", *_group_fields(by), *_occurrence_fields(asked)]
             for entry in self._stream(asked, asked.documents, fields, sort, PAGE):
@@ -374,8 +374,8 @@ def _counted(entry: dict[str, Any], by: str | None, occurrences: int) -> _Counte
 def _sums(asked: Translation) -> dict[str, str]:
     """Sums over the matching documents: of k, and of k²/n.
 
-    Solr's arithmetic is of single precision and its trigonometry of double: tan(atan2(k, √n)) is
-    k/√n, whose squares add up to the dispersion.
+    Solr's arithmetic has single precision, but its trigonometry has double: k/√n is computed as
+    tan(atan2(k, √n)), and its squares add up to the dispersion.
     """
     if asked.occurrences is None:
         return {}
@@ -390,7 +390,7 @@ def _matching(bucket: dict[str, Any]) -> tuple[int, int, float]:
 
 
 def _summed(hits: Iterable[_Counted], groups: tuple[Label, ...]) -> list[tuple[int, int, float]]:
-    """Documents, occurrences and dispersion of each group, added up here."""
+    """Documents, occurrences and dispersion of each group, summed by Engram."""
     sums: dict[Label, tuple[int, int, float]] = dict.fromkeys(groups, (0, 0, 0.0))
     for hit in hits:
         documents, occurrences, dispersion = sums[hit.label]
@@ -400,7 +400,7 @@ def _summed(hits: Iterable[_Counted], groups: tuple[Label, ...]) -> list[tuple[i
 
 
 def _passage(document: Document, first: int, last: int, width: int) -> Passage:
-    """The passage of the terms from first to last."""
+    """The passage from the first to the last term."""
     text = searched(document)
     spans = analyzer.spans(text)
     start, end = spans[first][0], spans[last][1]

@@ -1,10 +1,10 @@
-"""A store into Solr: batch by batch, as often as one likes, and counted at the end.
+"""Push a store to Solr in batches; pushes can be repeated, and counts are checked at the end.
 
-The id is Solr's unique key, so that sending a document again replaces it. Each carries the name of
-its segment and view: a push skips those that Solr holds whole, sends the others from their start,
-and removes what the store held once and has replaced. A push that was killed, or whose Solr was, is
-therefore simply repeated. A collection that holds anything else is refused before a document is
-sent.
+The id is Solr's unique key, so that sending a document again replaces it. Each document carries
+the name of its segment and view: a push skips segments that Solr holds completely, sends the
+others from their start, and removes those that the store has replaced. If the push or Solr was
+killed, the push is simply repeated. A collection that holds other documents is refused before
+anything is sent.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,26 +22,26 @@ from engram.policy.solr.schema import analyse, create_collection, create_schema,
 from engram.policy.store import Store
 
 BATCH = 500
-"""Most documents of a request."""
+"""Maximum number of documents per request."""
 
 BATCH_CHARACTERS = 2 * 2**20
-"""Characters of text after which a request is full."""
+"""Maximum number of characters of text per request."""
 
 SAMPLE = 20_000
-"""Characters of the first text of a segment on which the two analyses are compared."""
+"""Number of characters of a segment's first text on which the two analyzers are compared."""
 
 COMMITS = 7
-"""How often a commit is tried: with the usual waits over a quarter of a minute."""
+"""Number of attempts to commit, about a quarter of a minute in all."""
 
 READ = 50
-"""Documents that are read from a segment at once."""
+"""Number of documents read from a segment at once."""
 
 Progress = Callable[[int, int], None]
-"""Called with the documents that Solr has, and those of the store."""
+"""Called with the number of documents in Solr and in the store."""
 
 
 class Held(NamedTuple):
-    """What there is of a segment, or of all.
+    """Size of one segment or of all.
 
     Args:
         documents: Number of documents.
@@ -54,14 +54,14 @@ class Held(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What a push did.
+    """The result of a push.
 
     Args:
-        documents: Documents that the collection holds now, as many as the store.
-        tokens: Their terms, as many as the store's.
-        sent: Documents that were sent; the others were there before.
-        removed: Documents that were removed: those that the store has replaced, and with `prune`
-            those that are not of the store.
+        documents: Number of documents in the collection, equal to the store's.
+        tokens: Number of their terms, equal to the store's.
+        sent: Number of documents sent; the others were there before.
+        removed: Number of documents removed: those that the store has replaced and, with `prune`,
+            those that are not in the store.
     """
 
     documents: int
@@ -77,26 +77,26 @@ def push(
     prune: bool = False,
     progress: Progress | None = None,
 ) -> Pushed:
-    """Bring a collection to hold what a store holds, and check that it does.
+    """Make a collection hold the documents of a store, and check that it does.
 
     Args:
         store: The store.
-        solr: The collection; made if it is missing on a cloud, and so are its types and fields.
-        shards: Into how many shards a collection that is made is divided.
-        prune: Whether to remove documents that are of no segment of the store.
-        progress: Told how far it is.
+        solr: The collection; if missing it is created on a cloud, as are its types and fields.
+        shards: Number of shards of a new collection.
+        prune: Whether to remove documents that are not in any segment of the store.
+        progress: Called to report progress.
 
     Returns:
-        What was done.
+        The result of the push.
 
     Raises:
-        SolrError: If Solr fails, analyses text otherwise than Engram, holds documents that are not
-            the store's, or holds other counts than the store in the end.
+        SolrError: If Solr fails, analyses text differently from Engram, holds documents that are
+            not in the store, or ends up with counts other than the store's.
     """
     create_collection(solr, shards)
     create_schema(solr)
     wanted = {entry.name: Held(entry.documents, entry.tokens) for entry in store.manifest.segments}
-    solr.get("/update", commit="true")  # else what others have just sent is not seen
+    solr.get("/update", commit="true")  # otherwise what others have just sent is not visible
     before = held(solr)
     own = {entry.sha256 for entry in store.manifest.segments} | set(store.manifest.retired)
     if not prune:
@@ -122,7 +122,7 @@ def push(
 
 
 def held(solr: Solr) -> dict[str | None, Held]:
-    """What a collection holds of each segment; None for documents that are of none.
+    """What a collection holds of each segment; the key None is for documents of no segment.
 
     Args:
         solr: The collection, with its schema made.
@@ -146,7 +146,7 @@ def held(solr: Solr) -> dict[str | None, Held]:
 
 
 def _send(solr: Solr, path: Path, name: str) -> Iterator[int]:
-    """Send a segment; yields how many documents each request brought."""
+    """Send a segment; yield the number of documents of each request."""
     for place, batch in enumerate(_batches(_documents(path))):
         if place == 0:
             _compare(solr, batch[0][0])
@@ -187,7 +187,7 @@ def _batches(
 
 
 def _compare(solr: Solr, document: Document) -> None:
-    """Refuse a Solr that indexes other terms than it is sent: counts would differ."""
+    """Refuse a Solr that does not index the terms that it is sent: counts would differ."""
     text = searched(document)[:SAMPLE]
     if analyse(solr, text) != [{word.stem, exact(word)} for word in analyzer.words(text)]:
         raise SolrError(
@@ -197,10 +197,9 @@ def _compare(solr: Solr, document: Document) -> None:
 
 
 def _commit(solr: Solr, wanted: Mapping[str, Held]) -> dict[str | None, Held]:
-    """Commit, until Solr shows what it has; return what that is.
+    """Commit until Solr shows its documents; return what it holds.
 
-    A Solr that was killed replays its log when it starts, and silently passes over commits
-    meanwhile.
+    After a crash Solr replays its log when it starts, and silently ignores commits meanwhile.
     """
     found: dict[str | None, Held] = {}
     for attempt in range(COMMITS):
@@ -214,7 +213,7 @@ def _commit(solr: Solr, wanted: Mapping[str, Held]) -> dict[str | None, Held]:
 
 
 def _base(name: str | None) -> str:
-    """The segment that a document of that name is of, whatever the view."""
+    """The segment of a document, whatever the view."""
     return (name or "").partition("-")[0]
 
 
@@ -229,7 +228,7 @@ def _refuse_others(solr: Solr, before: Mapping[str | None, Held], own: set[str])
 
 
 def _remove(solr: Solr, strange: Mapping[str | None, Held]) -> int:
-    """Remove the documents of some segments, or of none; return how many they were."""
+    """Remove the documents of some segments, or of no segment; return their number."""
     if not strange:
         return 0
     for name in strange:

@@ -1,9 +1,9 @@
 """The Solr schema of a collection: types and fields, made through the Schema API.
 
-The text is analysed before it is sent, so that the one analyzer decides what a word is, whatever
-Solr's version. The field of terms gets `stem=form` for each word, of which Solr makes two terms at
-one position: `stem=form`, which an exact word of a query finds, and `stem`. The field of words gets
-`folded=stem=form` once for each form of a document: there prefixes are looked up.
+The text is analysed before it is sent, so that Engram's analyzer decides what a word is, whatever
+Solr's version. The field of terms gets `stem=form` for each word, from which Solr makes two terms
+at one position: `stem=form`, which matches an exact word of a query, and `stem`. The field of
+words gets `folded=stem=form` once for each form in a document, for the lookup of prefixes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -39,8 +39,8 @@ FIELD_TYPES: Final[tuple[dict[str, Any], ...]] = (
                     "pattern": "^([^=]+)=",
                     "preserve_original": "true",
                 },
-                # gives no term a payload, but says how one would be read: then `payload_score`
-                # adds up 1 for each term of each place where a phrase stands, and so counts
+                # gives no term a payload, but declares how one would be read: `payload_score` then
+                # adds up 1 for each term of each occurrence of a phrase, and so counts
                 # phrases exactly
                 {"name": "numericPayload", "payload": "1", "typeMatch": "none"},
             ],
@@ -49,7 +49,7 @@ FIELD_TYPES: Final[tuple[dict[str, Any], ...]] = (
     },
     {"name": "engram_words", "class": "solr.TextField", "analyzer": _SPACES},
 )
-"""Types of our own; the others are those that every Solr has."""
+"""Engram's own types; the others exist in every Solr."""
 
 
 def _field(name: str, kind: str, **options: bool) -> dict[str, Any]:
@@ -83,7 +83,7 @@ FIELDS: Final[tuple[dict[str, Any], ...]] = (
     _field("segment", "string"),
     _field("n_tokens", "pint"),
 )
-"""Fields beside the `id` that every Solr has; a `_key` is a name in the form that is compared."""
+"""Fields in addition to the `id` of every Solr; a `_key` is a name in normalised form."""
 
 
 _AS_THEY_ARE: Final = (
@@ -91,17 +91,17 @@ _AS_THEY_ARE: Final = (
 )  # fmt: skip
 
 STORED: Final = ("id", TEXT, "text_is_title", "date", "speaker", "party", "state", *_AS_THEY_ARE)
-"""The fields that a document is made of again."""
+"""The fields from which a document is reconstructed."""
 
 
 def create_schema(solr: Solr) -> list[str]:
-    """Make the types and fields that a collection lacks; those it has are left alone.
+    """Create the types and fields that a collection lacks; existing ones are left alone.
 
     Args:
         solr: The collection.
 
     Returns:
-        The names of what was made.
+        The names of what was created.
 
     Raises:
         SolrError: If the collection has one of them with another definition.
@@ -120,17 +120,18 @@ def create_schema(solr: Solr) -> list[str]:
 
 
 def create_collection(solr: Solr, shards: int = 1) -> bool:
-    """Make the collection, if it is missing and the server is a cloud.
+    """Create the collection if it is missing and the server is a cloud.
 
     Args:
         solr: The collection.
-        shards: Into how many shards a new one is divided.
+        shards: Number of shards of a new collection.
 
     Returns:
-        Whether it was made.
+        Whether it was created.
 
     Raises:
-        SolrError: If it is missing and the server is a single node, where the user makes it.
+        SolrError: If it is missing and the server is a single node, where the user has to create
+            it.
     """
     try:
         solr.get("/schema/uniquekey")
@@ -143,7 +144,7 @@ def create_collection(solr: Solr, shards: int = 1) -> bool:
 
 
 def analyse(solr: Solr, text: str) -> list[set[str]]:
-    """The terms that Solr makes of a text, those of each position.
+    """The terms that Solr makes of a text, by position.
 
     Args:
         solr: The collection, with its schema made.
@@ -159,7 +160,7 @@ def analyse(solr: Solr, text: str) -> list[set[str]]:
 
 
 def exact(word: Word) -> str:
-    """The term of a word as it stands.
+    """The index term of an exact word.
 
     Args:
         word: A word of a text.
@@ -168,19 +169,19 @@ def exact(word: Word) -> str:
 
 
 def _indexed(found: Iterable[Word]) -> dict[str, str]:
-    """The fields of terms and words, as they are sent."""
+    """The values of the fields of terms and words."""
     found = list(found)
     forms = sorted({f"{word.folded}={exact(word)}" for word in found})
     return {TERMS: " ".join(map(exact, found)), WORDS: " ".join(forms)}
 
 
 def encode(document: Document, n_tokens: int, segment: str) -> dict[str, Any]:
-    """A document as Solr takes it; what is None is left out.
+    """Encode a document for Solr; None values are left out.
 
     Args:
         document: The document.
         n_tokens: How many terms it has.
-        segment: The name of the segment that it comes from.
+        segment: Name of its segment.
     """
     names = {name: getattr(document, name) for name in ("speaker", "party", "state")}
     keys = {f"{name}_key": key(value) for name, value in names.items() if value is not None}
@@ -202,7 +203,7 @@ def encode(document: Document, n_tokens: int, segment: str) -> dict[str, Any]:
 
 
 def decode(entry: Mapping[str, Any]) -> Document:
-    """The document that `encode` made an entry of.
+    """Decode a document encoded by `encode`.
 
     Args:
         entry: What Solr returned, with all of `STORED`.
@@ -233,7 +234,7 @@ def _missing(
 
 
 def _agrees(wanted: Any, found: Any) -> bool:
-    """Whether what is there says all that is wanted, and in lists nothing else."""
+    """Whether an existing definition has all wanted settings, and equal lists."""
     match wanted:
         case Mapping():
             return isinstance(found, Mapping) and all(

@@ -1,10 +1,10 @@
-"""A query in Solr's terms: which documents match, and how often it occurs in each.
+"""Translate a query for Solr: which documents match, and how often it occurs in each.
 
-Nothing of a query becomes syntax. Every word, name and day travels as a request parameter of its
-own (`w0`, `w1`, …), which the syntax names and Solr reads after parsing. Days and numbers are
-written by us from dates and integers.
+No part of a query becomes syntax. Every word, name and day is sent as a request parameter of its
+own (`w0`, `w1`, …), which the syntax refers to and Solr reads after parsing. Days and numbers are
+formatted from dates and integers.
 
-What Solr computes exactly, and what it only narrows down:
+What Solr computes exactly, and where it only selects candidates:
 
     documents      terms, prefixes, phrases, filters, and AND, OR, NOT of these: exact
     occurrences    unions of terms, prefixes and phrases, `{groups}` in phrases included: exact,
@@ -46,7 +46,7 @@ from engram.policy.query.tree import (
 from engram.policy.solr.schema import TERMS, WORDS
 
 MOST = 800
-"""Most terms in the literal phrases of a query, and in its clauses: Solr takes 1024 clauses."""
+"""Maximum number of terms in literal phrases and clauses of a query; Solr's limit is 1024."""
 
 EVERY = "*:*"
 
@@ -59,21 +59,21 @@ FIELD = {
     "date": "date",
     "congress": "congress",
 }
-"""The Solr field that a filter looks at."""
+"""The Solr field of each filter."""
 
 _LARGEST = 2**31 - 1
 
 Literal = tuple[str, ...]
 Expand = Callable[[Leaf, int], list[str]]
-"""The terms `stem=form` of the index that a word or a prefix finds, at most so many."""
+"""Looks up the index terms `stem=form` that match a word or prefix, up to a limit."""
 
 
 class Matching(NamedTuple):
     """The documents of a node.
 
     Args:
-        query: In Solr's syntax; it finds them all.
-        exact: Whether it finds no other.
+        query: A query in Solr's syntax that finds them all.
+        exact: Whether it finds no others.
     """
 
     query: str
@@ -81,7 +81,7 @@ class Matching(NamedTuple):
 
 
 class Translation:
-    """A query in Solr's terms.
+    """A query translated for Solr.
 
     Args:
         node: The query.
@@ -90,23 +90,23 @@ class Translation:
 
     def __init__(self, node: Node, expand: Expand) -> None:
         self.params: dict[str, str] = {}
-        """Parameters that the syntax names."""
+        """Parameters that the syntax refers to."""
         self._expand, self._terms = expand, 0
         self._expanded: dict[Leaf, list[str]] = {}
         self.universe = self._documents(universe(node)).query
-        """The documents that the filters admit."""
+        """The documents that pass the filters."""
         self.documents, exact = self._documents(node)
         """The documents that match, or might if the translation is not exact."""
         found = literals(node, self._forms)
         self.literals = found or []
-        """The literal phrases whose places are the occurrences, if the translation is exact."""
+        """The literal phrases whose positions are the occurrences, if the translation is exact."""
         self.exact = exact and found is not None
-        """Whether Solr counts alone; else the matcher has to look at each document's text."""
+        """Whether Solr counts alone; otherwise the matcher has to read each document's text."""
         self.occurrences = self._sum(found) if self.exact and found else None
-        """A function of a document: how often the query occurs in it; None if it cannot."""
+        """A function query: occurrences of the query in a document; None if not expressible."""
 
     def name(self, text: str) -> str:
-        """The reference to a new parameter.
+        """Add a parameter and return a reference to it.
 
         Args:
             text: What it holds.
@@ -122,7 +122,7 @@ class Translation:
         return found if len(found) <= MOST else None
 
     def count(self, literal: Literal) -> str:
-        """A function of a document: how often a literal phrase stands in it.
+        """A function query: occurrences of a literal phrase in a document.
 
         Args:
             literal: One of `literals`, or one made of them.
@@ -205,7 +205,7 @@ class Translation:
 
 
 def term(leaf: Term | Exact) -> str:
-    """The term of the index that a word finds.
+    """The index term that matches a word.
 
     Args:
         leaf: A word in any inflection, or one as it stands.
@@ -214,15 +214,15 @@ def term(leaf: Term | Exact) -> str:
 
 
 def literals(node: Node, expand: Callable[[Leaf], list[str] | None]) -> list[Literal] | None:
-    """The literal phrases whose places are the occurrences of a query in a document it matches.
+    """The literal phrases whose positions are the occurrences of a query in a matching document.
 
     Args:
         node: The query.
-        expand: The terms `stem=form` that a word or a prefix finds; None if they are too many.
+        expand: Looks up the terms `stem=form` of a word or prefix; None if there are too many.
 
     Returns:
-        Phrases none of which contains another: then no place of one contains one of another,
-        and the occurrences are all their places. None if the query is not of that kind.
+        Phrases none of which contains another, so that the occurrences are exactly all their
+        positions. None if the query cannot be expressed in this way.
     """
     found = _parted(_wordings(node, expand, sure=True), expand)
     distinct = set(found or ())
@@ -234,7 +234,7 @@ def literals(node: Node, expand: Callable[[Leaf], list[str] | None]) -> list[Lit
 def _parted(
     found: list[Literal] | None, expand: Callable[[Leaf], list[str] | None]
 ) -> list[Literal] | None:
-    """The phrases with each stem replaced by its forms where one of these is in a phrase, too."""
+    """The phrases with each stem replaced by its forms if one of these also is in a phrase."""
     if found is None:
         return None
     mixed = {word.partition("=")[0] for phrase in found for word in phrase if "=" in word}
@@ -251,7 +251,7 @@ def _parted(
 def _wordings(  # noqa: PLR0911  one for each kind of node
     node: Node, expand: Callable[[Leaf], list[str] | None], sure: bool
 ) -> list[Literal] | None:
-    """Phrases of a node that is matched for sure, or of one that may be matched."""
+    """Phrases of a node that must match, or of one that may match."""
     match node:
         case Term() | Exact():
             return [(term(node),)]
@@ -263,7 +263,7 @@ def _wordings(  # noqa: PLR0911  one for each kind of node
         case Near():
             return None
         case And(parts) if not sure and any(True for part in parts for _ in leaves(part)):
-            return None  # what its parts have counts only where all match
+            return None  # occurrences of its parts are counted only where all match
         case And(parts):
             return _united([_wordings(part, expand, sure) for part in parts])
         case Or(parts):
@@ -293,7 +293,7 @@ def _chained(parts: list[list[Literal] | None]) -> list[Literal] | None:
 
 
 def _parts(phrase: Literal) -> set[Literal]:
-    """All phrases within a phrase, but for itself."""
+    """All proper sub-phrases of a phrase."""
     size = len(phrase)
     return {phrase[start:end] for start in range(size) for end in range(start + 1, size + 1)} - {
         phrase
@@ -301,7 +301,7 @@ def _parts(phrase: Literal) -> set[Literal]:
 
 
 def _opened(kind: type[And] | type[Or], parts: Iterable[Node]) -> Iterator[Node]:
-    """The parts, with those of the same kind opened: Solr nests queries to a limit only."""
+    """The parts, with nested ones of the same kind flattened: Solr limits nesting."""
     for part in parts:
         if isinstance(part, kind):
             yield from _opened(kind, part.parts)
@@ -310,7 +310,7 @@ def _opened(kind: type[And] | type[Or], parts: Iterable[Node]) -> Iterator[Node]
 
 
 def _sides(node: Node) -> Iterator[Node]:
-    """What stands near each other, with proximity inside proximity opened."""
+    """The operands of proximity, with nested proximity flattened."""
     if isinstance(node, Near):
         yield from _sides(node.left)
         yield from _sides(node.right)

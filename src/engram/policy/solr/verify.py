@@ -1,4 +1,4 @@
-"""The matcher, over the texts that Solr returns: what Solr cannot state exactly is counted here."""
+"""The matcher over texts that Solr returns, for queries that Solr cannot count exactly."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -17,12 +17,12 @@ from engram.policy.query.tree import Between, Leaf, Node, OneOf, Term, leaves
 
 
 class Verified(NamedTuple):
-    """What a query finds in some documents.
+    """The matches of a query in some documents.
 
     Args:
         matched: Whether each document matches, (documents).
         occurrences: How often the query occurs in each, (documents).
-        spans: Where, in all of them.
+        spans: Their positions, in all documents.
     """
 
     matched: NDArray[np.bool_]
@@ -30,7 +30,7 @@ class Verified(NamedTuple):
     spans: Spans
 
     def of(self, document: int) -> list[tuple[int, int]]:
-        """The occurrences in one document: their first and last term, counted from 0.
+        """Return the occurrences in one document: their first and last term, counted from 0.
 
         Args:
             document: Its place among the documents.
@@ -61,7 +61,7 @@ def verify(node: Node, documents: Sequence[Document]) -> Verified:
 
 
 def _placed(wanted: set[Leaf], documents: Sequence[Document]) -> dict[Node, Spans]:
-    """Where each leaf of a query stands in some documents, in one pass over their words."""
+    """Positions of each leaf of a query in some documents, in one pass over their words."""
     stems = {leaf.text: leaf for leaf in wanted if isinstance(leaf, Term)}
     others = wanted - set(stems.values())
     found: dict[Leaf, tuple[list[int], list[int]]] = {leaf: ([], []) for leaf in wanted}
@@ -83,7 +83,7 @@ def _placed(wanted: set[Leaf], documents: Sequence[Document]) -> dict[Node, Span
 
 
 def _positions(leaves: set[Leaf], words: Sequence[Word]) -> Iterator[tuple[Leaf, list[int]]]:
-    """Where exact words and prefixes stand; each form is compared once."""
+    """Positions of exact words and prefixes; each form is compared once."""
     places: dict[Word, list[int]] = {}
     for i, word in enumerate(words):
         places.setdefault(word, []).append(i)

@@ -1,1 +1,1 @@
-"""Comparisons: contenders that are trained from several seeds, and how accurate they are."""
+"""Comparisons of contenders trained from several seeds, by accuracy."""

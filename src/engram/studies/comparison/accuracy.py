@@ -18,14 +18,14 @@ INTERVALS = "With 95% intervals."
 
 @final
 class Accuracy:
-    """How accurate contenders were on the same test examples.
+    """Accuracy of contenders on the same test examples.
 
     Args:
-        outcomes: By contender and training: `wrong`, the rows of the test examples that it got
-            wrong, and `validation` and `best_epoch`.
+        outcomes: By contender and training: `wrong`, the indices of misclassified test examples,
+            and `validation` and `best_epoch`.
         examples: Number of test examples.
         seed: Seed of the bootstrap.
-        labels: What to call each contender in a report.
+        labels: Label of each contender in a report.
         kind: What the contenders are, such as "neuron".
     """
 
@@ -49,7 +49,7 @@ class Accuracy:
         return {name: self._interval(matrix) for name, matrix in self.right.items()}
 
     def differences(self, reference: str) -> dict[str, Interval]:
-        """Test accuracy of every other contender less that of the reference, in points."""
+        """Test accuracy of every other contender minus that of the reference, in points."""
         return {
             name: self._interval(matrix - self.right[reference])
             for name, matrix in self.right.items()
@@ -57,7 +57,7 @@ class Accuracy:
         }
 
     def validation(self, name: str) -> float:
-        """Validation accuracy in % in the epochs that were chosen, mean over the trainings."""
+        """Validation accuracy in % in the selected epochs, mean over the trainings."""
         return 100 * fmean(run["validation"][run["best_epoch"]] for run in self.outcomes[name])
 
     def series(self, title: str, unit: str, intervals: Mapping[str, Interval]) -> Series:
@@ -82,7 +82,7 @@ class Accuracy:
         )
 
     def conclude(self, reference: str, gains: Mapping[str, Interval]) -> str:
-        """Say in a sentence or two which differences from the reference exclude zero."""
+        """State in one or two sentences which differences from the reference exclude zero."""
         return conclusion(self.labels[reference], {self.labels[n]: g for n, g in gains.items()})
 
     def beside(
@@ -92,13 +92,13 @@ class Accuracy:
         published: Mapping[str, Sequence[Cell]],
         caption: str,
     ) -> Table | None:
-        """Our accuracy beside published numbers, of the contenders that have them.
+        """Table of our accuracy and published numbers, for contenders that have them.
 
         Args:
             title: Title of the table.
             columns: Headings of the published columns.
             published: Cells of these columns, by contender.
-            caption: Where the numbers come from, and what differs.
+            caption: The source of the numbers, and what differs.
 
         Returns:
             The table; None if no contender has a published number.
@@ -115,7 +115,7 @@ class Accuracy:
 
 
 def conclusion(reference: str, gains: Mapping[str, Interval]) -> str:
-    """Say in a sentence or two which differences from the reference exclude zero.
+    """State in one or two sentences which differences from the reference exclude zero.
 
     Args:
         reference: Label of the contender that the others are compared with.
@@ -141,7 +141,7 @@ def conclusion(reference: str, gains: Mapping[str, Interval]) -> str:
 
 
 def headline(reference: str, gains: Mapping[str, Interval]) -> str:
-    """Say in one sentence, with its interval, which difference from the reference is the largest.
+    """State in one sentence the largest difference from the reference, with its interval.
 
     Args:
         reference: Label of the contender that the others are compared with.
@@ -150,7 +150,7 @@ def headline(reference: str, gains: Mapping[str, Interval]) -> str:
     label = max(gains, key=lambda one: gains[one].estimate)
     gain = gains[label]
     chosen = f", the largest of {len(gains)} differences" if len(gains) > 1 else ""
-    clear = "" if gain.low > 0 or gain.high < 0 else "; that is not distinguishable from none"
+    clear = "" if gain.low > 0 or gain.high < 0 else "; it is not distinguishable from zero"
     return (
         f"{label} differs from {reference} by {signed(gain.estimate)} points of test accuracy "
         f"(95% interval {signed(gain.low)} to {signed(gain.high)}){chosen}{clear}."
@@ -158,12 +158,12 @@ def headline(reference: str, gains: Mapping[str, Interval]) -> str:
 
 
 def signed(number: float) -> str:
-    """A number with its sign and one decimal, its minus as typeset."""
+    """Format a number with its sign, one decimal and a typographic minus."""
     return f"{number:+.1f}".replace("-", "−")
 
 
 def _correctness(runs: Sequence[dict[str, Any]], examples: int) -> np.ndarray:
-    """100 where a training was right about an example, else 0, (training, example)."""
+    """100 where a training classified an example correctly, else 0, (training, example)."""
     right = np.full((len(runs), examples), 100.0)
     for row, run in zip(right, runs, strict=True):
         row[run["wrong"]] = 0.0

@@ -1,4 +1,4 @@
-"""The network that studies put their neurons in, and what one training of it comes to."""
+"""The network in which studies compare neurons, and its training and test."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -25,20 +25,20 @@ from engram.train import (
 )
 
 BATCH = 256
-"""Sequences a call when nothing is learned."""
+"""Sequences per call in evaluation."""
 adam = partial(AdamW, weight_decay=0.0)
-"""Adam: AdamW that leaves large weights alone."""
+"""Adam: AdamW without weight decay."""
 
 
 class SpikingNetwork(nn.Module):
-    """Layers without time, each with neurons after it; a linear readout of the mean over time.
+    """Layers without time, each followed by neurons, and a linear readout of the mean over time.
 
     Args:
-        layers: What precedes each layer of neurons; takes `(batch, *features)`, here one step of
-            one sequence each, so that a batch norm never sees padding.
-        readout: From the last spikes, flattened, to the logits.
-        neurons: As many as the layers. Made last, they leave every kind of neuron the same weights
-            for a seed.
+        layers: The layer before each layer of neurons; its input is `(batch, *features)`, where
+            each entry is one step of one sequence, so that a batch norm never sees padding.
+        readout: Maps the flattened last spikes to logits.
+        neurons: One per layer. They are created last, so that for a given seed all kinds of
+            neurons get the same weights.
     """
 
     def __init__(
@@ -77,17 +77,17 @@ def train_and_test(
     collate: Collate = time_first,
     augment: Augment | None = None,
 ) -> dict[str, Any]:
-    """Train a network, its masks fading in, and test the weights that did best in validation.
+    """Train a network with gradually applied masks, and test the best weights in validation.
 
     Args:
         net: The network.
         train: Examples to learn from, with label smoothing 0.1.
-        validation: Examples that choose the epoch, from the one where the masks are whole, so
+        validation: Examples that select the epoch, among those in which the masks are complete, so
             that every masked PSN is causal; the same for all neurons.
-        test: Examples that are met once.
+        test: Test examples, used once.
         epochs: Passes over the training examples.
-        batch: Examples a step.
-        lr: Learning rate of the first step.
+        batch: Examples per step.
+        lr: Initial learning rate.
         seed: Seed of the order of the examples.
         device: As in `fit`.
         optimizer: As in `fit`.
@@ -95,8 +95,9 @@ def train_and_test(
         augment: As in `fit`.
 
     Returns:
-        What JSON can hold: `parameters`, the rows of the `wrong` test examples, the `validation`
-        accuracy by epoch, the `best_epoch`, the firing `rates` by layer, and `step_ms`.
+        JSON-compatible data: `parameters`, the indices of the `wrong` test examples, the
+        `validation` accuracy by epoch, the `best_epoch`, the firing `rates` by layer, and
+        `step_ms`.
     """
     lam = [mask_share(epoch, epochs) for epoch in range(epochs)]
     history = fit(
@@ -127,10 +128,10 @@ def train_and_test(
 
 
 def firing_rates(net: nn.Module, inputs: Any, collate: Collate) -> list[float]:
-    """Spikes a neuron and step in each layer of neurons, padded steps not counted."""
+    """Spikes per neuron per step in each layer of neurons, excluding padded steps."""
     if collate is not pad:
         return _mean_activity(net, batches(inputs, BATCH, collate))
-    whole = pad(inputs, torch.arange(len(inputs)))  # a recording wants one length
+    whole = pad(inputs, torch.arange(len(inputs)))  # a recording requires one length
     real_share = (whole.lengths / len(whole.x)).mean().item()
     return [rate / real_share for rate in _mean_activity(net, [whole])]
 

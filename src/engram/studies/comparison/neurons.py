@@ -1,4 +1,4 @@
-"""Neurons compared in one network: accuracy, firing rates, and the course of the training."""
+"""Neurons compared in one network: accuracy, firing rates, and learning curves."""
 
 from statistics import median
 from typing import final
@@ -14,14 +14,14 @@ from engram.studies.comparison.runs import Outcomes
 
 @final
 class Comparison:
-    """What networks that differ in their neuron came to on the same test examples.
+    """Results of networks that differ only in their neuron, on the same test examples.
 
     Args:
-        outcomes: What `train_and_test` found, by neuron and run.
+        outcomes: Results of `train_and_test`, by neuron and run.
         examples: Number of test examples.
         seed: Seed of the bootstrap.
-        what: What the examples are, in the plural.
-        task: What titles begin with, where a report holds several comparisons.
+        what: Plural noun for the examples.
+        task: Prefix of titles, if a report has several comparisons.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Comparison:
         self.accuracy = Accuracy(outcomes, examples, seed, labels, "neuron")
 
     def report_accuracy(self, report: Report) -> None:
-        """Report how accurate the networks are, and how sparsely they fire."""
+        """Report the accuracy and the firing rates of the networks."""
         labels = list(self.accuracy.labels.values())
         rates = np.array(
             [np.mean([run["rates"] for run in runs], 0) for runs in self.outcomes.values()]
@@ -56,10 +56,10 @@ class Comparison:
                     ]
                     for (name, label), at in zip(self.accuracy.labels.items(), rates, strict=True)
                 ],
-                f"Mean over the runs. The 95% interval resamples runs and test {self.what} both, "
-                "and a few runs say little of the spread between runs. Validation: in the epoch "
-                "that it chose. Rates in spikes a neuron and step, on the test "
-                f"{self.what}.",
+                f"Mean over the runs. The 95% interval resamples both runs and test {self.what}; "
+                f"a few runs give little information about the variation between runs. "
+                f"Validation: in the selected epoch. Rates in spikes per neuron per step, on the "
+                f"test {self.what}.",
             ),
             self.accuracy.series(accuracy, "%", self.accuracy.intervals),
             Figure(
@@ -69,14 +69,14 @@ class Comparison:
                 caption=INTERVALS,
             ),
             *(
-                Series(layer, labels, rates[:, i], axis="neuron", unit="spikes a neuron and step")
+                Series(layer, labels, rates[:, i], axis="neuron", unit="spikes per neuron per step")
                 for i, layer in enumerate(layers)
             ),
             Figure(f"{self.prefix}Firing rate", layers, "bar"),
         )
 
     def report_differences(self, report: Report) -> None:
-        """Report the paired differences from LIF, or from the first neuron where there is none."""
+        """Report the paired differences from LIF, or from the first neuron if LIF is absent."""
         gains = self.accuracy.differences(self.reference)
         if not gains:
             return
@@ -86,8 +86,8 @@ class Comparison:
             self.accuracy.difference_table(
                 title,
                 gains,
-                f"Test accuracy, on the same {self.what} from the same initial weights. Each "
-                "interval covers 95% by itself, not all of them together.",
+                f"Test accuracy on the same {self.what}, from the same initial weights. Each "
+                f"interval has 95% coverage on its own; they are not simultaneous.",
             ),
             self.accuracy.series(series, "points", gains),
             Figure(title, [series], "interval", caption=INTERVALS),
@@ -96,19 +96,19 @@ class Comparison:
 
     @property
     def reference(self) -> str:
-        """The neuron that the others are compared with: LIF, or the first where there is none."""
+        """The reference neuron: LIF, or the first if LIF is absent."""
         return "lif" if "lif" in self.outcomes else next(iter(self.outcomes))
 
     @property
     def headline(self) -> str:
-        """The answer in one sentence; empty where there is nothing to compare."""
+        """The answer in one sentence; empty if there is nothing to compare."""
         labels = self.accuracy.labels
         gains = self.accuracy.differences(self.reference)
         named = {labels[name]: gain for name, gain in gains.items()}
         return self.prefix + headline(labels[self.reference], named) if gains else ""
 
     def report_course(self, report: Report) -> None:
-        """Report how the networks learned, epoch by epoch, and the time of a step."""
+        """Report the learning curves of the networks, and the time of a step."""
         courses = {
             f"{self.prefix}{PRESETS[name].label}, validation": np.mean(
                 [run["validation"] for run in runs], 0
@@ -121,12 +121,12 @@ class Comparison:
                 for name, course in courses.items()
             ),
             Figure(
-                f"{self.prefix}Validation accuracy while learning",
+                f"{self.prefix}Validation accuracy during training",
                 list(courses),
                 y_label="validation accuracy (%)",
-                caption="Mean over the runs. A masked PSN reads every step at first; after an "
-                "eighth of the epochs its mask is whole, and no neuron keeps weights from before "
-                "that.",
+                caption="Mean over the runs. A masked PSN reads all steps at first; its mask is "
+                "complete after an eighth of the epochs, and weights from earlier epochs "
+                "are not selected for any neuron.",
             ),
             Table(
                 f"{self.prefix}Time of a training step",

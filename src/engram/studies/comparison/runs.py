@@ -1,4 +1,4 @@
-"""Contenders trained from several seeds, each training a piece of work of the journal."""
+"""Train contenders from several seeds; each training is a piece of work of the journal."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -7,7 +7,7 @@ from typing import Any
 from engram.journal import Journal
 
 Outcomes = Mapping[str, Sequence[dict[str, Any]]]
-"""For each contender, what was found of each of its trainings."""
+"""For each contender, the results of its trainings."""
 
 
 def compare(
@@ -17,14 +17,14 @@ def compare(
     train: Callable[[str, int], dict[str, Any]],
     report: Callable[[Outcomes], None],
 ) -> None:
-    """Train each contender once per seed, and report what is done, also on an interrupt.
+    """Train each contender once per seed, and report the results, also on an interrupt.
 
     Args:
-        journal: Keeps each finished training; one that it has already is not repeated.
-        contenders: Names, and what to call each in the journal.
+        journal: Saves each finished training; one that it already has is not repeated.
+        contenders: Names, with the label of each in the journal.
         seeds: One for each training of a contender.
-        train: Trains a contender from a seed, and returns what JSON can hold.
-        report: Told the outcomes: all of them, or those that there are when a run is stopped.
+        train: Trains a contender from a seed, and returns JSON-compatible data.
+        report: Called with the outcomes: all of them, or those available when a run is stopped.
     """
     outcomes: dict[str, list[dict[str, Any]]] = {}
     try:

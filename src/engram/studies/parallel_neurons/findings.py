@@ -1,4 +1,4 @@
-"""What the runs say, and the paper's numbers beside them."""
+"""Findings of the runs, with the paper's numbers for comparison."""
 
 from engram.report import Report
 from engram.studies.comparison.neurons import Comparison
@@ -14,24 +14,24 @@ PUBLISHED: dict[str, tuple[float, float]] = {
 
 
 def report_learning(report: Report, comparison: Comparison) -> None:
-    """Report how well, how sparsely and how fast the networks learned.
+    """Report accuracy, firing rates and training time of the networks.
 
     Args:
         report: The report to fill in.
-        comparison: What the networks came to.
+        comparison: Results of the networks.
     """
     report.answer(comparison.headline)
     comparison.report_accuracy(report)
     comparison.report_differences(report)
     beside = comparison.accuracy.beside(
-        "Beside the published numbers",
+        "Comparison with published numbers",
         ["sequential CIFAR-10 (%)", "sequential CIFAR-100 (%)"],
         PUBLISHED,
-        "Fang et al., NeurIPS 2023, arXiv 2304.12760: other pictures, read by 32 columns, k = 32; "
-        "six convolutions and two linear layers, augmented images, 256 epochs; one run, its best "
-        "epoch by the test images. Here: the data and network of the notes, no augmentation, "
-        "several runs, the epoch chosen on validation images. Compare the order of the neurons, "
-        "not the numbers.",
+        "Fang et al., NeurIPS 2023, arXiv 2304.12760: other images, read as 32 columns, k = 32; "
+        "six convolutions and two linear layers, augmented images, 256 epochs; one run, the best "
+        "epoch selected on the test images. Here: the data and network described in the notes, no "
+        "augmentation, several runs, the epoch selected on validation images. Compare the order "
+        "of the neurons, not the numbers.",
     )
     if beside:
         report.add(beside)

@@ -1,4 +1,4 @@
-"""The settings of the comparison, its pieces of work, and what a reader must know of them."""
+"""The settings of the comparison, its pieces of work, and notes for the reader."""
 
 import math
 from dataclasses import dataclass
@@ -32,21 +32,21 @@ class ParallelNeurons:
 
     Args:
         data: A dataset of images: a name of the catalogue, imagefolder:DIR or parquet:DIR.
-        size: Side in pixels that your own pictures are scaled and cropped to.
-        limit: Most training images to use, each class in proportion; all when None.
-        validation: Share of them that chooses the epoch instead of teaching.
-        neurons: The neurons to compare, against LIF if it is among them, else the first.
-        k: Order of the masked and the sliding PSN: inputs a step reads; all T when None.
+        size: Side in pixels to which your own images are scaled and cropped.
+        limit: Maximum number of training images, with classes in proportion; None uses all.
+        validation: Share of the training images held out to select the epoch.
+        neurons: The neurons to compare, with LIF as the reference if included, else the first.
+        k: Order of the masked and the sliding PSN: number of inputs per step; None uses all T.
         hidden: Neurons in each of the two hidden layers.
-        epochs: Passes over the training images.
-        batch: Images a training step.
+        epochs: Number of passes over the training images.
+        batch: Images per training step.
         lr: Learning rate of AdamW at the first step; it falls to 0 along half a cosine.
-        seeds: Networks trained for each neuron, from different weights.
-        seed: Seed of all randomness.
+        seeds: Number of networks trained for each neuron, from different initial weights.
+        seed: Seed of all random numbers.
         steps_timed: Lengths T at which a neuron is timed.
         units_timed: Widths N at which a neuron is timed.
-        device: Where to train, such as cpu or cuda; a CUDA device if there is one when None.
-        threads: CPU threads of torch; another number may round otherwise.
+        device: Where to train, such as cpu or cuda; None selects a CUDA device if there is one.
+        threads: Number of CPU threads of torch; rounding errors may depend on it.
     """
 
     name: ClassVar[str] = "parallel-neurons"
@@ -76,27 +76,30 @@ class ParallelNeurons:
         for field in ("hidden", "epochs", "batch", "seeds", "threads", "limit", "size", "k"):
             value = getattr(self, field)
             if value is not None and value < 1:
-                raise ValueError(f"{field} is {value}: it counts from 1")
+                raise ValueError(f"{field} is {value}: it must be at least 1")
         if not 0 < self.lr < math.inf:
-            raise ValueError(f"lr={self.lr}: the learning rate is a positive number, such as 1e-3")
+            raise ValueError(
+                f"lr={self.lr}: the learning rate must be a positive number, such as 1e-3"
+            )
         if not self.neurons or len(set(self.neurons)) < len(self.neurons):
-            raise ValueError(f"neurons are {self.neurons}: name at least one, and each once")
+            raise ValueError(f"neurons are {self.neurons}: name at least one, each only once")
         for neuron in self.neurons:
             if neuron not in get_args(NeuronName):
                 raise ValueError(
-                    f"no neuron is called {neuron!r}: choose from {', '.join(get_args(NeuronName))}"
+                    f"there is no neuron {neuron!r}; choose from {', '.join(get_args(NeuronName))}"
                 )
         if min((*self.steps_timed, *self.units_timed), default=1) < 1:
             raise ValueError(
                 f"steps_timed={self.steps_timed}, units_timed={self.units_timed}: "
-                "both count from 1; leave one empty to skip its timings"
+                "both must be at least 1; leave one empty to skip its timings"
             )
 
     def run(self, report: Report, journal: Journal) -> None:
-        """Train each neuron's networks, time the neurons alone, and report as each part is done.
+        """Train each neuron's networks, time the neurons alone, and report after each part.
 
         Raises:
-            ValueError: If the data are no images or cannot be read, or a setting does not fit them.
+            ValueError: If the data are not images or cannot be read, or a setting does not fit
+                them.
         """
         images = read_images(
             self.data,
@@ -144,14 +147,14 @@ class ParallelNeurons:
 
 
 def make_network(study: ParallelNeurons, images: Images, neuron: str) -> SpikingNetwork:
-    """A network with that neuron, its weights drawn from torch's generator."""
+    """Create a network with that neuron and weights from torch's generator."""
     T, features = images.test.inputs.shape[1:]
     make = partial(PRESETS[neuron].make, Place(T, study.k or T))
     return row_network(features, study.hidden, len(images.source.classes), make)
 
 
 def train_network(study: ParallelNeurons, images: Images, neuron: str, seed: int) -> dict[str, Any]:
-    """Train one network, and test the weights that did best in validation."""
+    """Train one network, and test the weights that were best in validation."""
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
         net = make_network(study, images, neuron)
@@ -169,17 +172,18 @@ def train_network(study: ParallelNeurons, images: Images, neuron: str, seed: int
 
 
 def describe(study: ParallelNeurons, images: Images) -> list[str]:
-    """What a reader must know of the data and of how the numbers came about."""
+    """Notes for the reader on the data and methods."""
     source, used = images.source, len(images.train.labels) + len(images.validation.labels)
     bitten = f", of which limit = {study.limit} kept {used}" if used < len(source.train) else ""
     T, features = images.test.inputs.shape[1:]
     return [
         f"Data: {source.name}. Licence: {source.licence}.",
         *(f"Data: {note}." for note in source.notes),
-        f"There are {len(source.train)} training images{bitten}: {len(images.train.labels)} taught "
-        f"and {len(images.validation.labels)} chose the epoch, whose weights met the "
-        f"{len(source.test)} test images once. An image is read as {T} steps of {features} values.",
-        f"One network differs from the next in its neuron only: ({features} → {study.hidden} → "
+        f"There are {len(source.train)} training images{bitten}: {len(images.train.labels)} were "
+        f"used for training and {len(images.validation.labels)} to select the epoch, whose "
+        f"weights were tested once on the {len(source.test)} test images. An image is read as {T} "
+        f"steps of {features} values.",
+        f"The networks differ only in their neuron: ({features} → {study.hidden} → "
         f"{study.hidden} → {len(source.classes)}), batch norm before each neuron, mean over time; "
         "label smoothing 0.1. Runs differ in initial weights and the order of the images.",
     ]

@@ -1,4 +1,4 @@
-"""How the time of a neuron alone grows with the length of the sequence and with its width."""
+"""Time of a neuron layer by sequence length and by width."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -17,11 +17,11 @@ STEPS = 16
 UNITS = 4096
 """N while T grows."""
 ROUNDS = 7
-"""How often each neuron is timed at a point, after a warm-up."""
+"""Number of timings of each neuron at a point, after a warm-up."""
 
 
 def timing_points(steps: Sequence[int], units: Sequence[int]) -> list[tuple[int, int]]:
-    """The (T, N) to time at, each once: these T at one N, then these N at one T."""
+    """The distinct (T, N) to time: the given T at one N, then the given N at one T."""
     return list(dict.fromkeys([(T, UNITS) for T in steps] + [(STEPS, N) for N in units]))
 
 
@@ -33,7 +33,7 @@ def time_neurons(
     Args:
         names: The neurons.
         T: Steps of the sequence.
-        N: Neurons side by side.
+        N: Number of neurons.
         k: Order of the masked and the sliding PSN.
         device: Where to run.
         seed: Seed of the input.
@@ -49,7 +49,7 @@ def time_neurons(
         _forward_backward_ms(neuron, x)
     taken: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(ROUNDS):
-        for name, neuron in neurons.items():  # in turn: a disturbance then hits all alike
+        for name, neuron in neurons.items():  # in turn, so that a disturbance affects all alike
             taken[name].append(_forward_backward_ms(neuron, x))
     return {name: median(times) for name, times in taken.items()}
 
@@ -67,11 +67,11 @@ def _now(device: torch.device) -> float:
 
 
 def report_timings(report: Report, timings: Mapping[tuple[int, int], Mapping[str, float]]) -> None:
-    """Report the times, in a table and as they grow with T and with N.
+    """Report the times, in a table and as figures over T and N.
 
     Args:
         report: The report to fill in.
-        timings: What `time_neurons` found at each (T, N), one or more.
+        timings: Results of `time_neurons` at one or more (T, N).
     """
     names = list(next(iter(timings.values())))
     report.add(
@@ -115,6 +115,6 @@ def _report_growth(
             [line.name for line in series],
             x_log=True,
             y_log=True,
-            caption=f"Of a neuron layer alone, at {fixed}.",
+            caption=f"A neuron layer alone, at {fixed}.",
         ),
     )

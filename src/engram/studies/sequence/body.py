@@ -1,4 +1,4 @@
-"""The networks of the tasks, up to their neurons."""
+"""The networks of the tasks, without their neurons."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from torch import nn
 
 
 class Body(NamedTuple):
-    """Layers without time, and the size of the third axis of the neurons after each."""
+    """Layers without time, and the size of the third axis of the neurons after each layer."""
 
     layers: list[nn.Module]
     channels: list[int]
@@ -23,7 +23,7 @@ def dense_body(shape: Sequence[int], width: int) -> Body:
 
 
 def column_body(shape: Sequence[int], width: int) -> Body:
-    """The paper's network: twice three convolutions and a pool, then a linear layer.
+    """The paper's network: three convolutions and a pool, twice, then a linear layer.
 
     References:
         Fang et al., NeurIPS 2023, arXiv 2304.12760, the network for sequential CIFAR.
@@ -40,7 +40,7 @@ def column_body(shape: Sequence[int], width: int) -> Body:
 
 
 def frame_body(shape: Sequence[int], width: int) -> Body:
-    """Two convolutions that halve the picture, then a linear layer; BatchNorm after each."""
+    """Two convolutions that halve the image, then a linear layer; BatchNorm after each."""
     polarities, height, columns = shape
     pixels = -(-height // 4) * -(-columns // 4)
     sizes = [width, 2 * width, 8 * width]

@@ -1,4 +1,4 @@
-"""What the runs say: each task by itself, then all of them side by side."""
+"""Findings of the runs: each task separately, then all tasks in one table."""
 
 from collections.abc import Mapping
 
@@ -9,21 +9,21 @@ from engram.studies.sequence.task import TASKS, Task
 
 
 def report_task(report: Report, task: Task, comparison: Comparison) -> None:
-    """Report how well, how sparsely and how fast the networks learned a task.
+    """Report accuracy, firing rates and training time of the networks of a task.
 
     Args:
         report: The report to fill in.
         task: The task.
-        comparison: What its networks came to.
+        comparison: Results of its networks.
     """
     comparison.report_accuracy(report)
     comparison.report_differences(report)
     beside = comparison.accuracy.beside(
-        f"{task.label}: Beside the published numbers",
+        f"{task.label}: Comparison with published numbers",
         ["published (%)"],
         {name: [number] for name, number in task.published.items()},
-        f"{task.source} Here: the data and network of the notes, the epoch chosen on validation "
-        "images. Compare the order of the neurons, not the numbers.",
+        f"{task.source} Here: the data and network described in the notes, the epoch selected on "
+        f"validation images. Compare the order of the neurons, not the numbers.",
     )
     if beside:
         report.add(beside)
@@ -35,7 +35,7 @@ def report_overview(report: Report, comparisons: Mapping[str, Comparison]) -> No
 
     Args:
         report: The report to fill in.
-        comparisons: What the networks came to, by task.
+        comparisons: Results of the networks, by task.
     """
     report.answer(" ".join(filter(None, (one.headline for one in comparisons.values()))))
     neurons = dict.fromkeys(name for one in comparisons.values() for name in one.accuracy.intervals)
@@ -55,6 +55,7 @@ def report_overview(report: Report, comparisons: Mapping[str, Comparison]) -> No
                 ]
                 for name in neurons
             ],
-            "Mean over the runs. Empty where sequences differ in length and a neuron knows one.",
+            "Mean over the runs. Empty where sequences differ in length and a neuron requires one "
+            "length.",
         )
     )

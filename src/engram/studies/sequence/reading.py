@@ -1,4 +1,4 @@
-"""From datasets to sequences: pixels, columns, events and sounds, one after another."""
+"""From datasets to sequences: pixels, columns, events and sounds in order."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -15,11 +15,11 @@ from engram.data.sound import log_mel
 from engram.train import Collate, Examples, pad, time_first
 
 FRAMES = 20
-"""Spans of time that a recording of events is divided into."""
+"""Number of time bins per event recording."""
 
 
 class Options(NamedTuple):
-    """What changes the sequences of a task: full length or less, and the order of the pixels."""
+    """Options of a task's sequences: full or reduced length, and the order of the pixels."""
 
     full: bool = False
     permutation_seed: int | None = None
@@ -30,11 +30,11 @@ class Sequences(NamedTuple):
 
     Attributes:
         source: The dataset.
-        collate: Makes a batch of its examples.
-        T: Steps of the longest training sequence.
+        collate: Collates examples to a batch.
+        T: Number of steps of the longest training sequence.
         shape: Shape of a step.
-        train: Examples to learn from.
-        validation: Examples that choose the epoch.
+        train: Training examples.
+        validation: Validation examples, which select the epoch.
         test: The dataset's own test examples.
     """
 
@@ -48,7 +48,7 @@ class Sequences(NamedTuple):
 
 
 def read_pixels(source: data.Dataset, parts: Sequence[data.Split], options: Options) -> Sequences:
-    """Pixel after pixel, row by row or in one random order; at half the resolution unless full."""
+    """Images pixel by pixel, row by row or in one random order; at half resolution unless full."""
     pixels = [np.stack(list(part.inputs)).astype(np.float32) for part in parts]
     if not options.full:
         pixels = [halved(images) for images in pixels]
@@ -60,21 +60,21 @@ def read_pixels(source: data.Dataset, parts: Sequence[data.Split], options: Opti
 
 
 def halved(images: np.ndarray) -> np.ndarray:
-    """Pictures (n, height, width) at half the resolution: the means of squares of four pixels."""
+    """Pictures (n, height, width) at half resolution: means of 2 × 2 pixels."""
     n, height, width = images.shape
     return images.reshape(n, height // 2, 2, width // 2, 2).mean((2, 4))
 
 
 def read_columns(source: data.Dataset, parts: Sequence[data.Split], _options: Options) -> Sequences:
-    """Column after column from the left, each (channels, height)."""
+    """Images column by column from the left, each (channels, height)."""
     pixels = [np.stack(list(part.inputs)).astype(np.float32) for part in parts]
     return _of_one_length(source, parts, [x.transpose(0, 2, 3, 1) for x in pixels])
 
 
 def read_events(source: data.Dataset, parts: Sequence[data.Split], _options: Options) -> Sequences:
-    """Events counted in spans of time, each (polarity, height, width); counted batch by batch."""
+    """Events counted in time bins, each (polarity, height, width); counted batch by batch."""
     if source.sensor is None:
-        raise ValueError(f"{source.name} does not say how large its sensor is: choose another")
+        raise ValueError(f"{source.name} does not state its sensor size; choose another")
     examples = [Examples(part.inputs, torch.from_numpy(part.labels)) for part in parts]
     collate = partial(collate_events, sensor=source.sensor)
     return Sequences(source, collate, FRAMES, (2, *source.sensor), *examples)
@@ -89,9 +89,9 @@ def collate_events(
 
 
 def read_sounds(source: data.Dataset, parts: Sequence[data.Split], _options: Options) -> Sequences:
-    """Log-mel spectra, step after step, each band standardised by the training part."""
+    """Log-mel spectra step by step, each band standardised by the training part."""
     if source.sample_rate_hz is None:
-        raise ValueError(f"{source.name} does not say its sample rate: choose another")
+        raise ValueError(f"{source.name} does not state its sample rate; choose another")
     spectra = [[log_mel(wave, source.sample_rate_hz) for wave in part.inputs] for part in parts]
     seen = np.concatenate(spectra[0])
     mean, deviation = seen.mean(0), seen.std(0) + 1e-6

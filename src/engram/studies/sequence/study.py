@@ -1,4 +1,4 @@
-"""The settings of the study, its pieces of work, and what a reader must know of them."""
+"""The settings of the study, its pieces of work, and notes for the reader."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -30,24 +30,25 @@ NeuronName = Literal[
 @final
 @dataclass(frozen=True)
 class SequenceMemory:
-    """Compare what spiking neurons remember of real sequences.
+    """Compare the memory of spiking neurons on real sequences.
 
     Args:
-        tasks: What to learn: smnist, MNIST pixel by pixel; scifar, CIFAR-10 column by column;
+        tasks: Tasks to learn: smnist, MNIST pixel by pixel; scifar, CIFAR-10 column by column;
             nmnist, events of a camera in 20 frames; spoken-digits, recordings of unequal length.
         neurons: The neurons to compare, against LIF if it is among them, else the first; PSN and
-            masked PSN know one length and sit out spoken-digits.
-        full: Learn as a paper does, for hours on a GPU: all images and pixels, wide networks,
-            many epochs, augmented pictures.
-        permuted: Read the pixels of smnist in one random order, which spreads what is near.
-        k: Order of the masked, sliding and dilated PSN, where sequences are as long.
-        limit: Most training examples of a task, each class in proportion; its own when None.
-        epochs: Passes over the training examples; each task's own when None.
-        validation: Share of the training examples that chooses the epoch instead of teaching.
-        seeds: Networks trained for each neuron and task, from different weights.
-        seed: Seed of all randomness.
-        device: Where to train, such as cpu or cuda; a CUDA device if there is one when None.
-        threads: CPU threads of torch; another number may round otherwise.
+            masked PSN require one length and are left out of spoken-digits.
+        full: Train as in the papers, for hours on a GPU: all images and pixels, wide networks,
+            many epochs, augmented images.
+        permuted: Read the pixels of smnist in one random order, which separates neighbours.
+        k: Order of the masked, sliding and dilated PSN, at most the sequence length.
+        limit: Maximum number of training examples per task, with classes in proportion; None uses
+            the task's default.
+        epochs: Number of passes over the training examples; None uses the task's default.
+        validation: Share of the training examples held out to select the epoch.
+        seeds: Number of networks trained for each neuron and task, from different initial weights.
+        seed: Seed of all random numbers.
+        device: Where to train, such as cpu or cuda; None selects a CUDA device if there is one.
+        threads: Number of CPU threads of torch; rounding errors may depend on it.
     """
 
     name: ClassVar[str] = "sequence"
@@ -71,20 +72,22 @@ class SequenceMemory:
         for field in ("k", "limit", "epochs", "seeds", "threads"):
             value = getattr(self, field)
             if value is not None and value < 1:
-                raise ValueError(f"{field} is {value}: it counts from 1")
+                raise ValueError(f"{field} is {value}: it must be at least 1")
         for field, known in (("tasks", get_args(TaskName)), ("neurons", get_args(NeuronName))):
             chosen = getattr(self, field)
             if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(known):
                 raise ValueError(
-                    f"{field} are {chosen}: name at least one of {', '.join(known)}, each once"
+                    f"{field} are {chosen}: name at least one of {', '.join(known)}, each only once"
                 )
         if self.permuted and "smnist" not in self.tasks:
-            raise ValueError(f"permuted with tasks {self.tasks}: it is for smnist; add that task")
+            raise ValueError(
+                f"permuted with tasks {self.tasks}: it applies to smnist; add that task"
+            )
         for task in self.tasks:
             if not self.neurons_of(task):
                 raise ValueError(
-                    f"{task} has sequences of unequal length, and {', '.join(self.neurons)} know "
-                    "one length: add a neuron such as sliding, or leave the task out"
+                    f"{task} has sequences of unequal length, and {', '.join(self.neurons)} "
+                    f"require one length; add a neuron such as sliding, or leave the task out"
                 )
 
     def neurons_of(self, task: str) -> list[str]:
@@ -93,14 +96,14 @@ class SequenceMemory:
         return [name for name in self.neurons if not (ragged and PRESETS[name].fixed_length)]
 
     def recipe(self, task: Task) -> Recipe:
-        """How much of a task is learned, and how."""
+        """The training recipe of a task."""
         recipe = task.full if self.full else task.quick
         return recipe._replace(
             limit=self.limit or recipe.limit, epochs=self.epochs or recipe.epochs
         )
 
     def run(self, report: Report, journal: Journal) -> None:
-        """Train each neuron's networks on each task, and report as each task is done.
+        """Train each neuron's networks on each task, and report after each task.
 
         Raises:
             ValueError: If the data cannot be read, or a setting does not fit them.
@@ -113,12 +116,12 @@ class SequenceMemory:
                 read = {task: self._read(task) for task in self.tasks}
                 for task in self.tasks:
                     self._run_task(task, read.pop(task), report, journal, comparisons)
-        finally:  # an interrupted run still reports the tasks and neurons that are done
+        finally:  # an interrupted run still reports the finished tasks and neurons
             if comparisons:
                 report_overview(report, comparisons)
 
     def _read(self, name: str) -> Sequences:
-        """Read a task, and see that each neuron's network can be trained on it."""
+        """Read a task, and check that each neuron's network can be trained on it."""
         task = TASKS[name]
         recipe = self.recipe(task)
         sequences = read_task(
@@ -174,7 +177,7 @@ class SequenceMemory:
 def make_network(
     study: SequenceMemory, task: Task, sequences: Sequences, neuron: str
 ) -> SpikingNetwork:
-    """The task's network with that neuron, its weights drawn from torch's generator."""
+    """Create the task's network with that neuron and weights from torch's generator."""
     body = task.body(sequences.shape, study.recipe(task).width)
     classes = len(sequences.source.classes)
     return build(body, classes, neuron, sequences.T, min(study.k, sequences.T))
@@ -183,7 +186,7 @@ def make_network(
 def train_network(
     study: SequenceMemory, task: Task, sequences: Sequences, neuron: str, seed: int
 ) -> dict[str, Any]:
-    """Train one network, and test the weights that did best in validation."""
+    """Train one network, and test the weights that were best in validation."""
     recipe, classes = study.recipe(task), len(sequences.source.classes)
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
@@ -206,7 +209,7 @@ def train_network(
 
 
 def build(body: Body, classes: int, neuron: str, T: int, k: int) -> SpikingNetwork:
-    """A network of these layers with that neuron after each."""
+    """A network of these layers with that neuron after each layer."""
     readout = nn.Linear(body.channels[-1], classes)
     neurons = [
         PRESETS[neuron].make(Place(T, k, channels, layer))
@@ -216,7 +219,7 @@ def build(body: Body, classes: int, neuron: str, T: int, k: int) -> SpikingNetwo
 
 
 def describe(task: Task, recipe: Recipe, sequences: Sequences, study: SequenceMemory) -> list[str]:
-    """What a reader must know of a task's data and of how its numbers came about."""
+    """Notes for the reader on a task's data and methods."""
     source, taught = sequences.source, len(sequences.train.labels)
     chose, tested = len(sequences.validation.labels), len(sequences.test.labels)
     steps = f"up to {sequences.T}" if task.ragged else str(sequences.T)
@@ -227,11 +230,12 @@ def describe(task: Task, recipe: Recipe, sequences: Sequences, study: SequenceMe
     notes = "".join(f" {note[0].upper()}{note[1:]}." for note in source.notes)
     return [
         f"{task.label}: {source.name}. Licence: {source.licence}.{notes}",
-        f"{task.label}: of {len(source.train)} training {task.what}, {taught} taught and {chose} "
-        f"chose the epoch, whose weights met the {tested} test {task.what} once. A sequence has "
+        f"{task.label}: of {len(source.train)} training {task.what}, {taught} were used for "
+        f"training and {chose} to select the epoch, whose weights were tested once on the "
+        f"{tested} test {task.what} once. A sequence has "
         f"{steps} steps of {shape} {values}{order}. Windowed neurons have k = "
         f"{min(study.k, sequences.T)}.",
-        f"{task.label}: one network differs from the next in its neuron only. First layer "
+        f"{task.label}: the networks differ only in their neuron. First layer "
         f"{recipe.width} wide, {descent}, {recipe.epochs} epochs of batches of {recipe.batch}, "
         f"{'augmented' if recipe.augmented else 'no augmentation'}, label smoothing 0.1, mean over "
         "time.",

@@ -1,4 +1,4 @@
-"""The tasks: real recordings as sequences, the network that reads them, and what others got."""
+"""The tasks: real recordings as sequences, their networks, and published results."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,21 +20,21 @@ from engram.studies.sequence.reading import (
 
 TaskName = Literal["smnist", "scifar", "nmnist", "spoken-digits"]
 TRAINED_BY_SGD = ("lif", "plif", "psn", "masked")
-"""The neurons that the recipe of sequential CIFAR trains by SGD."""
+"""The neurons that the recipe of sequential CIFAR trains with SGD."""
 
 
 class Recipe(NamedTuple):
-    """How much is learned, and how.
+    """The training recipe.
 
     Attributes:
-        limit: Most training examples, each class in proportion; all when None.
-        epochs: Passes over them.
-        batch: Examples a step.
+        limit: Maximum number of training examples, with classes in proportion; None uses all.
+        epochs: Number of passes over them.
+        batch: Examples per step.
         lr: Learning rate of Adam.
-        width: Channels, or neurons, of the first layer.
-        sgd_lr: Learning rate of SGD with momentum 0.9 for the neurons that the paper of the
-            parallel spiking neurons trained so; these, too, learn by Adam when None.
-        augmented: Whether pictures are flipped, erased and mixed.
+        width: Number of channels or neurons of the first layer.
+        sgd_lr: Learning rate of SGD with momentum 0.9 for the neurons trained with it in the paper
+            on parallel spiking neurons; None trains these with Adam as well.
+        augmented: Whether images are flipped, erased and mixed.
     """
 
     limit: int | None
@@ -61,14 +61,14 @@ class Task(NamedTuple):
     Attributes:
         label: Its name in a report.
         data: Name of the dataset in the catalogue.
-        read: From the dataset, its parts (training, validation, test) and options to sequences.
-        body: From the shape of a step and the width of the first layer to the network's layers.
-        quick: What a computer of two cores finishes in minutes.
-        full: What a paper does, or as much.
-        what: What the examples are, in the plural.
+        read: Converts the dataset, its parts (training, validation, test) and options to sequences.
+        body: Makes the network's layers from the shape of a step and the width of the first layer.
+        quick: The recipe that finishes in minutes on two cores.
+        full: The recipe of a paper, or one of similar size.
+        what: Plural noun for the examples.
         ragged: Whether the sequences differ in length.
-        published: Test accuracy in % that papers give, by neuron.
-        source: These papers, and what differs from here.
+        published: Published test accuracy in %, by neuron.
+        source: The papers, and what differs from them here.
     """
 
     label: str
@@ -86,14 +86,14 @@ class Task(NamedTuple):
 def read_task(
     task: Task, *, limit: int | None, validation: float, seed: int, options: Options
 ) -> Sequences:
-    """Load a task's dataset, thin out the training part, split off validation, make sequences.
+    """Load a task's dataset, subsample the training part, split off validation, make sequences.
 
     Args:
         task: The task.
-        limit: Most training examples to keep, each class in proportion; all when None.
-        validation: Share of those to split off.
-        seed: Seed of both choices.
-        options: What changes the sequences.
+        limit: Maximum number of training examples, with classes in proportion; None uses all.
+        validation: Share of them to split off.
+        seed: Seed of both random choices.
+        options: Options of the sequences.
 
     Raises:
         ValueError: If the dataset cannot be read or split.
@@ -115,7 +115,7 @@ TASKS: dict[str, Task] = {
         full=Recipe(limit=None, epochs=100, batch=128, lr=2e-3, width=256),
         published={"pmsn": 97.78, "prf": 97.90},
         source="Permuted sequential MNIST, pixel by pixel, T = 784: PMSN by arXiv 2408.14917, PRF "
-        "by arXiv 2410.03530, in networks of their own.",
+        "by arXiv 2410.03530, in their own networks.",
     ),
     "scifar": Task(
         "sequential CIFAR-10",
@@ -136,8 +136,9 @@ TASKS: dict[str, Task] = {
             "pmsn": 90.97,
         },
         source="LIF, PLIF and the PSNs by arXiv 2304.12760, k = 32: 128 channels, all images, "
-        "256 epochs, also TrivialAugmentWide, which is left out here even with full; one run, its "
-        "best epoch by the test images (the last epoch: PSN 88.23). Here the epoch is chosen on "
+        "256 epochs, also TrivialAugmentWide, which is left out here even with full; one run, the "
+        "best epoch selected on the test images (the last epoch: PSN 88.23). Here the epoch is "
+        "chosen on "
         "validation images, taken from the training ones. Dilated PSN, k = 16, by arXiv "
         "2501.14490; PMSN by arXiv 2408.14917.",
     ),

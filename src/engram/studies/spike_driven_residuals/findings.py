@@ -1,4 +1,4 @@
-"""What the runs say: accuracy, verdicts, operations, energy, firing; the paper's claim beside."""
+"""Findings of the runs: accuracy, verdicts, operations, energy, firing, and the paper's claim."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -16,23 +16,23 @@ from engram.studies.spike_driven_residuals.network import NETWORKS
 CLAIM = Published(
     60.34,
     "arXiv 2304.11954: 7.463 mJ against 18.819 mJ, 8-512 on ImageNet",
-    "other pictures and far larger networks; see the notes",
+    "other images and far larger networks; see the notes",
 )
-"""The energy that Spikingformer saves against Spikformer."""
+"""The energy saving of Spikingformer relative to Spikformer."""
 WAYS = {
     "paper": "the papers' formula",
-    "compute": "arithmetic that ran",
+    "compute": "executed arithmetic",
     "memory": "with membranes and memory",
 }
-"""The ways to charge a network that are compared with the claim."""
+"""The cost models that are compared with the claim."""
 
 
 @final
 class Findings:
-    """What the networks came to.
+    """Results of the networks.
 
     Args:
-        outcomes: What was found, by network and training.
+        outcomes: Results by network and training.
         examples: Number of test images.
         seed: Seed of the bootstrap.
     """
@@ -43,7 +43,7 @@ class Findings:
         self.accuracy = Accuracy(outcomes, examples, seed, labels, "network")
 
     def report(self, report: Report) -> None:
-        """Report all of it."""
+        """Report all findings."""
         self.report_accuracy(report)
         self.report_verdicts(report)
         self.report_operations(report)
@@ -52,7 +52,7 @@ class Findings:
         self.report_claim(report)
 
     def report_accuracy(self, report: Report) -> None:
-        """Report how accurate the networks are, and how they differ from the first."""
+        """Report the accuracy of the networks, and the differences from the first."""
         accuracy = self.accuracy
         rows = [
             [
@@ -77,8 +77,8 @@ class Findings:
                     "validation (%)",
                 ],
                 rows,
-                "Mean over the trainings. The 95% interval resamples trainings and test images "
-                "both, and a few trainings say little of the spread between them.",
+                "Mean over the trainings. The 95% interval resamples both trainings and test "
+                "images; a few trainings give little information about the variation between them.",
             ),
             accuracy.series("test accuracy", "%", accuracy.intervals),
             Figure("Test accuracy", ["test accuracy"], "interval", caption="95% intervals."),
@@ -90,7 +90,7 @@ class Findings:
             report.add(accuracy.difference_table(title, gains, caption))
 
     def report_verdicts(self, report: Report) -> None:
-        """Report which networks are spike-driven, and what speaks against the others."""
+        """Report which networks are spike-driven, and the violations of the others."""
         rows = []
         for name, runs in self.outcomes.items():
             verdicts = [run["verdict"] for run in runs]
@@ -115,7 +115,7 @@ class Findings:
                     "network",
                     "spike-driven",
                     "offences",
-                    "which read",
+                    "inputs",
                     "share (%)",
                     "excepted (%)",
                     "silent",
@@ -125,12 +125,12 @@ class Findings:
                 "Judged by the values that every operation read over the counted images. "
                 "Shares are of the energy of the arithmetic. "
                 "Excepted: the first convolution, the head, the second product of the attention. "
-                "Silent operations read no spike at all and were not judged.",
+                "Silent operations received no spikes at all and were not judged.",
             )
         )
 
     def report_operations(self, report: Report) -> None:
-        """Report what a picture takes."""
+        """Report the operations per image."""
         columns: dict[str, Callable[[dict[str, Any]], float | None]] = {
             "MAC (M)": lambda run: run["operations"]["Effective_MACs"] / 1e6,
             "AC (M)": lambda run: run["operations"]["Effective_ACs"] / 1e6,
@@ -141,25 +141,25 @@ class Findings:
         }
         report.add(
             Table(
-                "Operations of a picture",
+                "Operations per image",
                 ["network", *columns],
                 [
                     [NETWORKS[name].label, *(_mean(read, runs) for read in columns.values())]
                     for name, runs in self.outcomes.items()
                 ],
-                "Mean over the trainings. MAC and AC: products without a zero factor; a binary "
-                "operand makes them additions. Dense: as if nothing were zero.",
+                "Mean over the trainings. MAC and AC: products without a zero factor; with a "
+                "binary operand they are additions. Dense: as if no value were zero.",
             )
         )
 
     def report_energy(self, report: Report) -> None:
-        """Report what that takes, by every way to charge it."""
+        """Report the energy, by every cost model."""
         columns = {
             "arithmetic": "compute",
             "papers' formula": "paper",
             "with memory": "memory",
             "one by one": "events",
-            "whole numbers": "spiking",
+            "integers": "spiking",
             "counting network": "quantised",
         }
         rows = []
@@ -177,15 +177,15 @@ class Findings:
         bits = max(run["bits"] for runs in self.outcomes.values() for run in runs)
         report.add(
             Table(
-                "Energy of a picture (µJ)",
+                "Energy per image (µJ)",
                 ["network", *columns],
                 rows,
-                "45 nm, fp32 (Horowitz, ISSCC 2014), mean over the trainings; no chip was "
+                "45 nm, fp32 (Horowitz, ISSCC 2014), mean over the trainings; no hardware was "
                 "measured. With memory: a MAC for each membrane update, weights once from DRAM, "
                 "activations and membranes through SRAM. One by one: each product also fetches its "
-                "weight and updates its sum. Whole numbers: 8-bit weights, arithmetic alone; "
-                f"beside it the same layers run once with {bits}-bit activations that count the "
-                "spikes (arXiv 2409.08290).",
+                "weight and updates its sum. Integers: 8-bit weights, arithmetic alone. "
+                f"Counting network: the same layers run once with {bits}-bit activations that "
+                "count the spikes (arXiv 2409.08290).",
             ),
             *(
                 Series(
@@ -197,7 +197,7 @@ class Findings:
                 )
                 for way, label in WAYS.items()
             ),
-            Figure("Energy of a picture", list(WAYS.values()), "bar", y_log=True),
+            Figure("Energy per image", list(WAYS.values()), "bar", y_log=True),
         )
 
     def report_firing(self, report: Report) -> None:
@@ -213,7 +213,7 @@ class Findings:
         report.add(
             Table(
                 "Firing rate by layer",
-                ["network", "layer", "spikes a neuron and step"],
+                ["network", "layer", "spikes per neuron per step"],
                 [
                     [NETWORKS[name].label, layer, rate]
                     for name, of_layers in rates.items()
@@ -225,11 +225,11 @@ class Findings:
                 Series(names[name], range(1, len(of) + 1), list(of.values()), axis="layer")
                 for name, of in rates.items()
             ),
-            Figure("Firing rate", list(names.values()), y_label="spikes a neuron and step"),
+            Figure("Firing rate", list(names.values()), y_label="spikes per neuron per step"),
         )
 
     def report_claim(self, report: Report) -> None:
-        """Report what Spikingformer saves against Spikformer, beside the paper's number."""
+        """Report the energy saving of Spikingformer over Spikformer, with the paper's number."""
         if not {"spikingformer", "spikformer"} <= self.outcomes.keys():
             return
         pairs = list(zip(self.outcomes["spikingformer"], self.outcomes["spikformer"], strict=False))
@@ -258,14 +258,15 @@ class Findings:
         energy = f" (95% interval {interval.low:.0f} to {interval.high:.0f})" if interval else ""
         gain = self.accuracy.differences("spikformer")["spikingformer"]
         return (
-            f"By the papers' formula Spikingformer saves {fmean(saved):.0f}% of Spikformer's "
-            f"energy{energy}, where the paper says {CLAIM.value}%, and its test accuracy differs "
+            f"By the papers' formula, Spikingformer saves {fmean(saved):.0f}% of Spikformer's "
+            f"energy{energy}, compared with the paper's {CLAIM.value}%, and its test accuracy "
+            f"differs "
             f"by {signed(gain.estimate)} points (95% interval {signed(gain.low)} to "
             f"{signed(gain.high)})."
         )
 
     def _why(self, saved: Mapping[str, float]) -> str:
-        """Why ours is not the paper's number."""
+        """Why our number differs from the paper's."""
         offending = fmean(
             sum(one["share"] for one in run["verdict"]["offences"])
             for run in self.outcomes["spikformer"]
@@ -276,9 +277,9 @@ class Findings:
         )
         return (
             f"The paper says that Spikingformer saves {CLAIM.value}% of Spikformer's energy; by "
-            f"its formula it saves {saved['paper']:.0f}% here, by the arithmetic that ran "
-            f"{saved['compute']:.0f}%, and with membranes and memory {saved['memory']:.0f}%. What "
-            "it saves is that weights read spikes and no counts: those layers are "
+            f"its formula it saves {saved['paper']:.0f}% here, by the executed arithmetic "
+            f"{saved['compute']:.0f}%, and with membranes and memory {saved['memory']:.0f}%. The "
+            f"saving comes from weights that read spikes instead of counts: those layers are "
             f"{100 * offending:.0f}% of Spikformer's arithmetic here. It cannot save the layers "
             f"that read pictures and means, {100 * stem:.0f}% of its own. Both shares, and how "
             "often neurons fire, depend on the size of network and pictures and on the training, "

@@ -1,4 +1,4 @@
-"""The networks that are compared: alike in size, unlike in what their residuals add."""
+"""The compared networks: equal in size, different in what their residuals add."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,15 +19,15 @@ NetworkName = Literal[
 
 
 class Shape(NamedTuple):
-    """What all networks share.
+    """Settings shared by all networks.
 
     Attributes:
-        classes: Classes of the head.
-        channels: Channels of a picture.
-        dim: Channels of a token; a ResNet begins with an eighth, and ends with as many.
-        depth: Blocks of a transformer.
-        heads: Heads of its attention.
-        steps: T; the artificial network has one.
+        classes: Number of classes of the head.
+        channels: Number of channels of an image.
+        dim: Channels per token; a ResNet begins with an eighth of them and ends with as many.
+        depth: Number of blocks of a transformer.
+        heads: Number of attention heads.
+        steps: T, the number of time steps; the artificial network has one.
     """
 
     classes: int
@@ -47,7 +47,7 @@ class Network(NamedTuple):
 
 
 def transformer(family: type[Spikingformer] | type[Spikformer], shape: Shape) -> VisionModel:
-    """A spiking transformer whose tokenizer halves the picture twice, as for CIFAR."""
+    """A spiking transformer whose tokenizer halves the image twice, as for CIFAR."""
     return family(
         shape.depth,
         shape.dim,
@@ -60,7 +60,7 @@ def transformer(family: type[Spikingformer] | type[Spikformer], shape: Shape) ->
 
 
 def spiking_resnet(make: Callable[..., VisionModel], shape: Shape) -> VisionModel:
-    """A spiking ResNet-18 for small pictures."""
+    """A spiking ResNet-18 for small images."""
     return make(
         num_classes=shape.classes,
         steps=shape.steps,
@@ -71,7 +71,7 @@ def spiking_resnet(make: Callable[..., VisionModel], shape: Shape) -> VisionMode
 
 
 def artificial(shape: Shape) -> VisionModel:
-    """The ResNet-18 that does not spike."""
+    """A ResNet-18 without spikes."""
     return resnet18(
         num_classes=shape.classes,
         in_channels=shape.channels,

@@ -1,4 +1,4 @@
-"""The settings of the comparison, its pieces of work, and what a reader must know of them."""
+"""The settings of the comparison, its pieces of work, and notes for the reader."""
 
 import math
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from engram.train.pictures import Pictures, as_batch, read_pictures
 from engram.vision import VisionModel
 
 BATCH = 64
-"""Pictures a call when nothing is learned."""
+"""Images per call in evaluation."""
 
 
 @final
@@ -31,23 +31,23 @@ class SpikeDrivenResiduals:
 
     Args:
         data: A dataset of images: a name of the catalogue, imagefolder:DIR or parquet:DIR.
-        size: Side in pixels that pictures are scaled to, a multiple of 4; as they are when None.
-        limit: Most training images to use, each class in proportion; all when None.
-        validation: Share of them that chooses the epoch instead of teaching.
-        networks: The networks to compare, in accuracy with the first.
-        dim: Channels of a token, a multiple of 8 and of the heads; the ResNets begin with an
-            eighth of it.
-        depth: Blocks of a transformer.
-        heads: Heads of its attention.
-        steps: T, how many steps a spiking network is shown a picture.
-        epochs: Passes over the training images.
-        batch: Images a training step.
+        size: Side in pixels to which images are scaled, a multiple of 4; None keeps their size.
+        limit: Maximum number of training images, with classes in proportion; None uses all.
+        validation: Share of the training images held out to select the epoch.
+        networks: The networks to compare; the first is the reference for accuracy.
+        dim: Channels per token, a multiple of 8 and of the heads; the ResNets begin with an eighth
+            of it.
+        depth: Number of blocks of a transformer.
+        heads: Number of attention heads.
+        steps: T, the number of time steps per image of a spiking network.
+        epochs: Number of passes over the training images.
+        batch: Images per training step.
         lr: Learning rate of AdamW at the first step; it falls to 0 along half a cosine.
-        traced: Test images on which operations are counted.
-        seeds: Trainings of each network, from different weights.
-        seed: Seed of all randomness.
-        device: Where to train, such as cpu or cuda; a CUDA device if there is one when None.
-        threads: CPU threads of torch; another number may round otherwise.
+        traced: Number of test images on which operations are counted.
+        seeds: Number of trainings of each network, from different initial weights.
+        seed: Seed of all random numbers.
+        device: Where to train, such as cpu or cuda; None selects a CUDA device if there is one.
+        threads: Number of CPU threads of torch; rounding errors may depend on it.
     """
 
     name: ClassVar[str] = "spike-driven-residuals"
@@ -79,25 +79,29 @@ class SpikeDrivenResiduals:
         for field in (*counted, "seeds", "threads"):
             value = getattr(self, field)
             if value is not None and value < 1:
-                raise ValueError(f"{field} is {value}: it counts from 1")
+                raise ValueError(f"{field} is {value}: it must be at least 1")
         if not 0 < self.lr < math.inf:
-            raise ValueError(f"lr={self.lr}: the learning rate is a positive number, such as 1e-3")
+            raise ValueError(
+                f"lr={self.lr}: the learning rate must be a positive number, such as 1e-3"
+            )
         if self.dim < 8 or self.dim % 8 or self.dim % self.heads:
             raise ValueError(
-                f"dim={self.dim} with heads={self.heads}: give a multiple of 8 and of the heads"
+                f"dim={self.dim} with heads={self.heads}: dim must be a multiple of 8 and of the "
+                f"heads"
             )
         known = get_args(NetworkName)
         chosen = self.networks
         if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(known):
             raise ValueError(
-                f"networks are {chosen}: name at least one of {', '.join(known)}, each once"
+                f"networks are {chosen}: name at least one of {', '.join(known)}, each only once"
             )
 
     def run(self, report: Report, journal: Journal) -> None:
-        """Train each network, count what it computes, and report as each is done.
+        """Train each network, count its operations, and report after each one.
 
         Raises:
-            ValueError: If the data are no images or cannot be read, or a setting does not fit them.
+            ValueError: If the data are not images or cannot be read, or a setting does not fit
+                them.
         """
         pictures = read_pictures(
             self.data,
@@ -135,7 +139,7 @@ class SpikeDrivenResiduals:
 
 
 def make_network(study: SpikeDrivenResiduals, pictures: Pictures, network: str) -> VisionModel:
-    """A network of the comparison, its weights drawn from torch's generator."""
+    """Create a network of the comparison with weights from torch's generator."""
     shape = Shape(
         classes=len(pictures.source.classes),
         channels=pictures.train.inputs.shape[1],
@@ -150,11 +154,11 @@ def make_network(study: SpikeDrivenResiduals, pictures: Pictures, network: str) 
 def train_network(
     study: SpikeDrivenResiduals, pictures: Pictures, network: str, seed: int
 ) -> dict[str, Any]:
-    """Train one network, test the weights that did best in validation, count what they compute.
+    """Train one network, test the weights that were best in validation, count their operations.
 
     Returns:
-        What JSON can hold: `parameters`, the rows of the `wrong` test pictures, the `validation`
-        accuracy by epoch, the `best_epoch`, `step_ms`, and what `appraise` tells.
+        What JSON can hold: `parameters`, the indices of the `wrong` test images, the `validation`
+        accuracy by epoch, the `best_epoch`, `step_ms`, and the result of `appraise`.
     """
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
@@ -184,7 +188,7 @@ def train_network(
 
 
 def describe(study: SpikeDrivenResiduals, pictures: Pictures) -> list[str]:
-    """What a reader must know of the data and of how the numbers came about."""
+    """Notes for the reader on the data and methods."""
     source = pictures.source
     used = len(pictures.train.labels) + len(pictures.validation.labels)
     bitten = f", of which limit = {study.limit} kept {used}" if used < len(source.train) else ""
@@ -193,11 +197,13 @@ def describe(study: SpikeDrivenResiduals, pictures: Pictures) -> list[str]:
         f"Data: {source.name}, {height} × {width}. Licence: {source.licence}.",
         *(f"Data: {note}." for note in source.notes),
         f"There are {len(source.train)} training images{bitten}: {len(pictures.train.labels)} "
-        f"taught and {len(pictures.validation.labels)} chose the epoch, whose weights met the "
-        f"{len(source.test)} test images once. Operations are counted on "
+        f"were used for training and {len(pictures.validation.labels)} to select the epoch, whose "
+        f"weights were tested once on the {len(source.test)} test images. Operations are counted "
+        f"on "
         f"{min(study.traced, len(source.test))} of those.",
         f"Transformers: {study.depth} blocks of {study.dim} channels, {study.heads} heads; "
-        f"ResNets: 18 layers from {study.dim // 8} to {study.dim} channels; T = {study.steps}. All "
-        f"learn alike: AdamW, {study.epochs} epochs of batches of {study.batch}, label smoothing "
+        f"ResNets: 18 layers from {study.dim // 8} to {study.dim} channels; T = {study.steps}. "
+        f"All are trained in the same way: AdamW, {study.epochs} epochs of batches of "
+        f"{study.batch}, label smoothing "
         "0.1, no augmentation. Runs differ in initial weights and the order of the images.",
     ]

@@ -1,4 +1,4 @@
-"""The positive control: the test that decides, put to a record in which relations are planted."""
+"""The positive control: the deciding test applied to a record with planted relations."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,7 +8,7 @@ import numpy as np
 
 from engram.policy.relate.control import ALPHA
 from engram.policy.relate.lag import LAGS
-from engram.policy.relate.relation import sift
+from engram.policy.relate.relation import prewhiten
 from engram.policy.relate.yearly import yearly
 from engram.report import Report, Scalar, Table
 from engram.studies.tax_language.language import TERMS, Counts, count, rates
@@ -20,11 +20,11 @@ def control(seed: int, draws: int) -> dict[str, Any]:
 
     Args:
         seed: Seed of the record and of the test.
-        draws: Sign patterns of the test.
+        draws: Number of sign patterns of the test.
 
     Returns:
         Under "rows", for each term and indicator: both names, the planted lag or None, the lag
-        found or None, and the p-value among all cells.
+        found or None, and the p-value adjusted over all cells.
     """
     with (
         TemporaryDirectory(prefix="engram-") as folder,
@@ -34,7 +34,7 @@ def control(seed: int, draws: int) -> dict[str, Any]:
     terms = [yearly(rates(term, counts, "year")) for term, counts in counted.items()]
     indicators = [yearly(series) for series in record.indicators]
     lags = range(-LAGS, LAGS + 1)
-    flips = sift(terms, indicators, lags, np.random.default_rng(seed), draws).flips
+    flips = prewhiten(terms, indicators, lags, np.random.default_rng(seed), draws).flips
     planted = {(one.term, one.indicator): one.lag for one in record.plantings}
     rows = []
     for i, term in enumerate(terms):
@@ -52,7 +52,7 @@ def report_control(report: Report, rows: list[list[Any]]) -> None:
 
     Args:
         report: The report to fill in.
-        rows: What `control` returned.
+        rows: The result of `control`.
     """
     planted = [row for row in rows if row[2] is not None]
     found = sum(row[2] == row[3] for row in planted)
@@ -60,7 +60,7 @@ def report_control(report: Report, rows: list[list[Any]]) -> None:
     report.note(
         f"Positive control: in a generated record, the same test found {found} of {len(planted)} "
         f"planted relations, and called {false} of {len(rows) - len(planted)} unrelated pairs "
-        "related. The generated record says nothing of the United States."
+        "related. The generated record carries no information about the United States."
     )
     report.add(
         Scalar("control: planted relations found", found),
@@ -68,8 +68,9 @@ def report_control(report: Report, rows: list[list[Any]]) -> None:
         Scalar("control: unrelated pairs called related", false),
         Table(
             "Positive control: a generated record",
-            ["term", "indicator", "planted lag", "found lag", "p of all"],
+            ["term", "indicator", "planted lag", "found lag", "p adjusted"],
             rows,
-            "No planted lag: the pair is not related. No found lag: the verdict says so.",
+            "Pairs without a planted lag are unrelated; pairs without a found lag were judged "
+            "unrelated.",
         ),
     )

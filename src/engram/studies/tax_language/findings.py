@@ -1,4 +1,4 @@
-"""What the record holds, what it says of taxes, and whether planted relations were found."""
+"""Findings: the documents, the language of taxes, and whether planted relations were found."""
 
 from collections.abc import Mapping
 
@@ -12,12 +12,12 @@ TRAP = ("DECREASE", "federal receipts")
 
 
 def report_record(report: Report, composition: Mapping[str, Counts], doc_type: str) -> None:
-    """Report which documents the record holds, and from when.
+    """Report which documents the record holds, by year.
 
     Args:
         report: The report to fill in.
         composition: Documents and tokens by year, for each type.
-        doc_type: The type that is counted.
+        doc_type: The type of documents counted.
     """
     tokens = {name: sum(counts.tokens) for name, counts in composition.items()}
     rows = []
@@ -42,8 +42,8 @@ def report_record(report: Report, composition: Mapping[str, Counts], doc_type: s
             "Coverage and composition",
             columns,
             rows,
-            "Types begin and end at different times, so rates over all of them would follow the "
-            "mix of documents. Only one type is counted.",
+            "Types begin and end at different times, so rates over all types would reflect "
+            "changes in the mix of documents. Only one type is counted.",
         )
     )
 
@@ -77,11 +77,11 @@ def report_rates(
                "over-dispersion φ"]  # fmt: skip
     report.add(
         Table(
-            "How often",
+            "Frequency of the terms",
             columns,
             rows,
-            "φ compares the documents of a Congress: 1 where they differ as chance at one rate "
-            "makes them.",
+            "φ compares the documents of a Congress; it is 1 if they differ only as expected by "
+            "chance at a common rate.",
         )
     )
     for by, counted in (("year", by_year), ("congress", by_congress)):
@@ -92,9 +92,10 @@ def report_rates(
                 f"Language of tax increase and decrease by {by}",
                 [one.name for one in series],
                 y_label="occurrences per million words",
-                caption="Bands: 95% interval of a quasi-Poisson count; words come in bursts. Most "
-                "years have a single message. Where a message is so short that its band is far "
-                "wider than the others, the band is cut, and the figure says so.",
+                caption="Bands: 95% interval of a quasi-Poisson count, since words occur in "
+                "bursts. Most years have a single message. If a message is so short that "
+                "its band is far wider than the others, the band is clipped, and the "
+                "figure says so.",
                 clip=True,
             )
         )
@@ -105,9 +106,9 @@ def report_trap(report: Report, findings: Findings) -> None:
 
     Args:
         report: The report to fill in.
-        findings: What relating the terms to the indicators found.
+        findings: The result of relating the terms to the indicators.
     """
-    for one in (relation.beside for relation in findings.relations):
+    for one in (relation.correlation for relation in findings.relations):
         if (one.term, one.indicator) == TRAP:
             name = f"r of {one.term} and {one.indicator}"
             low, r, high = one.differences.low, one.differences.estimate, one.differences.high
@@ -118,17 +119,17 @@ def report_trap(report: Report, findings: Findings) -> None:
 
 
 def report_plantings(report: Report, findings: Findings, plantings: tuple[Planting, ...]) -> None:
-    """Report which planted relations were found, and which nonsense was.
+    """Report which planted relations and which nonsense relations were found.
 
     Args:
         report: The report to fill in.
-        findings: What relating the terms to the indicators found.
+        findings: The result of relating the terms to the indicators.
         plantings: What is planted.
     """
     planted = {(one.term, one.indicator): one.lag for one in plantings}
     rows, found, false = [], 0, 0
     for one in findings.relations:
-        pair, at = (one.beside.term, one.beside.indicator), one.profile[one.best]
+        pair, at = (one.correlation.term, one.correlation.indicator), one.profile[one.best]
         related = one in findings.surviving
         right = related and planted.get(pair) == at.lag
         found += right
@@ -144,6 +145,7 @@ def report_plantings(report: Report, findings: Findings, plantings: tuple[Planti
             "Planted and found",
             ["term", "indicator", "planted lag", "found lag", "right"],
             rows,
-            "No planted lag: the pair is not related. No found lag: the verdict says so.",
+            "Pairs without a planted lag are unrelated; pairs without a found lag were judged "
+            "unrelated.",
         ),
     )

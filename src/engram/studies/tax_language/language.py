@@ -28,14 +28,14 @@ WORDINGS: dict[str, Sequence[str]] = {
 
 
 class Counts(NamedTuple):
-    """A tally as lists, which JSON can hold.
+    """A tally as JSON-compatible lists.
 
     Args:
         groups: Years, or Congresses.
         occurrences: Occurrences in each.
-        matching: Documents that have one.
+        matching: Documents that have an occurrence.
         documents: All documents.
-        tokens: All terms of these.
+        tokens: All terms of these documents.
         dispersion: Sums of k² / n over the documents.
     """
 
@@ -47,7 +47,7 @@ class Counts(NamedTuple):
     dispersion: list[float]
 
     def spread(self, by: str) -> Dispersion | None:
-        """How much more the counts vary than independent ones would; None where that is unseen.
+        """Return the overdispersion of the counts; None if it cannot be estimated.
 
         Args:
             by: "year" or "congress".
@@ -96,7 +96,7 @@ def as_counts(tally: Tally) -> Counts:
 
 
 def rates(name: str, counts: Counts, by: str) -> Series:
-    """Occurrences a million words, with the 95% intervals of a quasi-Poisson count.
+    """Occurrences per million words, with the 95% intervals of a quasi-Poisson count.
 
     Args:
         name: Name of the series.

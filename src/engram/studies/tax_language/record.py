@@ -21,24 +21,24 @@ from engram.series import Series
 from engram.studies.tax_language.language import WORDINGS
 
 EMBEDDED = "sotu"
-"""The corpus that comes with Engram."""
+"""The corpus included in Engram."""
 ANNUAL_ONLY = (
-    "Annual messages only: one document a year, in which a president says what is wanted of "
-    "Congress. Nothing follows for what Congress, the press or the public said, and in a year with "
-    "one short message a rate is what that message happened to dwell on."
+    "Annual messages only: one document a year, in which a president makes requests to Congress. "
+    "They do not represent what Congress, the press or the public said, and in a year with one "
+    "short message the rate depends on the topics of that message."
 )
-"""What a reader must know of that corpus."""
+"""Note on that corpus for the reader."""
 
 
 class Record(NamedTuple):
-    """A record and the indicators beside it.
+    """A record with its indicators.
 
     Args:
         engine: Answers queries over the record.
         indicators: The indicators.
         sha256: Hashes of what was read.
-        notes: What a reader must know of it.
-        plantings: What is planted, in a generated record.
+        notes: Notes for the reader.
+        plantings: The planted relations of a generated record.
     """
 
     engine: Engine
@@ -60,19 +60,19 @@ def open_record(
     """Open the record of a run.
 
     Args:
-        store: A store to read, as a path or URL; the corpora when None.
+        store: A store to read, as a path or URL; None uses the corpora.
         corpora: Names of the sources to ingest, once, into the user's cache.
-        indicators: Names of the indicators beside it.
+        indicators: Names of the indicators.
         generated: Whether to generate a record instead.
-        seed: Seed of a generated one.
-        workers: Processes that ingest.
+        seed: Seed of a generated record.
+        workers: Number of processes for ingestion.
 
     Yields:
         The record.
 
     Raises:
-        ValueError: If the store, or an indicator beside a real record, cannot be read, or none of
-            the corpora is on this computer.
+        ValueError: If the store, or an indicator for a real record, cannot be read, or none of the
+            corpora is on this computer.
     """
     if generated:
         with (
@@ -101,17 +101,17 @@ def _found(corpora: tuple[str, ...]) -> dict[str, Path]:
         try:
             found[name] = data.path(name)
         except data.DataError as error:
-            missing.append(str(error))  # a part of the corpora will do; `_named` says which
+            missing.append(str(error))  # some of the corpora suffice; `_named` lists them
     if not found:
         raise ValueError(
-            f"{'; '.join(missing) or 'no corpus is named'}; or take the annual messages that come "
-            f"with Engram, {EMBEDDED!r}, or a generated record"
+            f"{'; '.join(missing) or 'no corpus was given'}; or use the annual messages included "
+            f"in Engram, {EMBEDDED!r}, or a generated record"
         )
     return found
 
 
 def _ingested(found: dict[str, Path], workers: int) -> tuple[Path, dict[str, str]]:
-    """The store of these corpora in the user's cache; it is filled where it is not complete."""
+    """The store of these corpora in the user's cache, completed if necessary."""
     hashes = {
         name if path.is_dir() else path.name: data.sha256_of(path) for name, path in found.items()
     }
@@ -123,11 +123,11 @@ def _ingested(found: dict[str, Path], workers: int) -> tuple[Path, dict[str, str
 
 @contextmanager
 def generate(folder: Path, seed: int) -> Iterator[Record]:
-    """Generate a record in which it is known what is related.
+    """Generate a record with known relations.
 
     Args:
-        folder: Where its segment is written.
-        seed: Seed of all that is generated.
+        folder: Folder for its segment.
+        seed: Seed of the generated data.
 
     Yields:
         The record.
@@ -136,9 +136,9 @@ def generate(folder: Path, seed: int) -> Iterator[Record]:
     path = folder / "generated.sqlite"
     segment.write(path, planted.documents)
     note = (
-        "This record is generated, as asked: it says nothing of the United States. Two relations "
-        "are planted in it and four indicators are nonsense; it shows that the study finds the "
-        "ones and not the others."
+        "This record is generated, as requested: it carries no information about the United "
+        "States. It has two planted relations and four nonsense indicators, and shows whether the "
+        "study finds the former and not the latter."
     )
     engine = EmbeddedEngine([path])
     try:

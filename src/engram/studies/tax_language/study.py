@@ -1,4 +1,4 @@
-"""The settings of the study, its pieces of work, and what a reader must know of them."""
+"""The settings of the study, its pieces of work, and notes for the reader."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,22 +25,23 @@ DocType = Literal["message", "speech", "bill", "record", "statute"]
 @final
 @dataclass(frozen=True)
 class TaxLanguage:
-    """Compare how often tax increases and decreases are spoken of with six indicators.
+    """Relate the frequency of talk about tax increases and decreases to six indicators.
 
     Args:
-        store: A store made by `engram policy ingest`, as a path or URL; the corpora when None.
+        store: A store made by `engram policy ingest`, as a path or URL; None uses the corpora.
         corpora: Sources of the catalogue to ingest, once, into the user's cache; by default the
-            annual messages that come with Engram.
-        indicators: Names of the indicators; the federal series that come with Engram by default.
-        doc_type: The type of documents that is counted; rates over a mix of types follow the mix.
-        generated: Use the generated record, in which it is known what is related.
-        control: Put the same test to a generated record, too, as a positive control.
+            annual messages included in Engram.
+        indicators: Names of the indicators; by default the federal series included in Engram.
+        doc_type: The type of documents that is counted; rates over several types would reflect
+            their mix.
+        generated: Use the generated record, with known relations.
+        control: Also apply the test to a generated record, as a positive control.
         lags: Largest lag in years, before and after.
-        draws: Sign patterns of the test that decides.
-        replicates: Resamples of the bootstrap intervals.
-        nonsense: Generated nonsense series that control the test.
-        seed: Seed of all randomness.
-        workers: Processes that ingest.
+        draws: Number of sign patterns of the deciding test.
+        replicates: Number of resamples of the bootstrap intervals.
+        nonsense: Number of generated nonsense series for the negative control.
+        seed: Seed of all random numbers.
+        workers: Number of processes for ingestion.
     """
 
     name: ClassVar[str] = "tax-language"
@@ -127,7 +128,7 @@ class TaxLanguage:
 
 
 def describe(study: TaxLanguage, record: Record) -> list[str]:
-    """What a reader must know of how the numbers came about."""
+    """Notes for the reader on the methods."""
     notes = [
         f"{term} counts {query} in documents of type {study.doc_type}; words are compared by "
         "their stems, and each minimal passage counts once."
