@@ -39,6 +39,10 @@ REASONS = {
 """Why a document can be rejected, or what is said of one: the words under which the manifest
 counts."""
 
+_OPTIONAL = frozenset(("chamber", "speaker", "party", "state", "url", "printed"))
+_TEXTS = ("id", "doc_type", "title", "text", "source", *sorted(_OPTIONAL))
+_NUMBERS = 10_000
+
 NOTED = ("unresolved-heading", "unknown-kind")
 """The reasons of `REASONS` that are only said of a text: it is taken in."""
 
@@ -81,8 +85,8 @@ class Document:
         updated: when the source last changed it, where the source tells.
 
     Raises:
-        Rejection: if the id is empty, there is neither title nor text, or the type, chamber or
-            date is none of the record.
+        Rejection: if a field is of the wrong kind, the id is empty, there is neither title nor
+            text, or the type, chamber or date is none of the record.
     """
 
     id: str
@@ -102,6 +106,7 @@ class Document:
     updated: datetime | None = None
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         if not self.id:
             raise Rejection("missing-field", "the document has no id")
         if not self.text and not self.title:
@@ -114,6 +119,20 @@ class Document:
             derived = congress_of(self.date)
             if self.congress == DERIVED:
                 object.__setattr__(self, "congress", derived)
+
+    def _check_kinds(self) -> None:
+        """Refuse values that are not of the kind of their field, as records of odd shape give."""
+        for name in _TEXTS:
+            value = getattr(self, name)
+            if not (isinstance(value, str) or (value is None and name in _OPTIONAL)):
+                raise Rejection("malformed-record", f"{name} is {str(value)[:80]!r}, not a text")
+        for name in ("congress", "session"):
+            value = getattr(self, name)
+            if value is None or (name == "congress" and value == DERIVED):
+                continue
+            if type(value) is not int or not 0 < value < _NUMBERS:
+                problem = f"{name} is {str(value)[:80]!r}, not a number from 1 to {_NUMBERS - 1}"
+                raise Rejection("unknown-value", problem)
 
 
 def unit_of(id_: str) -> str:

@@ -13,11 +13,21 @@ MOST = 50
 """Most forms of a word that JSON lists; the rest is summed up."""
 
 
-def read_notes(queries: Iterable[str]) -> list[str]:
-    """How parts of the queries are read that may have been meant otherwise."""
-    from engram.policy.query import notes  # noqa: PLC0415  not for --help
+def read_notes(queries: Iterable[str], engine: "Engine | None" = None) -> list[str]:
+    """How the queries are read, and which of their filters no document passes.
 
-    return [note for query in queries for note in notes(query)]
+    Args:
+        queries: The queries.
+        engine: What answers them; filters are not looked at if it is not given.
+    """
+    from engram.policy.measure import filter_notes  # noqa: PLC0415  not for --help
+    from engram.policy.query import notes  # noqa: PLC0415
+
+    found: list[str] = []
+    for query in queries:
+        found += notes(query)
+        found += filter_notes(engine, query) if engine is not None else []
+    return list(dict.fromkeys(found))
 
 
 def read_forms(engine: "Engine", queries: Iterable[str]) -> dict[str, "WordForms"]:
