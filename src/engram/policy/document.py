@@ -34,6 +34,7 @@ REASONS = {
     "unreadable-file": "the file or a member of the archive cannot be read to its end",
     "superseded": "the same page lies beside it in a better form, which is read instead",
     "unresolved-heading": "a paragraph looks like a heading and names nobody; it has no speaker",
+    "other-encoding": "the bytes are not UTF-8 and were read as Windows-1252; the text is taken in",
     "unknown-kind": "a part of a known format has an unknown label; its text is taken in",
 }
 """Why a document can be rejected, or what is said of one: the words under which the manifest
@@ -43,7 +44,7 @@ _OPTIONAL = frozenset(("chamber", "speaker", "party", "state", "url", "printed")
 _TEXTS = ("id", "doc_type", "title", "text", "source", *sorted(_OPTIONAL))
 _NUMBERS = 10_000
 
-NOTED = ("unresolved-heading", "unknown-kind")
+NOTED = ("unresolved-heading", "other-encoding", "unknown-kind")
 """The reasons of `REASONS` that are only said of a text: it is taken in."""
 
 
