@@ -227,3 +227,50 @@ def test_relate_has_the_federal_series_at_hand(tmp_path, capsys) -> None:
     words = ("relate", "tax", "--indicators", "treasury-surplus", "--lags", "1")
     text = said(capsys, *words, "--out", str(tmp_path / "r"))
     assert "federal surplus: Receipts less outlays" in " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("tax type:vote", "no document of the record has the type 'vote'; there are speech"),
+        ("tax type:{vote, speech}", "no document of the record has the type 'vote'"),
+        ("tax date:1500..1600", "the record runs from 1800 to 1849"),
+        ("tax congress:90", "no document of the record lies in congress:90..90"),
+        ("tax date:1801 congress:20", "no document of the record passes all filters of the query"),
+    ],
+)
+@pytest.mark.parametrize("command", ["query", "context", "coverage"])
+def test_filters_that_admit_no_document_are_named(
+    capsys: pytest.CaptureFixture[str], command: str, query: str, expected: str
+) -> None:
+    out = said(capsys, command, query)
+    assert "".join(out.split()).count("".join(expected.split())) == 1
+    assert "too few documents" not in out
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("query", "tax", "--seed", "-1"), "seed is -1"),
+        (("query", "tax", "--names", " "), "a name is empty"),
+        (("query", "tax", "--documents", "-1"), "limit is -1"),
+        (("query", "tax", "--store", ""), "'' names no store"),
+        (("query", "tax", "--store", "a\0b"), "names no store"),
+        (("query", "tax", "--store", "tcp://127.0.0.1:1"), "give a folder or an s3:// URL"),
+        (("context", "tax", "--width", "9" * 20), "width is 9"),
+        (("export", "tax", "--what", "context", "--width", "-1", "--out", "w.csv"), "width is -1"),
+        (("export", "tax", "--what", "context", "--limit", "-1", "--out", "w.csv"), "limit is -1"),
+        (("relate", "tax", "--lags", "51"), "lags is 51"),
+        (("relate", "tax", "--seed", "-1"), "seed is -1"),
+        (("ingest", "in", "--store", "new", "--workers", "9" * 20), "workers is 9"),
+        (("ingest", "in", "--store", "new", "--workers", "x"), "workers is 'x'"),
+        (("ingest", "in", "--store", ""), "'' names no store"),
+    ],
+)
+def test_values_that_cannot_be_are_refused_on_one_line(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], expected: str
+) -> None:
+    assert cli.main(["policy", *words]) == 2
+    refusal = capsys.readouterr().err.strip()
+    assert expected in refusal
+    assert len(refusal.splitlines()) == 1

@@ -133,6 +133,8 @@ def test_intervals_are_wider_where_words_come_in_bursts():
     ("change", "message"),
     [
         ({"lags": -1}, "lags is -1"),
+        ({"lags": 51}, "lags is 51"),
+        ({"seed": -1}, "seed is -1"),
         ({"draws": 5}, "draws is 5"),
         ({"workers": 0}, "workers is 0"),
         ({"store": "x"}, "generated with store x"),

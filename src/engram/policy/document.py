@@ -34,11 +34,16 @@ REASONS = {
     "unreadable-file": "the file or a member of the archive cannot be read completely",
     "superseded": "a better form of the same page exists and is read instead",
     "unresolved-heading": "a paragraph looks like a heading but names nobody; it has no speaker",
+    "other-encoding": "the bytes are not UTF-8 and were read as Windows-1252; the text is included",
     "unknown-kind": "a part of a known format has an unknown label; its text is included",
 }
 """Reasons for rejecting a document, and notes about accepted ones, as counted in the manifest."""
 
-NOTED = ("unresolved-heading", "unknown-kind")
+_OPTIONAL = frozenset(("chamber", "speaker", "party", "state", "url", "printed"))
+_TEXTS = ("id", "doc_type", "title", "text", "source", *sorted(_OPTIONAL))
+_NUMBERS = 10_000
+
+NOTED = ("unresolved-heading", "other-encoding", "unknown-kind")
 """Those of `REASONS` that are only notes: the text is accepted."""
 
 
@@ -80,8 +85,8 @@ class Document:
         updated: When the source last changed it, if known.
 
     Raises:
-        Rejection: If the id is empty, there is neither title nor text, or the type, chamber or
-            date is not valid for the record.
+        Rejection: If a field is of the wrong kind, the id is empty, there is neither title nor
+            text, or the type, chamber or date is not valid for the record.
     """
 
     id: str
@@ -101,6 +106,7 @@ class Document:
     updated: datetime | None = None
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         if not self.id:
             raise Rejection("missing-field", "the document has no id")
         if not self.text and not self.title:
@@ -113,6 +119,20 @@ class Document:
             derived = congress_of(self.date)
             if self.congress == DERIVED:
                 object.__setattr__(self, "congress", derived)
+
+    def _check_kinds(self) -> None:
+        """Refuse values that are not of the kind of their field, as records of odd shape give."""
+        for name in _TEXTS:
+            value = getattr(self, name)
+            if not (isinstance(value, str) or (value is None and name in _OPTIONAL)):
+                raise Rejection("malformed-record", f"{name} is {str(value)[:80]!r}, not a text")
+        for name in ("congress", "session"):
+            value = getattr(self, name)
+            if value is None or (name == "congress" and value == DERIVED):
+                continue
+            if type(value) is not int or not 0 < value < _NUMBERS:
+                problem = f"{name} is {str(value)[:80]!r}, not a number from 1 to {_NUMBERS - 1}"
+                raise Rejection("unknown-value", problem)
 
 
 def unit_of(id_: str) -> str:

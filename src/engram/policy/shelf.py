@@ -27,11 +27,21 @@ class Shelf:
 
     Args:
         location: A path or URL.
+
+    Raises:
+        StoreError: If nothing can be kept there.
     """
 
     def __init__(self, location: str) -> None:
+        if not location.strip() or "\0" in location:
+            raise StoreError(f"{location!r} names no store; give a folder or an s3:// URL")
         self.location = location
-        self._fs, self._root = url_to_fs(location, use_listings_cache=False)
+        try:
+            self._fs, self._root = url_to_fs(location, use_listings_cache=False)
+        except (ValueError, ImportError) as error:
+            raise StoreError(
+                f"{location} cannot be opened ({error}); give a folder or an s3:// URL"
+            ) from error
         self.local = isinstance(self._fs, LocalFileSystem)
 
     def __reduce__(self) -> tuple[type["Shelf"], tuple[str]]:

@@ -1,9 +1,11 @@
 import json
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engram.policy import ingest
 from engram.policy.loader import LOADERS, Material
 
 BILL = {
@@ -164,3 +166,63 @@ def test_text_versions_are_not_measures():
     matches = LOADERS["govtrack"].matches
     assert matches.search("111/bills/hr/hr3590/data.json")
     assert not matches.search("111/bills/hr/hr3590/text-versions/ih/data.json")
+
+
+ODD = (None, True, -1, 10**30, 1.5, float("inf"), "", "x", [], [1], {}, {"a": 1})
+FIELDS = (
+    "bill_id",
+    "bill_type",
+    "congress",
+    "introduced_at",
+    "number",
+    "official_title",
+    "short_title",
+    "sponsor",
+    "summary",
+    "titles",
+    "updated_at",
+)
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_field_of_the_wrong_kind_is_quarantined_and_the_others_are_taken_in(
+    tmp_path: Path, field: str
+) -> None:
+    good = {
+        "bill_id": "hr1-105",
+        "bill_type": "hr",
+        "congress": "105",
+        "introduced_at": "1997-01-07",
+        "official_title": "A bill to cut taxes",
+        "sponsor": {"name": "Smith", "state": "CA"},
+    }
+    for number, odd in enumerate(ODD):
+        for name, record in (
+            ("odd", good | {"bill_id": f"hr{number}-104"} | {field: odd}),
+            ("good", good | {"bill_id": f"hr{number}-105"}),
+        ):
+            folder = tmp_path / "in" / f"{name}{number}"
+            folder.mkdir(parents=True)
+            (folder / "data.json").write_text(json.dumps(record))
+    done = ingest([tmp_path / "in"], tmp_path / "store", workers=1)
+    rejected = sum(done.rejected.values())
+    assert done.documents["bill"] + rejected == 2 * len(ODD)
+    assert done.documents["bill"] >= len(ODD)
+
+
+@pytest.mark.parametrize("key", ["name", "state", "party"])
+def test_a_sponsor_of_the_wrong_kind_is_quarantined(tmp_path: Path, key: str) -> None:
+    for number, odd in enumerate((1, 1.5, [1], {"a": 1})):
+        folder = tmp_path / "in" / str(number)
+        folder.mkdir(parents=True)
+        record = {
+            "bill_id": f"hr{number}-105",
+            "bill_type": "hr",
+            "congress": 105,
+            "introduced_at": "1997-01-07",
+            "official_title": "A bill to cut taxes",
+            "sponsor": {key: odd},
+        }
+        (folder / "data.json").write_text(json.dumps(record))
+    done = ingest([tmp_path / "in"], tmp_path / "store", workers=1)
+    assert sum(done.rejected.values()) == (0 if key == "party" else 4)

@@ -90,7 +90,7 @@ def test_the_same_seed_gives_the_same_findings_and_gaps_are_allowed():
     ("change", "message"),
     [
         ({"terms": []}, "0 terms"),
-        ({"lags": -1}, "lags=-1"),
+        ({"lags": -1}, "lags is -1"),
         ({"draws": 10}, "draws=10"),
         ({"indicators": [by_year("term", np.arange(140.0))]}, "each its own name"),
         (

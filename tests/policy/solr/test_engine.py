@@ -8,6 +8,7 @@ import pytest
 from engram.policy import analyzer
 from engram.policy.document import Document
 from engram.policy.engine import GROUPINGS, searched
+from engram.policy.measure import filter_notes
 from engram.policy.query import Node
 from engram.policy.query.values import UnknownValueError
 from engram.policy.solr import Solr, SolrEngine, create_collection, create_schema
@@ -234,3 +235,10 @@ def test_names_and_ids_are_values(cloud: Solr, hostile: str) -> None:
         assert set(engine.tally("zebra AND date:1900-01-01", "speaker").groups) >= {hostile, "b"}
     finally:
         cloud.post("/update", {"delete": [made.id, other.id]}, commit="true")
+
+
+def test_filters_that_admit_nothing_are_named(engine: SolrEngine) -> None:
+    years = sorted(document.date.year for document in DOCUMENTS)
+    (note,) = filter_notes(engine, "tax date:1500..1600")
+    assert note.endswith(f"the record runs from {years[0]} to {years[-1]}")
+    assert filter_notes(engine, f"tax date:{years[0]} NOT date:1500..1600") == []

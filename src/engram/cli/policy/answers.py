@@ -1,7 +1,7 @@
 """Commands that answer on the terminal: coverage, query, context, compare."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -9,11 +9,12 @@ from rich.text import Text
 from tyro.conf import Positional
 
 from engram.cli.output import print_json
-from engram.cli.policy.asking import Asking, Counting, Field, Period, name_queries
+from engram.cli.policy.asking import Asking, Counting, Field, Period, check_width, name_queries
 from engram.cli.policy.reading import forms_to_dict, print_reading, read_forms, read_notes
 
 if TYPE_CHECKING:
     from engram.policy.engine import Context, Passage
+    from engram.policy.measure import Frequency
     from engram.report import Table
 
 
@@ -42,9 +43,11 @@ class ShowCoverage(Asking):
         asked = tuple(name_queries((self.query,))) if self.query else ()
         with self.opened() as engine:
             found = coverage(engine, *asked, by=self.by)
+            notes = read_notes(asked, engine)
         if self.json:
-            print_json(to_dict(found))
+            print_json(to_dict(found) | {"notes": [*notes, *found.notes]})
         else:
+            print_reading(notes, {})
             _print_report(
                 self.query or self.store, coverage_tables(found, every_gap=False), found.notes
             )
@@ -89,7 +92,8 @@ class Query(Counting):
             hits = engine.search(self.query, self.documents)
             found = engine.fetch(hits.ids)
             forms = read_forms(engine, [self.query]) if self.forms else {}
-        notes = read_notes([self.query])
+            notes = read_notes([self.query], engine)
+        answer = without(answer, notes)
         rows = [
             [document.date.isoformat(), document.title, int(score), document.url or document.id]
             for document, score in zip(found, hits.scores, strict=True)
@@ -137,18 +141,18 @@ class ShowContext(Asking):
         from engram.policy.measure import to_dict  # noqa: PLC0415  not for --help
 
         name_queries((self.query,))
-        if self.width is not None and self.width < 0:
-            raise ValueError(f"width is {self.width}; give 0 characters or more")
+        check_width(self.width)
         fetched = self.width
         if fetched is None:
             fetched = JSON_WIDTH if self.json else max(MIN_WIDTH, Console().width)
         with self.opened() as engine:
             found = engine.context(self.query, self.limit, self.offset, fetched)
+            notes = read_notes([self.query], engine)
         if self.json:
-            head = {"query": self.query, "notes": read_notes([self.query]), "offset": self.offset}
+            head = {"query": self.query, "notes": notes, "offset": self.offset}
             print_json(head | to_dict(found))
         else:
-            print_reading(read_notes([self.query]), {})
+            print_reading(notes, {})
             _print_passages(found, self.offset, self.width)
             for note in engine.notes:
                 Console().print(note, highlight=False, soft_wrap=True)
@@ -186,8 +190,9 @@ class Compare(Counting):
             groups = {row.group for row in answer.rows}
             grouped = compare(engine, named, by=self.grouping) if self.grouping else []
             forms = read_forms(engine, named.values()) if self.forms else {}
+            notes = read_notes(named.values(), engine)
+        answer = without(answer, notes)
         grouped = [ratio for ratio in grouped if ratio.group in groups]
-        notes = read_notes(named.values())
         if self.json:
             print_json(
                 to_dict(answer)
@@ -202,6 +207,11 @@ class Compare(Counting):
             tables.append(ratio_table(grouped, self.by))
         _print_report(" · ".join(named), tables, answer.notes)
         return 0
+
+
+def without(answer: "Frequency", notes: Sequence[str]) -> "Frequency":
+    """An answer without the notes that are given beside it."""
+    return replace(answer, notes=tuple(note for note in answer.notes if note not in notes))
 
 
 def _print_report(title: str, tables: Sequence["Table"], notes: Sequence[str] = ()) -> None:

@@ -34,6 +34,9 @@ Method: TypeAlias = Literal["quasi-poisson", "bootstrap", "none"]
 STORE = "record"
 """The default store."""
 
+WIDEST = 100_000
+"""Most characters that a passage shows on each side."""
+
 Name = Annotated[str, arg(metavar="NAME")]
 
 
@@ -122,6 +125,19 @@ def located(name: str) -> str:
     return str(data.path(name)) if name in data.SOURCES and not Path(name).exists() else name
 
 
+def check_width(width: int | None) -> None:
+    """Refuse a number of characters that no passage can have on its left and right.
+
+    Args:
+        width: The number; None leaves it to the line.
+
+    Raises:
+        ValueError: If it is negative or too large.
+    """
+    if width is not None and not 0 <= width <= WIDEST:
+        raise ValueError(f"width is {width}; give 0 to {WIDEST} characters")
+
+
 def name_queries(queries: Sequence[str], names: Sequence[str] = ()) -> dict[str, str]:
     """Return the parsed queries by name; an error shows its position in the query."""
     from engram.policy.query import QueryError, parse  # noqa: PLC0415  not for --help
@@ -129,7 +145,10 @@ def name_queries(queries: Sequence[str], names: Sequence[str] = ()) -> dict[str,
     if not queries:
         raise ValueError("no query was given; give one, such as '\"tax cut\"'")
     if names and len(names) != len(queries):
-        raise ValueError(f"{len(names)} names for {len(queries)} queries; give one each, or none")
+        given = f"number of names: {len(names)}, number of queries: {len(queries)}"
+        raise ValueError(f"{given}; give each query one name, or leave --names out")
+    if not all(name.strip() for name in names):
+        raise ValueError("a name is empty; give each query a name of a letter or more")
     for query in queries:
         try:
             parse(query)

@@ -13,11 +13,21 @@ MOST = 50
 """Maximum number of forms per word in JSON; the others are summed."""
 
 
-def read_notes(queries: Iterable[str]) -> list[str]:
-    """Notes on the interpretation of parts that may have been meant differently."""
-    from engram.policy.query import notes  # noqa: PLC0415  not for --help
+def read_notes(queries: Iterable[str], engine: "Engine | None" = None) -> list[str]:
+    """Notes on the interpretation of queries, and on filters that no document passes.
 
-    return [note for query in queries for note in notes(query)]
+    Args:
+        queries: The queries.
+        engine: What answers them; filters are not looked at if it is not given.
+    """
+    from engram.policy.measure import filter_notes  # noqa: PLC0415  not for --help
+    from engram.policy.query import notes  # noqa: PLC0415
+
+    found: list[str] = []
+    for query in queries:
+        found += notes(query)
+        found += filter_notes(engine, query) if engine is not None else []
+    return list(dict.fromkeys(found))
 
 
 def read_forms(engine: "Engine", queries: Iterable[str]) -> dict[str, "WordForms"]:

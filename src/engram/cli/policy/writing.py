@@ -11,7 +11,7 @@ from rich.console import Console
 from tyro.conf import Positional, arg
 
 from engram.cli.output import print_json, print_path, working
-from engram.cli.policy.asking import Asking, Counting, Name, name_queries
+from engram.cli.policy.asking import Asking, Counting, Name, check_width, name_queries
 from engram.cli.policy.reading import print_reading, read_notes
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ class Export(Counting):
             separate them by commas; default: frequency.csv, coverage.csv or context.csv.
         what: Which answer.
         limit: For a context, the maximum number of passages; all by default.
-        width: For a context, characters to the left and to the right.
-        force: Replace files that are already in the store.
+        width: For a context, characters to the left and to the right of each match.
+        force: Replace files that already exist.
     """
 
     queries: Positional[tuple[str, ...]]
@@ -47,6 +47,9 @@ class Export(Counting):
         from engram.policy.measure import coverage, write  # noqa: PLC0415  not for --help
 
         named = name_queries(self.queries, self.names)
+        check_width(self.width)
+        if self.limit is not None and self.limit < 0:
+            raise ValueError(f"limit is {self.limit}; give 0 passages or more")
         if self.what != "frequency" and len(named) > 1:
             raise ValueError(f"{len(named)} queries for one {self.what}; give one query")
         paths = self.out or (Path(f"{self.what}.csv"),)
@@ -59,11 +62,11 @@ class Export(Counting):
                     answer = coverage(engine, *named.values(), by=self.by)
                 case "context":
                     answer = self.passages(engine, *named.values())
+            notes = read_notes(named.values(), engine)
         # plots come last: if one fails, the rows are on disk
         for path in sorted(paths, key=lambda path: path.suffix.lower() == ".png"):
             write(answer, path, self.corpus())
         left_out = self.left_out(answer)
-        notes = read_notes(named.values())
         if self.json:
             more = {"left_out": left_out} if left_out else {}
             more |= {"notes": notes} if notes else {}
@@ -144,9 +147,11 @@ class Relate(Asking):
 
     def __call__(self) -> int:
         """Save and print the report, and the path of its page last."""
-        from engram.report import print_report, save_report  # noqa: PLC0415  not for --help
+        from engram.policy.relate import check_settings  # noqa: PLC0415  not for --help
+        from engram.report import print_report, save_report  # noqa: PLC0415
 
         named = name_queries(self.queries, self.names)
+        check_settings(self.lags, self.seed)
         check_writable(self.out)
         report = self.report(named)
         page = save_report(report, self.out)

@@ -261,8 +261,9 @@ class EmbeddedEngine:
 
 
 def _check_page(limit: int, offset: int) -> None:
-    if limit < 0 or offset < 0:
-        raise ValueError(f"limit {limit} and offset {offset} must not be negative; use 0 or more")
+    for name, value in (("limit", limit), ("offset", offset)):
+        if value < 0:
+            raise ValueError(f"{name} is {value}; it must not be negative")
 
 
 def _per_document(spans: Spans, size: int) -> Integers:

@@ -16,6 +16,7 @@ from engram.policy.store import StoreError
 if TYPE_CHECKING:
     from distributed import Client
 
+_MOST = 1_000
 _WATCH_S = 1.0
 _PATIENCE_S = 5.0
 
@@ -28,16 +29,20 @@ def worker_pool(workers: "int | str | Client | None") -> Iterator[tuple[Submit, 
     """Return where partitions are built, and how many are in progress there."""
     if workers is None:
         workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    if isinstance(workers, str) and ":" not in workers:
+        raise ValueError(f"workers is {workers!r}; give a number, or an address as tcp://host:8786")
     if not isinstance(workers, int):
         with _cluster(workers) as pool:
             yield pool
     elif workers == 1:
         yield _at_once, 1
-    elif workers > 1:
+    elif 1 < workers <= _MOST:
         with _processes(workers) as pool:
             yield pool
     else:
-        raise ValueError(f"workers is {workers}; give 1 or more, or a Dask scheduler's address")
+        raise ValueError(
+            f"workers is {workers}; give 1 to {_MOST}, or the address of a Dask scheduler"
+        )
 
 
 def _at_once(*arguments: Any) -> Future[Built]:

@@ -27,7 +27,9 @@ _RANKS = (
     "Major|Lt|Lieutenant|Sgt|Judge|Justice|Chief Justice|Chief|Gov|Governor|Mayor|Secretary|"
     "Attorney General|Ambassador|Commissioner|Manager|Counsel|Leader|Majority Leader|"
     "Minority Leader|Speaker|Chairman|Chairwoman|Chair|President|Vice President|Prime Minister|"
-    "Premier|Minister|Chancellor|King|Queen|Prof|Professor"
+    "Premier|Minister|Chancellor|King|Queen|Prof|Professor|Doctor|Lady|Lord|Pope|Archbishop|Bishop|"
+    "Cardinal|Imam|Prince|Princess|Ranking Member|Senator-elect|Representative-elect|"
+    "(?:His|Her) (?:Excellency|Highness|Holiness|Majesty|Royal Highness|Eminence)"
 )
 _TITLE = rf"(?:(?i:{_FORMS_OF_ADDRESS})|{_RANKS})\b\.?"
 _AFTER = r"(?:\s|(?<=\.))"  # a space, which misprints omit after a full stop
@@ -160,8 +162,10 @@ def _office(text: str) -> Opening | None:
 
 def _person(text: str) -> Opening:
     """The opening of a text that does not begin with an office."""
-    found = None if _VOCATIVE.match(text) else _SPEAKER.match(text)
-    if found is None:
+    found, called = _SPEAKER.match(text), _VOCATIVE.match(text)
+    if found is None or (called and (found["title"].endswith(".") or found["note"])):
+        return _TEXT
+    if called and not _STOP.match(text, found.end()):  # "Mr. Speaker GINGRICH said", not a heading
         return _TEXT
     if _STOP.match(text, found.end()) or _MISPRINT.match(text, found.end()):
         return Opening(Paragraph.HEADING, _printed(found))

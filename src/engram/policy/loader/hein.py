@@ -23,6 +23,7 @@ from engram.policy.loader.material import (
     iso_day,
     lines,
     party,
+    rejected,
     state,
 )
 
@@ -54,8 +55,25 @@ def _read(material: Material) -> Iterator[Item]:
         if line.startswith(b"speech_id|"):
             continue
         key = line.partition(b"|")[0]
-        build = partial(_document, line, described.get(key), speakers.get(key), congress)
-        yield attempt(build, f"{material.origin}, byte {position}", line, "hein")
+        own, who = described.get(key), speakers.get(key)
+        origin = f"{material.origin}, byte {position}"
+        item = attempt(partial(_document, line, own, who, congress), origin, line, "hein")
+        yield item
+        if isinstance(item, Document) and not all(
+            map(_is_utf8, (line, *(own or ()), *(who or ())))
+        ):
+            detail = f"speech {key.decode()} is not UTF-8; it was read as Windows-1252"
+            yield rejected("other-encoding", detail, origin, line, "hein")
+
+
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _table(data: bytes, key: int, wanted: set[bytes]) -> _Table:

@@ -137,7 +137,14 @@ def attempt(build: Callable[[], Item], origin: str, raw: bytes | str, source: st
         return build()
     except Rejection as rejection:
         reason, detail = rejection.reason, rejection.detail
-    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         # A record of the wrong structure fails where it is first accessed, in one of these ways.
         reason, detail = "malformed-record", f"{type(error).__name__}: {error}"
     return rejected(reason, detail, origin, raw, source)
@@ -272,8 +279,10 @@ def require(value: object, what: str) -> str:
     """Return a required field as stripped text.
 
     Raises:
-        Rejection: If it is missing or empty.
+        Rejection: If it is missing or empty, or neither a text nor a whole number.
     """
+    if isinstance(value, bool) or not isinstance(value, str | int | None):
+        raise Rejection("malformed-record", f"{what} is {str(value)[:80]!r}, not a text")
     text = str(value).strip() if value is not None else ""
     if not text:
         raise Rejection("missing-field", f"{what} is missing or empty")

@@ -5,6 +5,7 @@ from engram.policy.measure.coverage import Coverage, Part, coverage
 from engram.policy.measure.drawing import draw, figure_of
 from engram.policy.measure.export import check_suffix, one_line, records, to_dict, write
 from engram.policy.measure.facets import facets, foremost
+from engram.policy.measure.filters import filter_notes
 from engram.policy.measure.first import first_appearance
 from engram.policy.measure.frequency import (
     METHODS,
@@ -44,6 +45,7 @@ __all__ = [
     "draw",
     "facets",
     "figure_of",
+    "filter_notes",
     "first_appearance",
     "foremost",
     "frequency",

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from engram.policy.engine import Engine, Label, Tally
+from engram.policy.measure.filters import filter_notes
 from engram.policy.measure.grouping import ALONG, PERIODS, check_group, per_document, tally
 from engram.policy.measure.interval import Floats, dispersion, quasi_poisson, resampled
 from engram.series import Series
@@ -147,6 +148,8 @@ def frequency(
     """
     named = name_queries(queries)
     check_group(by)
+    if seed < 0:
+        raise ValueError(f"seed is {seed}; give 0 or more")
     how = _How(measure, method, level, replicates)
     _check(how)
     rows: list[Row] = []
@@ -159,7 +162,8 @@ def frequency(
         found = _rows(name, counted, measure, low, high)
         filled = _filled(found, by)
         rows += filled
-        said = (note, _outside(found, filled, by))
+        empty = [] if counted.all_documents.sum() else filter_notes(engine, query)
+        said = (note, _outside(found, filled, by), *empty)
         notes += [text for text in said if text and text not in notes]
         gaps.setdefault(_gaps(filled, by), []).append(name)
     notes += engine.notes
@@ -256,7 +260,7 @@ def _interval(
     (called, query), (measure, method, level, replicates) = asked, how
     none = np.full(len(counted.groups), np.nan)
     kind = f"{100 * level:g}% intervals"
-    if method == "none":
+    if method == "none" or not counted.all_documents.sum():
         return none, none, ""
     if measure == "share":
         pairs = zip(counted.documents.tolist(), counted.all_documents.tolist(), strict=True)

@@ -17,6 +17,9 @@ from engram.policy.relate.interval import (
 from engram.policy.relate.yearly import Floats, Yearly, overlap
 from engram.stats import Interval
 
+MOST_LAGS = 50
+"""Largest number of years that a lag can be set to."""
+
 LAGS = 5
 """Largest lag in years, before and after."""
 

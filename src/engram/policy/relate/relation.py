@@ -13,6 +13,7 @@ from engram.policy.relate.control import ALPHA, Nonsense, assess_nonsense, sunsp
 from engram.policy.relate.interval import REPLICATES
 from engram.policy.relate.lag import (
     LAGS,
+    MOST_LAGS,
     AtLag,
     Correlation,
     lag_profile,
@@ -155,7 +156,8 @@ def relate(
     Raises:
         ValueError: If there is no term or indicator, two have the same name, or none can be tested.
     """
-    _check(terms, indicators, lags, draws, nonsense)
+    check_settings(lags, seed)
+    _check(terms, indicators, draws, nonsense)
     streams = np.random.default_rng(seed).spawn(4)
     of_terms, of_indicators, excluded = _testable(terms, indicators)
     steps = tuple(range(-lags, lags + 1))
@@ -334,8 +336,24 @@ def _control(
     return control.name, float(family.min())
 
 
+def check_settings(lags: int, seed: int) -> None:
+    """Refuse settings that no series can be related with, before any series is made.
+
+    Args:
+        lags: Largest lag in years.
+        seed: Seed of all resampling.
+
+    Raises:
+        ValueError: If the lags are below 0 or above `MOST_LAGS`, or the seed is below 0.
+    """
+    if not 0 <= lags <= MOST_LAGS:
+        raise ValueError(f"lags is {lags}; give 0 to {MOST_LAGS} years")
+    if seed < 0:
+        raise ValueError(f"seed is {seed}; give 0 or more")
+
+
 def _check(
-    terms: Sequence[Series], indicators: Sequence[Series], lags: int, draws: int, nonsense: int
+    terms: Sequence[Series], indicators: Sequence[Series], draws: int, nonsense: int
 ) -> None:
     if not terms or not indicators:
         raise ValueError(
@@ -344,8 +362,8 @@ def _check(
     names = [series.name for series in (*terms, *indicators)]
     if len(set(names)) < len(names):
         raise ValueError(f"series are called {names}; give each its own name")
-    if lags < 0 or draws < 99 or nonsense < 1:
+    if draws < 99 or nonsense < 1:
         raise ValueError(
-            f"lags={lags}, draws={draws}, nonsense={nonsense}: give lags of 0 or more, "
-            "99 draws or more, and at least 1 nonsense series"
+            f"draws={draws}, nonsense={nonsense}: give 99 draws or more, and at least 1 nonsense "
+            "series"
         )

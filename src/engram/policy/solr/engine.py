@@ -351,8 +351,9 @@ class SolrEngine:
 
 
 def _check_page(limit: int, offset: int) -> None:
-    if limit < 0 or offset < 0:
-        raise ValueError(f"limit {limit} and offset {offset} must not be negative; use 0 or more")
+    for name, value in (("limit", limit), ("offset", offset)):
+        if value < 0:
+            raise ValueError(f"{name} is {value}; it must not be negative")
 
 
 def _group_fields(by: str | None) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, final
 
 from engram.journal import Journal
 from engram.policy.engine import Engine
-from engram.policy.relate import INDICATORS, SIX, relate, report_findings
+from engram.policy.relate import INDICATORS, SIX, check_settings, relate, report_findings
 from engram.report import Report
 from engram.studies.tax_language.control import control, report_control
 from engram.studies.tax_language.findings import (
@@ -64,8 +64,9 @@ class TaxLanguage:
     workers: int = 2
 
     def __post_init__(self) -> None:
+        check_settings(self.lags, self.seed)
         for field, least in (
-            ("lags", 0), ("draws", 99), ("replicates", 99), ("nonsense", 1), ("workers", 1)
+            ("draws", 99), ("replicates", 99), ("nonsense", 1), ("workers", 1)
         ):  # fmt: skip
             value = getattr(self, field)
             if value < least:
