@@ -133,7 +133,7 @@ class Writer:
         """Sort the words of the chunk by stem, and note which form each place of a stem has."""
         if not self._taken:
             return
-        taken = np.fromiter(self._taken, dtype=np.int32, count=len(self._taken))
+        taken = np.array(self._taken, dtype=np.int32)
         size = np.array(self._size, dtype=np.int32)[taken]
         start = np.array(self._first, dtype=np.int32)[taken]
         start -= np.cumsum(size, dtype=np.int32) - size
@@ -147,8 +147,9 @@ class Writer:
         counts = np.bincount(stem, minlength=len(self._counts))
         kept = several[stem]
         stem, form = stem[kept], form[kept]
-        order = np.argsort(stem, kind="stable")
-        code = np.array(self._code_of, dtype=np.uint32)[form[order]]
+        keys = (stem.astype(np.int64) << 32) + np.arange(len(stem))
+        keys.sort()  # by stem, then by place: several times as fast as a stable argsort
+        code = np.array(self._code_of, dtype=np.uint32)[form[keys & 0xFFFFFFFF]]
         numbers = np.flatnonzero(counts[: len(several)] * several)
         ends = 4 * np.cumsum(counts[numbers])
         data, low = memoryview(code.tobytes()), 0
