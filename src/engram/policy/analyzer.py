@@ -174,11 +174,8 @@ def pieces(text: str) -> list[str]:
     Args:
         text: Any text.
     """
-    plain = text
-    if not text.isascii():
-        for letter, other in _TYPOGRAPHIC.items():
-            plain = plain.replace(letter, other)
-    if not plain.isascii() or _BROKEN.search(text):
+    plain = _plain(text)
+    if plain is None:
         return _pattern(text).findall(text)
     return plain.translate(_APART).replace(", ", " ").replace(". ", " ").split()
 
@@ -211,6 +208,9 @@ def spans(text: str) -> list[tuple[int, int]]:
     Returns:
         A pair for each of `words(text)`, in characters.
     """
+    plain = _plain(text)
+    if plain is not None and max(map(len, plain.split()), default=0) <= LONGEST:
+        return [*map(re.Match.span, _PIECE.finditer(plain))]
     found = []
     for piece in _pattern(text).finditer(text):
         start, end = piece.span()
@@ -223,6 +223,20 @@ def spans(text: str) -> list[tuple[int, int]]:
             for a, b in _segmented(normal.text)
         ]
     return found
+
+
+def _plain(text: str) -> str | None:
+    """The text in ASCII, letter for letter and with the same words; None if rules decide on them.
+
+    Args:
+        text: Any text.
+    """
+    if _BROKEN.search(text):
+        return None
+    if not text.isascii():
+        for letter, other in _TYPOGRAPHIC.items():
+            text = text.replace(letter, other)
+    return text if text.isascii() else None
 
 
 def _pattern(text: str) -> re.Pattern[str]:
