@@ -216,3 +216,20 @@ def test_stems_of_odd_words_are_words() -> None:
         assert found
         assert len(found) <= len(word) + 1
         assert found[0] == word[0]
+
+
+_SIGNS = "ab1A.,;:'`_- \n\t\"()#*&\u2019\u2018\u2014\u2013\u201c\u201d\u2026"
+
+
+@given(text=st.text(_SIGNS, max_size=20))
+def test_fast_cutting_finds_the_words_that_the_rules_find(text: str) -> None:
+    by_rules = [
+        word
+        for piece in analyzer._pattern(text).findall(text)
+        for word in analyzer._words_by_rules(piece)
+    ]
+    assert analyzer.words(text) == by_rules
+    forms = [text[start:end] for start, end in analyzer.spans(text)]
+    assert [analyzer.words(form)[0].folded for form in forms if "\n" not in form] == [
+        word.folded for form, word in zip(forms, by_rules, strict=True) if "\n" not in form
+    ]

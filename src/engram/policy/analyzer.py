@@ -47,7 +47,7 @@ class Word(NamedTuple):
 # its line, with its other part; or one that looks so, but is part of a compound.
 _ASCII = (
     r"_*+[A-Za-z0-9]\w*+"
-    r"(?:(?:(?<=[A-Za-z])[.:'`](?=[A-Za-z])|(?<=[0-9])[.,;'](?=[0-9]))\w++)*+"
+    r"(?:(?:(?<=[A-Za-z])[.:'`](?=[A-Za-z])|(?<=[0-9])[.,;'`](?=[0-9]))\w++)*+"
     r"(?![.,:;'`]?[^\x00-\x7f])"
 )
 _REST = r"(?:(?<=[-\u00ad\u2010\u2011])[ \t]*\r?\n[ \t]*[a-z\u00df-\u00ff][^\x00-\x20]*)*"
@@ -61,6 +61,15 @@ _BROKEN_PIECE = re.compile(
 )
 _BROKEN = re.compile(r"-[ \t]*\r?\n[ \t]*[a-z]")
 """Words that only the slower of the two patterns can join."""
+
+_APART = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) in "_.:'`,;")}
+"""The ASCII characters that are in no word of ASCII characters."""
+
+_TYPOGRAPHIC = {
+    **dict.fromkeys("\u2018\u2019", "'"),
+    **dict.fromkeys("\u2013\u2014\u201c\u201d\u2026", " "),
+}
+"""Frequent characters beyond ASCII, and what has the same meaning to the rules for words."""
 
 # The properties are those of the Unicode version of the `regex` package. Lucene's are of 12.1, so
 # that what left a property since is set right here; only characters newer than that differ.
@@ -160,10 +169,16 @@ def words(text: str) -> list[Word]:
 def pieces(text: str) -> list[str]:
     """Divide the text into pieces of whole words.
 
+    Most texts are cut at white space and at the signs that are in no word, which is fast and leaves
+    full stops and the like at the ends of pieces; the others are cut by the patterns.
+
     Args:
         text: Any text.
     """
-    return _pattern(text).findall(text)
+    plain = _plain(text)
+    if plain is None:
+        return _pattern(text).findall(text)
+    return plain.translate(_APART).replace(", ", " ").replace(". ", " ").split()
 
 
 def words_of(piece: str) -> list[Word]:
@@ -172,10 +187,17 @@ def words_of(piece: str) -> list[Word]:
     Args:
         piece: One of `pieces`.
     """
-    if _is_word(piece):
-        return [_word(piece.replace("`", "'"))]
-    text = normalise(piece).text
-    return [_word(text[start:end]) for start, end in _segmented(text)]
+    if piece.isascii() and piece.isalnum() and len(piece) <= LONGEST:
+        return [_word(piece)]
+    if not piece.isascii() or "\n" in piece or piece[-1] == "-":
+        return _words_by_rules(piece)
+    found: list[Word] = []
+    for part in _PIECE.findall(piece):
+        if len(part) <= LONGEST:
+            found.append(_word(part.replace("`", "'")))
+        else:
+            found += _words_by_rules(part)
+    return found
 
 
 def spans(text: str) -> list[tuple[int, int]]:
@@ -187,6 +209,9 @@ def spans(text: str) -> list[tuple[int, int]]:
     Returns:
         A pair for each of `words(text)`, in characters.
     """
+    plain = _plain(text)
+    if plain is not None and max(map(len, plain.split()), default=0) <= LONGEST:
+        return [*map(re.Match.span, _PIECE.finditer(plain))]
     found = []
     for piece in _pattern(text).finditer(text):
         start, end = piece.span()
@@ -199,6 +224,20 @@ def spans(text: str) -> list[tuple[int, int]]:
             for a, b in _segmented(normal.text)
         ]
     return found
+
+
+def _plain(text: str) -> str | None:
+    """The text in ASCII, letter for letter and with the same words; None if rules decide on them.
+
+    Args:
+        text: Any text.
+    """
+    if _BROKEN.search(text):
+        return None
+    if not text.isascii():
+        for letter, other in _TYPOGRAPHIC.items():
+            text = text.replace(letter, other)
+    return text if text.isascii() else None
 
 
 def _pattern(text: str) -> re.Pattern[str]:
@@ -219,8 +258,16 @@ def stem_of(form: str) -> str:
     return stem(fold(form).removesuffix("'s"))
 
 
+def _words_by_rules(piece: str) -> list[Word]:
+    text = normalise(piece).text
+    return [_word(text[start:end]) for start, end in _segmented(text)]
+
+
 def _word(text: str) -> Word:
-    form = text.lower() if text.isascii() else unicodedata.normalize("NFC", lower(text))
+    if text.isascii():
+        form = text.lower()
+        return Word(stem(form.removesuffix("'s")), form, form)
+    form = unicodedata.normalize("NFC", lower(text))
     return Word(stem_of(form), form, fold(form))
 
 

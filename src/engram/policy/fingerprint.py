@@ -97,7 +97,7 @@ def sketches(texts: Sequence[bytes]) -> NDArray[np.uint32]:
     whole = (at + WIDTH <= ends[text]) & (sizes[text] >= LEAST)
     at, text = at[whole], text[whole]
     hashes = np.maximum(_hashes(data, at) >> np.uint64(32), 1)
-    keys = np.unique(text.astype(np.uint64) << np.uint64(32) | hashes)
+    keys = _distinct(text.astype(np.uint64) << np.uint64(32) | hashes)
     text = (keys >> np.uint64(32)).astype(np.int64)
     rank = np.arange(len(keys)) - np.searchsorted(text, text)
     low = rank < SKETCH
@@ -118,7 +118,7 @@ def overlap(one: bytes, other: bytes) -> Overlap:
         return Overlap(0.0, 0.0)
     every = max(len(one), len(other)) <= _EXACT
     a, b = (
-        np.unique(_hashes(data, _all(data) if every else _sampled(data))) for data in (one, other)
+        _distinct(_hashes(data, _all(data) if every else _sampled(data))) for data in (one, other)
     )
     shared = len(np.intersect1d(a, b, assume_unique=True))
     least, either = min(len(a), len(b)), len(a) + len(b) - shared
@@ -131,6 +131,12 @@ def _plain(run: bytes) -> bytes:
     kept = (c for c in run.decode() if "\xbf" < c < "\u2000" or c > "\u2fff")
     folded = unicodedata.normalize("NFKD", "".join(kept).casefold())
     return "".join(filter(str.isalnum, folded)).casefold().encode()
+
+
+def _distinct(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The distinct values in order; faster than `np.unique`, which first puts them into a hash."""
+    values.sort()
+    return values[np.append(True, values[1:] != values[:-1])[: len(values)]]
 
 
 def _all(data: bytes) -> NDArray[np.int64]:

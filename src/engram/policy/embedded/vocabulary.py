@@ -86,8 +86,7 @@ class Writer:
     def finish(self) -> None:
         """Write the remaining data."""
         self._sort()
-        for stem in sorted(self._codes):
-            self._write(stem)
+        self._write(sorted(self._codes))
         forms = sorted(
             (self._folded[number], form, self._names[self._stem_of[number]])
             for form, number in self._forms.items()
@@ -111,29 +110,30 @@ class Writer:
         words = analyzer.words_of(piece)
         self._first.append(len(self._flat))
         self._size.append(len(words))
-        self._flat.extend(map(self._form, words))
-        self._joined.append(" ".join(word.stem for word in words))
+        for word in words:
+            number = self._forms.get(word.form)
+            self._flat.append(self._form(word) if number is None else number)
+        self._joined.append(" ".join([word.stem for word in words]))
         return len(self._joined) - 1
 
     def _form(self, word: analyzer.Word) -> int:
-        number = self._forms.get(word.form)
-        if number is None:
-            number = self._forms[word.form] = len(self._forms)
-            stem = self._stems.setdefault(word.stem, len(self._stems))
-            if stem == len(self._by_stem):
-                self._by_stem.append([])
-                self._names.append(word.stem)
-            self._stem_of.append(stem)
-            self._code_of.append(len(self._by_stem[stem]))
-            self._by_stem[stem].append(word.form)
-            self._folded.append(word.folded)
+        """Number a form that is new."""
+        number = self._forms[word.form] = len(self._forms)
+        stem = self._stems.setdefault(word.stem, len(self._stems))
+        if stem == len(self._by_stem):
+            self._by_stem.append([])
+            self._names.append(word.stem)
+        self._stem_of.append(stem)
+        self._code_of.append(len(self._by_stem[stem]))
+        self._by_stem[stem].append(word.form)
+        self._folded.append(word.folded)
         return number
 
     def _sort(self) -> None:
         """Sort the words of the chunk by stem, and note which form each place of a stem has."""
         if not self._taken:
             return
-        taken = np.fromiter(self._taken, dtype=np.int32, count=len(self._taken))
+        taken = np.array(self._taken, dtype=np.int32)
         size = np.array(self._size, dtype=np.int32)[taken]
         start = np.array(self._first, dtype=np.int32)[taken]
         start -= np.cumsum(size, dtype=np.int32) - size
@@ -147,8 +147,9 @@ class Writer:
         counts = np.bincount(stem, minlength=len(self._counts))
         kept = several[stem]
         stem, form = stem[kept], form[kept]
-        order = np.argsort(stem, kind="stable")
-        code = np.array(self._code_of, dtype=np.uint32)[form[order]]
+        keys = (stem.astype(np.int64) << 32) + np.arange(len(stem))
+        keys.sort()  # by stem, then by place: several times as fast as a stable argsort
+        code = np.array(self._code_of, dtype=np.uint32)[form[keys & 0xFFFFFFFF]]
         numbers = np.flatnonzero(counts[: len(several)] * several)
         ends = 4 * np.cumsum(counts[numbers])
         data, low = memoryview(code.tobytes()), 0
@@ -159,20 +160,23 @@ class Writer:
             codes += data[low:high]
             low = high
             if len(codes) >= 4 * _PART:
-                self._write(number)
+                self._write([number])
         self._counts += counts
         self._taken.clear()
         if len(self._joined) > _PIECES:
             self._forget()
 
-    def _write(self, stem: int) -> None:
-        codes = np.frombuffer(bytes(self._codes[stem]), dtype=np.uint32)
+    def _write(self, stems: Iterable[int]) -> None:
+        """Write the codes of some stems that are not written yet."""
+        self._insert("INSERT INTO codes VALUES (?, ?, ?)", filter(None, map(self._row, stems)))
+
+    def _row(self, stem: int) -> tuple[str, int, bytes] | None:
+        codes = np.frombuffer(self._codes[stem], dtype=np.uint32)
         self._codes[stem] = bytearray()
         if not len(codes):
-            return
-        values = (self._names[stem], self._parts[stem], _packed(codes))
-        self._insert("INSERT INTO codes VALUES (?, ?, ?)", [values])
+            return None
         self._parts[stem] += 1
+        return self._names[stem], self._parts[stem] - 1, _packed(codes)
 
 
 class _Numbers(dict[str, int]):
@@ -254,8 +258,9 @@ class Vocabulary:
 
 def _packed(codes: NDArray[np.uint32]) -> bytes:
     """Encode codes as bytes: a letter for the encoding, then the numbers."""
-    data = codes.astype(np.uint8).tobytes() if codes.max() < 256 else codes.tobytes()
-    letter = b"b" if codes.max() < 256 else b"i"
+    small = int(codes.max()) < 256
+    data = codes.astype(np.uint8).tobytes() if small else codes.tobytes()
+    letter = b"b" if small else b"i"
     packed = zlib.compress(data, 6) if len(data) > 32 else data
     return letter.upper() + packed if len(packed) < len(data) else letter + data
 
