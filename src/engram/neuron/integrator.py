@@ -12,6 +12,7 @@ from engram.neuron.channel import per_neuron
 from engram.neuron.lif import check_tau, keep, shown
 from engram.neuron.module import Temporal
 from engram.neuron.recurrence import linear_recurrence
+from engram.neuron.setting import flag, values
 
 
 def leaky_sum(
@@ -58,7 +59,9 @@ class LI(Temporal):
         decay_input: bool = True,
     ) -> None:
         super().__init__()
+        tau = values("LI", "tau", tau)
         check_tau("LI", tau, at_least=True)
+        decay_input = flag("LI", "decay_input", decay_input)
         if decay_input and math.inf in torch.as_tensor(tau):
             raise ValueError(
                 f"LI(tau={shown(tau)}): an infinite time constant divides the input to zero; "

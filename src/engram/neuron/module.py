@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from engram.neuron.carry import Stream, check_causal, here, stream_of, usable
+from engram.neuron.check import described, is_state
 from engram.neuron.lengths import mask_steps
 
 
@@ -22,6 +23,8 @@ class Temporal(nn.Module, ABC):
 
     state_type: ClassVar[type | None] = None
     """The class of the states that `run` takes and returns; None where there is no state."""
+    complex_state: ClassVar[bool] = False
+    """Whether that class holds complex numbers."""
     stateful: ClassVar[bool] = True
     """Whether the layer may have a state to carry."""
 
@@ -166,6 +169,13 @@ class Temporal(nn.Module, ABC):
                 f"{type(self).__name__} got a state of type {type(state).__name__}: pass the "
                 f"{self.state_type.__name__} that an earlier run of the layer returned, or None"
             )
+        for value in state:
+            if not is_state(value, x, complex_too=self.complex_state):
+                raise ValueError(
+                    f"{type(self).__name__} got a state that holds "
+                    f"{described(value)}: a state holds dense tensors of numbers, real "
+                    "ones unless the neuron resonates, that have values where the input has; pass what an earlier run of the layer returned"
+                )
         if (neurons := self._neurons(state)) != x.shape[1:]:
             raise ValueError(
                 f"{type(self).__name__} carries the state of a batch of shape {tuple(neurons)} and "
