@@ -83,7 +83,7 @@ class Delay(Temporal):
         if max_delay < 1:
             raise ValueError(f"Delay(max_delay={max_delay}): the longest delay is at least 1 step")
         delay = None if delay is None else values("Delay", "delay", delay)
-        bounds = None if delay is None else torch.as_tensor(delay)
+        bounds = None if delay is None else torch.as_tensor(delay, device="cpu")
         if bounds is not None and not ((bounds >= 0) & (bounds <= max_delay)).all():
             raise ValueError(
                 f"Delay(delay={delay!r}): the delay must lie in 0 … {max_delay}, or raise max_delay"

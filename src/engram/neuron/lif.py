@@ -304,7 +304,7 @@ def keep(
     """
     if value is not None or not optional:
         value = values(type(module).__name__, name, value)
-    array = None if value is None else torch.as_tensor(value, dtype=torch.float64)
+    array = None if value is None else on_host(value)
     if array is not None and (array.isnan().any() or (finite and array.isinf().any())):
         raise ValueError(
             f"{type(module).__name__}({name}={shown(value)}): the values must be finite numbers"
@@ -316,9 +316,14 @@ def keep(
         setattr(module, name, None if array is None else array.item())
 
 
+def on_host(value: float | Tensor) -> Tensor:
+    """The values of a setting where they can be read, also while layers are built on "meta"."""
+    return torch.as_tensor(value, dtype=torch.float64, device="cpu")
+
+
 def lowest(value: float | Tensor) -> float:
     """The least of the values of a setting."""
-    return torch.as_tensor(value).min().item()
+    return on_host(value).min().item()
 
 
 def shown(value: float | Tensor | None) -> str:
@@ -330,7 +335,7 @@ def shown(value: float | Tensor | None) -> str:
 
 def check_tau(name: str, tau: float | Tensor, *, at_least: bool = False) -> None:
     """Raises ValueError unless each time constant is above one step, or at least one."""
-    taus = torch.as_tensor(tau, dtype=torch.float64)
+    taus = on_host(tau)
     if taus.numel() and not (taus >= 1.0 if at_least else taus > 1.0).all():
         raise ValueError(
             f"{name}(tau={shown(tau)}): the membrane time constant must be "

@@ -172,9 +172,8 @@ class Temporal(nn.Module, ABC):
         for value in state:
             if not is_state(value, x, complex_too=self.complex_state):
                 raise ValueError(
-                    f"{type(self).__name__} got a state that holds "
-                    f"{described(value)}: a state holds dense tensors of numbers, real "
-                    "ones unless the neuron resonates, that have values where the input has; pass what an earlier run of the layer returned"
+                    f"{type(self).__name__} got a state that holds {described(value)}: pass the "
+                    "state that an earlier run of the layer returned, on the device of the input"
                 )
         if (neurons := self._neurons(state)) != x.shape[1:]:
             raise ValueError(

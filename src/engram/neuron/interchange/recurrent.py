@@ -100,12 +100,10 @@ class RecurrentGraph(WiredLayers, Temporal):
         for value in before.values():
             if not is_state(value, x) or value.ndim < 2:
                 raise ValueError(
-                    f"RecurrentGraph got a state in which an output of the step before is "
+                    "RecurrentGraph got a state in which an output of the step before is "
                     f"{described(value)}: pass the GraphState that an earlier run returned"
                 )
-        if any(
-            value.dtype != x.dtype for value in before.values()
-        ) and not torch.is_autocast_enabled(x.device.type):
+        if not torch.is_autocast_enabled(x.device.type):  # a network may be cast in mid-stream
             before = {name: value.to(x) for name, value in before.items()}
         return GraphState.of(states, before)
 
