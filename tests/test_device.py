@@ -19,3 +19,9 @@ def test_the_number_of_threads_is_left_as_it_was():
     with threads(before + 1):
         assert torch.get_num_threads() == before + 1
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("number", [0, -1, 10**9])
+def test_a_number_of_threads_that_no_machine_runs_is_refused(number: int):
+    with pytest.raises(ValueError, match=f"threads is {number}"), threads(number):
+        pass

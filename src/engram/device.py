@@ -1,9 +1,13 @@
 """The device and the threads that torch computes with."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+
+MOST_THREADS = 1024
+"""More than any machine gains from."""
 
 
 def choose_device(device: str | None = None) -> torch.device:
@@ -22,7 +26,16 @@ def choose_device(device: str | None = None) -> torch.device:
 
 @contextmanager
 def threads(number: int) -> Iterator[None]:
-    """Inside, torch computes with so many CPU threads."""
+    """Inside, torch computes with so many CPU threads.
+
+    Raises:
+        ValueError: There are none, or more than a machine can start: the libraries underneath
+            would end the process.
+    """
+    if not 1 <= number <= MOST_THREADS:
+        raise ValueError(
+            f"threads is {number}: give 1 … {MOST_THREADS}, such as {os.cpu_count()} here"
+        )
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:
