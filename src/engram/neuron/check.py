@@ -47,13 +47,13 @@ def check_membrane(x: Tensor, voltage: Tensor) -> None:
     check_companion("membrane", voltage, x)
 
 
-def is_state(value: object, x: Tensor, *, complex_too: bool = False) -> bool:
-    """Whether a value may be part of the state of a neuron that x drives."""
+def is_state(value: object, *, meta: bool, complex_too: bool = False) -> bool:
+    """Whether a value may be part of the state of a neuron, with values or on "meta"."""
     return (
         isinstance(value, Tensor)
         and value.layout is torch.strided
         and value.dtype is not torch.bool
-        and value.is_meta == x.is_meta
+        and value.is_meta == meta
         and (complex_too or not value.is_complex())
     )
 

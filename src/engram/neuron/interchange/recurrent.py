@@ -98,7 +98,7 @@ class RecurrentGraph(WiredLayers, Temporal):
             )
         states, before = state.parts()
         for value in before.values():
-            if not is_state(value, x) or value.ndim < 2:
+            if not is_state(value, meta=x.is_meta) or value.ndim < 2:
                 raise ValueError(
                     "RecurrentGraph got a state in which an output of the step before is "
                     f"{described(value)}: pass the GraphState that an earlier run returned"
