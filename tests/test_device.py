@@ -61,3 +61,9 @@ def test_evaluating_lets_modules_undo_what_they_do_in_evaluation():
     with evaluating(net):
         assert net[0].merged
     assert not net[0].merged
+
+
+@pytest.mark.parametrize("number", [0, -1, 10**9])
+def test_a_number_of_threads_that_no_machine_runs_is_refused(number: int):
+    with pytest.raises(ValueError, match=f"threads is {number}"), threads(number):
+        pass

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from io import StringIO
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -87,6 +87,15 @@ def test_a_run_answers_and_says_where_the_answer_comes_from(tmp_path: Path, quie
     assert source.duration_s is not None
     assert (tmp_path / "report.html").exists()
     assert said(quiet) == ""
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, 2**63 - 1, 1.5, "a"])
+def test_a_seed_that_no_generator_takes_is_refused_first(
+    seed: Any, tmp_path: Path, quiet: Console
+) -> None:
+    with pytest.raises(ValueError, match="seed is"):
+        execute(Toy(seed=seed), tmp_path / "run", quiet)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_complete_run_starts_anew(tmp_path: Path, quiet: Console) -> None:

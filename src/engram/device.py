@@ -1,10 +1,14 @@
 """The device and the threads that torch uses, and evaluation mode."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
 from torch import nn
+
+MOST_THREADS = 1024
+"""More than any machine gains from."""
 
 
 def choose_device(device: str | None = None) -> torch.device:
@@ -23,7 +27,16 @@ def choose_device(device: str | None = None) -> torch.device:
 
 @contextmanager
 def threads(number: int) -> Iterator[None]:
-    """Context manager that sets the number of CPU threads of torch."""
+    """Context manager that sets the number of CPU threads of torch.
+
+    Raises:
+        ValueError: The number is below 1, or above what a machine can start: the underlying
+            libraries would end the process.
+    """
+    if not 1 <= number <= MOST_THREADS:
+        raise ValueError(
+            f"threads is {number}: give 1 … {MOST_THREADS}, such as {os.cpu_count()} here"
+        )
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:

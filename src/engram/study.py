@@ -16,6 +16,9 @@ from engram.progress import Progress, bars
 from engram.report import Provenance, Report, save_report
 from engram.report.provenance import hardware, versions
 
+LARGEST_SEED = 2**63 - 1023
+"""Torch takes no larger seed than 2**63 - 1; studies count on from theirs."""
+
 
 class Study(Protocol):
     """A question, as a frozen dataclass of settings that knows how to answer it."""
@@ -91,8 +94,11 @@ def execute(
         The complete report.
 
     Raises:
-        ValueError: If the folder holds a different run, or one that is still running.
+        ValueError: If the folder holds a different run, or one that is still running, or the seed
+            is not valid for every generator.
     """
+    if not isinstance(study.seed, int) or not 0 <= study.seed < LARGEST_SEED:
+        raise ValueError(f"seed is {study.seed!r}: give a whole number from 0 to 2**63 - 1024")
     folder = run_folder(study) if folder is None else Path(folder)
     console = console or Console(stderr=True)
     folder.mkdir(parents=True, exist_ok=True)

@@ -217,6 +217,8 @@ def test_data_without_images_are_refused_before_they_are_fetched(name, kind, tmp
         ({"limit": 0}, "limit is 0"),
         ({"k": 0}, "k is 0"),
         ({"steps_timed": (4, 0)}, r"steps_timed=\(4, 0\)"),
+        ({"steps_timed": (10**12,)}, r"timing T = 1000000000000 steps .* GiB"),
+        ({"units_timed": (4, 10**13)}, r"N = 10000000000000 neurons takes .* GiB"),
     ],
 )
 def test_a_setting_out_of_range_is_named(changed, named):

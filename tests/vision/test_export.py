@@ -17,6 +17,7 @@ from engram.neuron import (
     PRF,
     PSN,
     DilatedPSN,
+    FixedPointLIF,
     MaskedPSN,
     Neuron,
     ParametricLIF,
@@ -41,6 +42,7 @@ NEURONS: dict[str, Callable[..., Neuron]] = {
     "prf": partial(PRF, step_range=(0.3, 0.9)),
     "pmsn": partial(PMSN, step_range=(0.3, 0.9)),
     "dilated": partial(DilatedPSN, 2, 2, exponential_init=True),
+    "fixed-point": partial(FixedPointLIF, 2.0, iterations=3),
 }
 
 

@@ -175,6 +175,7 @@ def count_runs(
             inputs = tracer.feed(moved(batch, device))
             with tracer.tracing():
                 outputs = tensors_in(model(inputs))
+            tracer.gives(outputs)
             if number == 1 and axis is not None and not checked:
                 spiking = has_neurons(model, neurons)
                 with repeatable(model, start) as call:

@@ -1,5 +1,6 @@
 """Counting rules of the torch operators that sum products."""
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any, NamedTuple
@@ -131,7 +132,7 @@ def _power(args: Sequence[Any], _out: Tensor) -> Part | None:
     base, exponent = args[:2]
     if isinstance(exponent, Tensor) or not isinstance(base, Tensor):
         return _elementwise(0)(args, _out) if isinstance(base, Tensor) else None
-    if exponent != int(exponent) or exponent < 2:
+    if isinstance(exponent, complex) or not 2 <= exponent < math.inf or exponent % 1:
         return None
     each = (int(exponent) - 1) * (4 if base.is_complex() else 1)
     times, nonzero = each * base.numel(), each * int(torch.count_nonzero(base))

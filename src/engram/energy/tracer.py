@@ -4,6 +4,7 @@ The names of layers are irrelevant. Every torch operation is observed; those tha
 counted, and their operands are classified by their values over all calls.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -40,7 +41,18 @@ FUSED = "aten::_scaled_dot_product_"
 ADDS = ("aten::add", "aten::sub", "aten::rsub")
 SUMS = ("aten::sum", "aten::mean", "aten::nansum", "aten::cumsum")
 GATHERS = ("aten::cat", "aten::stack")
-LEAVING = ("numpy", "__array__", "tolist", "__dlpack__", "data_ptr")
+ONE_VALUE = ("item", "__float__", "__complex__")
+"""Methods that return one value, which a program may multiply with."""
+LEAVING = (
+    "numpy",
+    "__array__",
+    "tolist",
+    "__dlpack__",
+    "data_ptr",
+    "storage",
+    "untyped_storage",
+    *ONE_VALUE,
+)
 """Methods that pass a tensor's values to code outside the dispatcher."""
 FORM_ONLY = ("creates values", "reads the shape")
 """Prefixes of the reasons of operators that read no value of their arguments."""
@@ -84,6 +96,7 @@ class Tracer(TorchDispatchMode):
         self._derived: set[StorageWeakRef] = set()
         self._earlier: set[StorageWeakRef] = set()
         self._running = False
+        self._thread = threading.get_ident()
         self._pending: dict[StorageWeakRef, list[Part]] = {}
         self._padded: dict[StorageWeakRef, tuple[Tensor, torch.Size, Sequence[int]]] = {}
 
@@ -102,8 +115,14 @@ class Tracer(TorchDispatchMode):
 
     def leaves(self, method: str, args: Sequence[Any]) -> None:
         """Record that a method passes the values of its tensor to unobserved code."""
-        if not self._running and args and self.depends(args[0]):
+        branches = method in ONE_VALUE and args and args[0].dtype is torch.bool
+        if not self._running and args and self.depends(args[0]) and not branches:
             self.unseen.add(f"Tensor.{method}")
+
+    def gives(self, outputs: Sequence[Tensor]) -> None:
+        """Take note of outputs that no operator which was seen made from an input."""
+        if outputs and not any(map(self.depends, outputs)):
+            self.unseen.add("what leads from the inputs to the output")
 
     @contextmanager
     def tracing(self) -> Iterator[None]:
@@ -113,6 +132,7 @@ class Tracer(TorchDispatchMode):
         try:
             with ExitStack() as hooks:
                 for path, module in self._model.named_modules():
+                    _check_open(path, module)
                     enter, leave = self._entering(path, module), self._leaving(path, module)
                     hooks.callback(module.register_forward_pre_hook(enter).remove)
                     hooks.callback(module.register_forward_hook(leave, always_call=True).remove)
@@ -292,6 +312,9 @@ class Tracer(TorchDispatchMode):
 
     def _entering(self, path: str, module: nn.Module) -> Callable[..., None]:
         def hook(*_: Any) -> None:
+            if threading.get_ident() != self._thread:
+                self.unseen.add(f"{path or 'the network'} in another thread")
+                return
             within = self._open[-1].within or isinstance(module, self._neurons)
             self._open.append(_Open(path, within))
 
@@ -301,6 +324,8 @@ class Tracer(TorchDispatchMode):
         neuron = isinstance(module, self._neurons)
 
         def hook(_module: nn.Module, _inputs: Any, out: Any) -> None:
+            if threading.get_ident() != self._thread:
+                return
             self._open.pop()
             spikes = next((x for x in tree_leaves(out) if isinstance(x, Tensor)), None)
             if neuron and spikes is not None and not self._open[-1].within:
@@ -315,6 +340,15 @@ class Tracer(TorchDispatchMode):
         for x in values:
             if _has_storage(x):
                 self._derived.add(_storage(x))
+
+
+def _check_open(path: str, module: nn.Module) -> None:
+    """Raises ValueError where calls inside a module cannot be followed."""
+    if isinstance(module, torch.jit.ScriptModule):
+        raise ValueError(
+            f"{path or 'the network'} is compiled by TorchScript, which fuses operators out of "
+            "sight: count the module that it was made from"
+        )
 
 
 @cache

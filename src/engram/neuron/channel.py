@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from engram.neuron.functional import state_dtype
+from engram.neuron.setting import number
 
 
 def per_channel(parameter: Tensor, x: Tensor) -> Tensor:
@@ -67,7 +68,11 @@ def log_uniform(name: str, channels: int, step_range: tuple[float, float]) -> nn
     Raises:
         ValueError: The range is not positive and increasing.
     """
-    low, high = step_range
+    try:
+        ends = list(step_range)
+    except TypeError:
+        ends = []
+    low, high = (number(name, "step_range", end) for end in ends) if len(ends) == 2 else (0.0, 0.0)
     if not 0 < low <= high < math.inf:
         raise ValueError(
             f"{name}(step_range={step_range}): give the smallest and the largest step, both "

@@ -47,6 +47,24 @@ def check_membrane(x: Tensor, voltage: Tensor) -> None:
     check_companion("membrane", voltage, x)
 
 
+def is_state(value: object, *, meta: bool, complex_too: bool = False) -> bool:
+    """Whether a value may be part of the state of a neuron, with values or on "meta"."""
+    return (
+        isinstance(value, Tensor)
+        and value.layout is torch.strided
+        and value.dtype is not torch.bool
+        and value.is_meta == meta
+        and (complex_too or not value.is_complex())
+    )
+
+
+def described(value: object) -> str:
+    """What a value is, for an error."""
+    if not isinstance(value, Tensor):
+        return f"a {type(value).__name__}"
+    return f"a tensor of dtype {value.dtype}, layout {value.layout}, on {value.device}"
+
+
 def check_companion(name: str, tensor: Tensor, x: Tensor) -> None:
     """Raise ValueError unless a tensor is dense floating point on the device of x."""
     if tensor.device != x.device:

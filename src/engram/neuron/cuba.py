@@ -9,6 +9,7 @@ from engram.neuron.backend import uses_reference
 from engram.neuron.integrator import leaky_sum, spread, weighted
 from engram.neuron.kernel.lif import lif as compiled_lif
 from engram.neuron.lif import LeakyNeuron, check_tau, keep, shown
+from engram.neuron.setting import flag, values
 from engram.neuron.surrogate import Surrogate
 
 
@@ -66,12 +67,13 @@ class CubaLIF(LeakyNeuron):
         super().__init__(
             threshold=threshold, reset=reset, detach_reset=detach_reset, surrogate=surrogate
         )
-        for name, value in (("tau_syn", tau_syn), ("tau", tau)):
+        for name, given in (("tau_syn", tau_syn), ("tau", tau)):
+            value = values("CubaLIF", name, given)
             check_tau("CubaLIF", value, at_least=True)
             keep(self, name, value)
         keep(self, "input_weight", input_weight)
-        keep(self, "resting", resting)
-        self.decay_input = decay_input
+        keep(self, "resting", resting, optional=True)
+        self.decay_input = flag("CubaLIF", "decay_input", decay_input)
 
     def _run(self, x: Tensor, state: F.CubaLIFState | None) -> tuple[Tensor, F.CubaLIFState]:
         settings: dict[str, Any] = {

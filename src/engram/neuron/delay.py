@@ -15,6 +15,7 @@ from engram.neuron.functional import (
     state_dtype,
 )
 from engram.neuron.module import Temporal
+from engram.neuron.setting import values, whole
 
 
 def delayed(
@@ -76,10 +77,13 @@ class Delay(Temporal):
         self, max_delay: int, channels: int = 1, *, delay: float | Tensor | None = None
     ) -> None:
         super().__init__()
+        max_delay = whole("Delay", "max_delay", max_delay)
+        channels = whole("Delay", "channels", channels)
         check_channels("Delay", channels)
         if max_delay < 1:
             raise ValueError(f"Delay(max_delay={max_delay}): the longest delay is at least 1 step")
-        bounds = None if delay is None else torch.as_tensor(delay)
+        delay = None if delay is None else values("Delay", "delay", delay)
+        bounds = None if delay is None else torch.as_tensor(delay, device="cpu")
         if bounds is not None and not ((bounds >= 0) & (bounds <= max_delay)).all():
             raise ValueError(
                 f"Delay(delay={delay!r}): the delay must lie in 0 … {max_delay}, or raise max_delay"

@@ -18,6 +18,7 @@ from engram.neuron.functional import (
 )
 from engram.neuron.module import Neuron
 from engram.neuron.psn import uniform_weight
+from engram.neuron.setting import flag, spike_function, whole
 from engram.neuron.surrogate import ATan, Surrogate
 
 
@@ -115,6 +116,8 @@ class DilatedPSN(Neuron):
         surrogate: Surrogate | None = None,
     ) -> None:
         super().__init__()
+        k, dilation = whole("DilatedPSN", "k", k), whole("DilatedPSN", "dilation", dilation)
+        channels = whole("DilatedPSN", "channels", channels)
         if k < 1 or dilation < 1:
             raise ValueError(
                 f"DilatedPSN(k={k}, dilation={dilation}): a step reads k inputs that are "
@@ -123,10 +126,10 @@ class DilatedPSN(Neuron):
         check_channels("DilatedPSN", channels)
         self.k = k
         self.dilation = dilation
-        self.surrogate = surrogate or ATan()
+        self.surrogate = spike_function("DilatedPSN", surrogate, ATan())
         self.weight = (
             nn.Parameter((0.5 ** torch.arange(k - 1, -1, -1.0)).repeat(channels, 1))
-            if exponential_init
+            if flag("DilatedPSN", "exponential_init", exponential_init)
             else uniform_weight(channels, k)
         )
         self.threshold = nn.Parameter(torch.ones(channels))

@@ -11,6 +11,7 @@ from engram.neuron.check import check_finite
 from engram.neuron.functional import LIFState, state_dtype
 from engram.neuron.lif import check_tau
 from engram.neuron.module import Neuron
+from engram.neuron.setting import flag, number, spike_function, whole
 from engram.neuron.surrogate import ATan, Surrogate
 
 BLOCK = 1024
@@ -144,6 +145,9 @@ class FixedPointLIF(Neuron):
         surrogate: Surrogate | None = None,
     ) -> None:
         super().__init__()
+        tau = number("FixedPointLIF", "tau", tau)
+        threshold = number("FixedPointLIF", "threshold", threshold)
+        iterations = whole("FixedPointLIF", "iterations", iterations)
         check_tau("FixedPointLIF", tau)
         check_finite("FixedPointLIF", threshold=threshold)
         if not threshold > 0:
@@ -156,12 +160,12 @@ class FixedPointLIF(Neuron):
                 f"FixedPointLIF(iterations={iterations}): the spike train takes at least 1 "
                 "iteration; 3 are usual and T are exact"
             )
-        self.tau = float(tau)
-        self.threshold = float(threshold)
+        self.tau = tau
+        self.threshold = threshold
         self.iterations = iterations
-        self.decay_input = decay_input
-        self.detach_reset = detach_reset
-        self.surrogate = surrogate or ATan()
+        self.decay_input = flag("FixedPointLIF", "decay_input", decay_input)
+        self.detach_reset = flag("FixedPointLIF", "detach_reset", detach_reset)
+        self.surrogate = spike_function("FixedPointLIF", surrogate, ATan())
 
     def _run(self, x: Tensor, state: LIFState | None) -> tuple[Tensor, LIFState]:
         return fixed_point_lif(

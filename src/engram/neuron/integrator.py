@@ -1,6 +1,5 @@
 """The leaky integrator: a membrane that is read out and does not fire."""
 
-import math
 from typing import final
 
 import torch
@@ -9,9 +8,10 @@ from torch import Tensor
 from engram.neuron import functional as F
 from engram.neuron.backend import backend
 from engram.neuron.channel import per_neuron
-from engram.neuron.lif import check_tau, keep, shown
+from engram.neuron.lif import check_tau, keep, on_host, shown
 from engram.neuron.module import Temporal
 from engram.neuron.recurrence import linear_recurrence
+from engram.neuron.setting import flag, values
 
 
 def leaky_sum(
@@ -58,8 +58,10 @@ class LI(Temporal):
         decay_input: bool = True,
     ) -> None:
         super().__init__()
+        tau = values("LI", "tau", tau)
         check_tau("LI", tau, at_least=True)
-        if decay_input and math.inf in torch.as_tensor(tau):
+        decay_input = flag("LI", "decay_input", decay_input)
+        if decay_input and on_host(tau).isinf().any():
             raise ValueError(
                 f"LI(tau={shown(tau)}): an infinite time constant divides the input to zero; "
                 "decay_input=False gives the integrator"

@@ -13,6 +13,7 @@ from engram.neuron.backend import uses_reference
 from engram.neuron.channel import per_neuron
 from engram.neuron.kernel.lif import lif as compiled_lif
 from engram.neuron.module import Neuron
+from engram.neuron.setting import flag, spike_function, values
 from engram.neuron.surrogate import ATan, Surrogate
 
 
@@ -33,7 +34,7 @@ class LeakyNeuron(Neuron):
         super().__init__()
         name = type(self).__name__
         keep(self, "threshold", threshold)
-        keep(self, "reset", reset)
+        keep(self, "reset", reset, optional=True)
         if reset is None and lowest(self.threshold) <= 0:
             raise ValueError(
                 f"{name}(threshold={shown(threshold)}, reset=None): the soft reset subtracts the "
@@ -44,8 +45,8 @@ class LeakyNeuron(Neuron):
                 f"{name}(threshold={shown(threshold)}, reset={shown(reset)}): the reset potential "
                 "must lie below the threshold; reset=None gives the soft reset"
             )
-        self.detach_reset = detach_reset
-        self.surrogate = surrogate or ATan()
+        self.detach_reset = flag(name, "detach_reset", detach_reset)
+        self.surrogate = spike_function(name, surrogate, ATan())
 
     def extra_repr(self) -> str:
         """The settings, as accepted by the constructor."""
@@ -186,10 +187,11 @@ class LIF(SteppedNeuron):
         super().__init__(
             threshold=threshold, reset=reset, detach_reset=detach_reset, surrogate=surrogate
         )
+        tau = values("LIF", "tau", tau)
         check_tau("LIF", tau, at_least=isinstance(tau, Tensor))
         keep(self, "tau", tau, finite=False)
-        keep(self, "resting", resting)
-        self.decay_input = decay_input
+        keep(self, "resting", resting, optional=True)
+        self.decay_input = flag("LIF", "decay_input", decay_input)
 
     def _leak(self) -> tuple[float | Tensor, None]:
         return self.tau, None
@@ -254,18 +256,19 @@ class ParametricLIF(SteppedNeuron):
         super().__init__(
             threshold=threshold, reset=reset, detach_reset=detach_reset, surrogate=surrogate
         )
+        tau = values("ParametricLIF", "tau", tau)
         check_tau("ParametricLIF", tau)
         start = -(torch.as_tensor(tau, dtype=torch.get_default_dtype()) - 1.0).log()
         if shape is not None:
             try:
                 start = start.expand(tuple(shape))
-            except RuntimeError as error:
+            except (RuntimeError, TypeError) as error:
                 raise ValueError(
-                    f"ParametricLIF(tau={shown(tau)}, shape={tuple(shape)}): tau must broadcast to "
-                    "the shape"
+                    f"ParametricLIF(tau={shown(tau)}, shape={shape!r}): tau must broadcast to the "
+                    "shape, which is a tuple of whole numbers"
                 ) from error
         self.w = nn.Parameter(start.clone())
-        self.decay_input = decay_input
+        self.decay_input = flag("ParametricLIF", "decay_input", decay_input)
 
     @property
     def tau(self) -> float | Tensor:
@@ -286,14 +289,22 @@ class ParametricLIF(SteppedNeuron):
 
 
 def keep(
-    module: nn.Module, name: str, value: float | Tensor | None, *, finite: bool = True
+    module: nn.Module,
+    name: str,
+    value: float | Tensor | None,
+    *,
+    finite: bool = True,
+    optional: bool = False,
 ) -> None:
     """Store a setting as a float, or as a buffer if neurons have individual values.
 
     Raises:
-        ValueError: A value is undefined, or infinite where it must be finite.
+        ValueError: A value is undefined, infinite where it must be finite, or missing where it is
+            not optional; or it is not a number nor a tensor of numbers.
     """
-    array = None if value is None else torch.as_tensor(value, dtype=torch.float64)
+    if value is not None or not optional:
+        value = values(type(module).__name__, name, value)
+    array = None if value is None else on_host(value)
     if array is not None and (array.isnan().any() or (finite and array.isinf().any())):
         raise ValueError(
             f"{type(module).__name__}({name}={shown(value)}): the values must be finite numbers"
@@ -305,9 +316,14 @@ def keep(
         setattr(module, name, None if array is None else array.item())
 
 
+def on_host(value: float | Tensor) -> Tensor:
+    """The values of a setting where they can be read, also while layers are built on "meta"."""
+    return torch.as_tensor(value, dtype=torch.float64, device="cpu")
+
+
 def lowest(value: float | Tensor) -> float:
     """The smallest value of a setting."""
-    return torch.as_tensor(value).min().item()
+    return on_host(value).min().item()
 
 
 def shown(value: float | Tensor | None) -> str:
@@ -319,7 +335,7 @@ def shown(value: float | Tensor | None) -> str:
 
 def check_tau(name: str, tau: float | Tensor, *, at_least: bool = False) -> None:
     """Raise ValueError unless each time constant is above one step, or at least one."""
-    taus = torch.as_tensor(tau, dtype=torch.float64)
+    taus = on_host(tau)
     if taus.numel() and not (taus >= 1.0 if at_least else taus > 1.0).all():
         raise ValueError(
             f"{name}(tau={shown(tau)}): the membrane time constant must be "

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from engram.neuron.carry import Stream, check_causal, here, stream_of, usable
+from engram.neuron.check import described, is_state
 from engram.neuron.lengths import mask_steps
 
 
@@ -22,6 +23,8 @@ class Temporal(nn.Module, ABC):
 
     state_type: ClassVar[type | None] = None
     """The class of the states that `run` takes and returns; None if there is no state."""
+    complex_state: ClassVar[bool] = False
+    """Whether that class holds complex numbers."""
     stateful: ClassVar[bool] = True
     """Whether the layer may have a state."""
 
@@ -63,6 +66,7 @@ class Temporal(nn.Module, ABC):
                 "set it inside, or use run(x, state)"
             )
         self._states(stream)
+        self._check_state(value, False)
         stream.put(self, value)
 
     def _states(self, stream: Stream) -> list[Any]:
@@ -139,7 +143,10 @@ class Temporal(nn.Module, ABC):
                 state is not one of this layer for a batch of this shape.
         """
         self._check(x)
-        return self._run(x, self._rest(x) if state is None else self._fitted(state, x))
+        if state is None:
+            return self._run(x, self._rest(x))
+        self._check_state(state, x.is_meta)
+        return self._run(x, self._fitted(state, x))
 
     @abstractmethod
     def _run(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
@@ -179,6 +186,17 @@ class Temporal(nn.Module, ABC):
         if not (first.is_cpu and x.is_cpu) and first.device != x.device:
             state = type(state)(*(v.to(x.device) if v.ndim else v for v in state))
         return state
+
+    def _check_state(self, state: Any, meta: bool) -> None:
+        """Raises ValueError where a state that was given holds what no run returns."""
+        if type(state) is not self.state_type:
+            return  # which `_fitted` refuses, for it knows the right one
+        for value in state:
+            if not is_state(value, meta=meta, complex_too=self.complex_state):
+                raise ValueError(
+                    f"{type(self).__name__} got a state that holds {described(value)}: pass the "
+                    "state that an earlier run of the layer returned, on the device of the input"
+                )
 
     def _replicate_for_data_parallel(self) -> "Temporal":
         if self.carry:

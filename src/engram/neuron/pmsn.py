@@ -14,6 +14,7 @@ from engram.neuron.functional import copied_state, state_dtype
 from engram.neuron.module import Neuron
 from engram.neuron.pair import Pair, pair_recurrence, refuse_state
 from engram.neuron.recurrence import linear_recurrence
+from engram.neuron.setting import number, spike_function, whole
 from engram.neuron.surrogate import Surrogate, Triangle
 
 
@@ -116,6 +117,7 @@ class PMSN(Neuron):
     """
 
     state_type = PMSNState
+    complex_state = True
 
     def __init__(
         self,
@@ -128,17 +130,25 @@ class PMSN(Neuron):
         surrogate: Surrogate | None = None,
     ) -> None:
         super().__init__()
+        channels, n = whole("PMSN", "channels", channels), whole("PMSN", "n", n)
         check_channels("PMSN", channels)
         if n < 1:
             raise ValueError(f"PMSN(n={n}): the neuron needs at least 1 linear compartment")
+        threshold = number("PMSN", "threshold", threshold)
+        coupling = number("PMSN", "coupling", coupling)
         check_finite("PMSN", threshold=threshold, coupling=coupling)
+        if abs(coupling) > 1e15:
+            raise ValueError(
+                f"PMSN(coupling={coupling!r}): its eigenvalues would overflow in float32; the "
+                "paper starts from 5, and from 0.25 for four steps"
+            )
         if not threshold > 0:
             raise ValueError(
                 f"PMSN(threshold={threshold!r}): the reset leaves a remainder by the threshold, "
                 "which must be positive"
             )
         self.threshold = threshold
-        self.surrogate = surrogate or Triangle()
+        self.surrogate = spike_function("PMSN", surrogate, Triangle())
         frequency, basis = coupled_modes(n, coupling)
         inputs, outputs = basis.mH @ torch.ones(n, dtype=basis.dtype), basis[-1]
         self.log_step = log_uniform("PMSN", channels, step_range)

@@ -11,6 +11,7 @@ from engram.neuron import functional as F
 from engram.neuron.backend import uses_reference
 from engram.neuron.kernel import psn as compiled
 from engram.neuron.module import Neuron
+from engram.neuron.setting import flag, number, spike_function, whole
 from engram.neuron.surrogate import ATan, Surrogate
 
 
@@ -31,9 +32,10 @@ class PSN(Neuron):
 
     def __init__(self, T: int, *, surrogate: Surrogate | None = None) -> None:
         super().__init__()
+        T = whole("PSN", "T", T)
         check_steps("PSN", T)
         self.T = T
-        self.surrogate = surrogate or ATan()
+        self.surrogate = spike_function("PSN", surrogate, ATan())
         self.weight = uniform_weight(T, T)
         self.threshold = nn.Parameter(torch.ones(T))
 
@@ -80,6 +82,7 @@ class MaskedPSN(Neuron):
         self, k: int, T: int, *, lam: float = 0.0, surrogate: Surrogate | None = None
     ) -> None:
         super().__init__()
+        k, T = whole("MaskedPSN", "k", k), whole("MaskedPSN", "T", T)
         check_steps("MaskedPSN", T)
         if not 1 <= k <= T:
             raise ValueError(
@@ -88,7 +91,7 @@ class MaskedPSN(Neuron):
             )
         self.k = k
         self.T = T
-        self.surrogate = surrogate or ATan()
+        self.surrogate = spike_function("MaskedPSN", surrogate, ATan())
         self.weight = uniform_weight(T, T)
         self.threshold = nn.Parameter(torch.ones(T))
         self.register_buffer("band", F.band_mask(T, k), persistent=False)
@@ -102,9 +105,10 @@ class MaskedPSN(Neuron):
 
     @lam.setter
     def lam(self, value: float) -> None:
+        value = number("MaskedPSN", "lam", value)
         if not 0.0 <= value <= 1.0:
             raise ValueError(f"MaskedPSN.lam = {value!r}: λ fades the mask in, from 0 to 1")
-        self._lam.fill_(float(value))
+        self._lam.fill_(value)
         self._banded = value == 1.0
 
     def _load_from_state_dict(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -228,15 +232,16 @@ class SlidingPSN(Neuron):
         self, k: int, *, exponential_init: bool = True, surrogate: Surrogate | None = None
     ) -> None:
         super().__init__()
+        k = whole("SlidingPSN", "k", k)
         if k < 1:
             raise ValueError(
                 f"SlidingPSN(k={k}): the order k counts the inputs that a step reads, at least 1"
             )
         self.k = k
-        self.surrogate = surrogate or ATan()
+        self.surrogate = spike_function("SlidingPSN", surrogate, ATan())
         self.weight = (
             nn.Parameter(0.5 ** torch.arange(k - 1, -1, -1.0))
-            if exponential_init
+            if flag("SlidingPSN", "exponential_init", exponential_init)
             else uniform_weight(k)
         )
         self.threshold = nn.Parameter(torch.tensor(1.0))

@@ -15,6 +15,7 @@ from engram.neuron.lif import check_tau
 from engram.neuron.module import Neuron
 from engram.neuron.pair import Pair, pair_recurrence, refuse_state
 from engram.neuron.recurrence import linear_recurrence
+from engram.neuron.setting import number, spike_function, whole
 from engram.neuron.surrogate import ATan, Surrogate
 
 
@@ -110,6 +111,7 @@ class PRF(Neuron):
     """
 
     state_type = PRFState
+    complex_state = True
 
     def __init__(
         self,
@@ -121,12 +123,15 @@ class PRF(Neuron):
         surrogate: Surrogate | None = None,
     ) -> None:
         super().__init__()
+        channels = whole("PRF", "channels", channels)
+        tau = number("PRF", "tau", tau)
+        threshold = number("PRF", "threshold", threshold)
         check_channels("PRF", channels)
         check_tau("PRF", tau)
         check_finite("PRF", threshold=threshold)
-        self.tau = float(tau)
+        self.tau = tau
         self.threshold = threshold
-        self.surrogate = surrogate or ATan()
+        self.surrogate = spike_function("PRF", surrogate, ATan())
         self.log_step = log_uniform("PRF", channels, step_range)
         # the open end of (0, 1] keeps the logarithm finite
         self.log_frequency = nn.Parameter(torch.log(2 * math.pi * (1 - torch.rand(channels))))

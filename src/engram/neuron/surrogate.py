@@ -3,6 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, final
 
 import torch
@@ -58,7 +59,9 @@ class Surrogate(ABC):
     alpha: float
 
     def __post_init__(self) -> None:
-        if not LEAST <= self.alpha <= GREATEST:
+        if isinstance(self.alpha, Tensor) and self.alpha.numel() == 1:
+            object.__setattr__(self, "alpha", self.alpha.item())
+        if not isinstance(self.alpha, Real) or not LEAST <= self.alpha <= GREATEST:
             raise ValueError(
                 f"{type(self).__name__}(alpha={self.alpha!r}): the steepness must be a positive "
                 f"number from {LEAST} to {GREATEST}, which float32 holds, such as 2.0"

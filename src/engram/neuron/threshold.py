@@ -8,6 +8,7 @@ from engram.neuron.functional import state_dtype
 from engram.neuron.integrator import spread
 from engram.neuron.lif import keep, shown
 from engram.neuron.module import Neuron
+from engram.neuron.setting import spike_function
 from engram.neuron.surrogate import ATan, Surrogate
 
 
@@ -34,7 +35,7 @@ class Threshold(Neuron):
     ) -> None:
         super().__init__()
         keep(self, "threshold", threshold)
-        self.surrogate = surrogate or ATan()
+        self.surrogate = spike_function("Threshold", surrogate, ATan())
 
     def _run(self, x: Tensor, state: None) -> tuple[Tensor, None]:
         spikes = self.surrogate(x.to(state_dtype(x)) - spread(self.threshold, x))

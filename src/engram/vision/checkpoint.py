@@ -16,6 +16,7 @@ from engram.vision.container import (
     CheckpointError,
     State,
     candidates,
+    check_values,
     plain_name,
     plain_state,
     read,
@@ -97,6 +98,11 @@ def load_checkpoint(
     if weights not in (None, "raw", "ema"):
         raise CheckpointError(f"weights={weights!r}: choose 'raw', 'ema' or None")
     inner = vision_model(model)
+    if not isinstance(source, str | PathLike | Mapping):
+        raise CheckpointError(
+            f"the checkpoint is a {type(source).__name__}: give a path, or a state dict, such as "
+            "model.state_dict()"
+        )
     content = source if isinstance(source, Mapping) else read(Path(source))
     own = inner.state_dict()
     required = sum(not counts_batches(key) for key in own)
@@ -108,6 +114,7 @@ def load_checkpoint(
         raise CheckpointError(explain(inner, best))
     if best.naming.unfit:
         raise CheckpointError(f"the checkpoint is {best.naming.name}'s: {best.naming.unfit}")
+    check_values(best.taken)
     inner.load_state_dict(best.taken)
     dropped = (*best.unused, *unread(content, best.candidate))
     return Loaded(best.naming.name, dropped, best.candidate.where)
@@ -198,6 +205,8 @@ def match(model: VisionModel, own: State, candidate: Candidate) -> Match:
             differing[key] = f"{base} of shape {shapes}"
         elif published.is_meta or published.is_complex() or published.layout is not torch.strided:
             differing[key] = f"{base} without plain real values"
+        elif value.is_floating_point() and not published.is_floating_point():
+            differing[key] = f"{base} as {published.dtype}, whose scale is not known"
         else:
             taken[key] = published.reshape(value.shape)
     given = [key for key in state if key in left]

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -70,6 +71,7 @@ def read(path: Path) -> Mapping[str, Any]:
             )
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
+        check_archive(path)
         with torch.serialization.safe_globals([argparse.Namespace]):  # additional content of timm
             return torch.load(path, map_location="cpu", weights_only=True)
     except CheckpointError:
@@ -83,6 +85,39 @@ def read(path: Path) -> Mapping[str, Any]:
             f"{path} holds no weights that can be read without executing what is in it: save its "
             f"state dict alone ({reason})"
         ) from error
+
+
+def check_archive(path: Path) -> None:
+    """Raises CheckpointError where what torch saved has changed since: torch does not look."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            if not entry.CRC:  # written without, or empty
+                continue
+            try:
+                with archive.open(entry) as file:
+                    while file.read(1 << 20):
+                        pass
+            except zipfile.BadZipFile as error:
+                raise CheckpointError(
+                    f"{path} is damaged, its checksum is wrong: fetch it again ({error})"
+                ) from error
+
+
+def check_values(state: Mapping[str, Tensor]) -> None:
+    """Raises CheckpointError where weights hold what no training that went well leaves behind."""
+    for key, value in state.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            bad = int((~value.isfinite()).sum())
+            raise CheckpointError(
+                f"{key} holds {bad} values that are NaN or infinite among {value.numel()}: the "
+                "training diverged, or the file is damaged"
+            )
+        if key.endswith("running_var") and (value < 0).any():
+            raise CheckpointError(
+                f"{key} holds a negative variance, {value.min().item():g}: the file is damaged"
+            )
 
 
 def plain_name(key: str) -> str:

@@ -66,7 +66,8 @@ def export_onnx(model: VisionModel, path: str | PathLike[str], sample: Tensor) -
 def check_dtypes(model: torch.nn.Module, sample: Tensor) -> None:
     """Raise ValueError if runtimes could not read the exported file."""
     held = [*model.parameters(), *model.buffers(), sample]
-    wanted = {x.dtype for x in held if x.is_floating_point()}
+    # a number without a dimension, as λ of a MaskedPSN, takes on the dtype of what it meets
+    wanted = {x.dtype for x in held if x.is_floating_point() and x.ndim}
     if torch.bfloat16 in wanted:
         raise ValueError(
             "export_onnx got bfloat16, in which ONNX runtimes lack most operators: export "

@@ -7,6 +7,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from engram.neuron.check import described, is_state
 from engram.neuron.delay import Delay
 from engram.neuron.integrator import LI
 from engram.neuron.interchange.graph import INPUT, OUTPUT, WiredLayers, total
@@ -88,6 +89,23 @@ class RecurrentGraph(WiredLayers, Temporal):
     def causal(self) -> bool:
         """Whether no layer reads later inputs."""
         return all(layer.causal for layer in self.layers if isinstance(layer, Temporal))
+
+    def _fitted(self, state: Any, x: Tensor) -> GraphState:
+        if not isinstance(state, GraphState) or {*state.parts()[0]} != {*self.names}:
+            raise ValueError(
+                f"RecurrentGraph got a state of type {type(state).__name__}: pass the GraphState "
+                "that an earlier run of this graph returned, or None"
+            )
+        states, before = state.parts()
+        for value in before.values():
+            if not is_state(value, meta=x.is_meta) or value.ndim < 2:
+                raise ValueError(
+                    "RecurrentGraph got a state in which an output of the step before is "
+                    f"{described(value)}: pass the GraphState that an earlier run returned"
+                )
+        if not torch.is_autocast_enabled(x.device.type):  # a network may be cast in mid-stream
+            before = {name: value.to(x) for name, value in before.items()}
+        return GraphState.of(states, before)
 
     def _run(self, x: Tensor, state: GraphState | None) -> tuple[Tensor, GraphState]:
         states, before = state.parts() if state else (dict.fromkeys(self.names), {})

@@ -21,7 +21,12 @@ from engram.studies.parallel_neurons.network import (
     read_images,
     row_network,
 )
-from engram.studies.parallel_neurons.timing import report_timings, time_neurons, timing_points
+from engram.studies.parallel_neurons.timing import (
+    check_points,
+    report_timings,
+    time_neurons,
+    timing_points,
+)
 from engram.train import rehearse
 
 
@@ -93,6 +98,7 @@ class ParallelNeurons:
                 f"steps_timed={self.steps_timed}, units_timed={self.units_timed}: "
                 "both must be at least 1; leave one empty to skip its timings"
             )
+        check_points(timing_points(self.steps_timed, self.units_timed))
 
     def run(self, report: Report, journal: Journal) -> None:
         """Train each neuron's networks, time the neurons alone, and report after each part.

@@ -1,5 +1,6 @@
 """Time of a neuron layer by sequence length and by width."""
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from statistics import median
@@ -16,6 +17,8 @@ STEPS = 16
 """T while N grows."""
 UNITS = 4096
 """N while T grows."""
+TENSORS = 3
+"""What a timing holds at least at once: the input, the spikes and the gradient."""
 ROUNDS = 7
 """Number of timings of each neuron at a point, after a warm-up."""
 
@@ -23,6 +26,22 @@ ROUNDS = 7
 def timing_points(steps: Sequence[int], units: Sequence[int]) -> list[tuple[int, int]]:
     """The distinct (T, N) to time: the given T at one N, then the given N at one T."""
     return list(dict.fromkeys([(T, UNITS) for T in steps] + [(STEPS, N) for N in units]))
+
+
+def check_points(points: Sequence[tuple[int, int]]) -> None:
+    """Raises ValueError where the tensors of a timing are larger than the memory there is.
+
+    Args:
+        points: T and N of each.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for T, N in points:
+        needed = TENSORS * T * N * torch.float32.itemsize
+        if needed > memory:
+            raise ValueError(
+                f"timing T = {T} steps of N = {N} neurons takes {needed / 2**30:.3g} GiB, and "
+                f"there are {memory / 2**30:.3g}: shorten steps_timed or units_timed"
+            )
 
 
 def time_neurons(
