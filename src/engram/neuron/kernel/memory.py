@@ -33,6 +33,11 @@ def time_major(x: Tensor) -> Tensor:
     return x if x.stride(0) == dense else x.contiguous()
 
 
+def stored(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """X itself where its numbers lie in memory in this dtype, else a copy where they do."""
+    return x if x.dtype == dtype and not x.is_neg() else x.to(dtype).resolve_neg()
+
+
 def laid_out_like(x: Tensor, y: Tensor) -> Tensor:
     """Y itself where it lies in memory as x does, else a copy that does."""
     if y.is_neg():
