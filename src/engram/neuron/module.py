@@ -219,6 +219,13 @@ class Temporal(nn.Module, ABC):
         )
 
     def _check_tensor(self, x: Tensor) -> None:
+        if (
+            type(x) is Tensor
+            and x.dtype in STATE_DTYPES
+            and x.layout is _STRIDED
+            and not x.is_nested
+        ):
+            return
         if not isinstance(x, Tensor):
             raise ValueError(
                 f"{type(self).__name__} got a {type(x).__name__}: give it one tensor "
