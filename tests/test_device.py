@@ -31,20 +31,21 @@ def test_evaluating_yields_the_device_of_the_weights():
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_evaluating_gives_each_module_its_own_mode_back(fails):
-    net = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.BatchNorm1d(2), nn.Dropout())).train()
-    net[1][0].eval()
+    inner = nn.Sequential(nn.BatchNorm1d(2), nn.Dropout())
+    net = nn.Sequential(nn.Linear(2, 2), inner).train()
+    inner[0].eval()
     frozen = nn.Sequential(nn.Dropout()).eval()
     try:
         with evaluating(net):
             assert not any(module.training for module in net.modules())
-            net[1].append(nn.Dropout())
+            inner.append(nn.Dropout())
             net.append(frozen)
             if fails:
                 raise RuntimeError("broken")
     except RuntimeError:
         assert fails
     assert net.training
-    assert [module.training for module in net[1]] == [False, True, True]
+    assert [module.training for module in inner] == [False, True, True]
 
 
 def test_evaluating_lets_modules_undo_what_they_do_in_evaluation():

@@ -10,6 +10,7 @@ from torch.autograd import forward_ad
 from engram.kernel.transform import transformed
 
 _C: Any = torch._C
+_PLAIN = (Tensor, torch.nn.Parameter)
 
 
 def unwatched(*tensors: Tensor | None) -> bool:
@@ -19,7 +20,7 @@ def unwatched(*tensors: Tensor | None) -> bool:
     work; where nobody looks, the same code is called directly.
     """
     for tensor in tensors:
-        if tensor is not None and type(tensor) not in (Tensor, torch.nn.Parameter):
+        if tensor is not None and type(tensor) not in _PLAIN:
             return False
     return (
         not torch.compiler.is_compiling()

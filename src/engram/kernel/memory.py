@@ -41,6 +41,11 @@ def address(tensor: Tensor | None) -> int:
     return 0 if tensor is None else tensor.data_ptr()
 
 
+def stored(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return x if its numbers are stored in this dtype, else a copy in which they are."""
+    return x if x.dtype == dtype and not x.is_neg() else x.to(dtype).resolve_neg()
+
+
 def laid_out_like(x: Tensor, y: Tensor) -> Tensor:
     """Y itself where it lies in memory as x does, else a copy that does."""
     if y.is_neg():

@@ -18,6 +18,7 @@ _KERNELS: dict[str, Backend] = {"cpu": "numba", "cuda": "triton"}
 _installed = {name: find_spec(name) is not None for name in _KERNELS.values()}
 _forced = False
 _translated = False
+_tracing_state = torch._C._get_tracing_state
 
 if not _installed["numba"]:
     warnings.warn(
@@ -73,8 +74,9 @@ def writes_onnx() -> bool:
 
 def uses_reference(x: Tensor, surrogate: Surrogate) -> bool:
     """Whether this input with this surrogate runs on the reference."""
-    return (
-        backend(x.device) == "reference"
-        or type(surrogate) not in SHAPES
-        or (not _translated and writes_onnx())
-    )
+    compiled = _installed["numba"] and not _forced if x.is_cpu else backend(x.device) != "reference"
+    if not compiled or type(surrogate) not in SHAPES:
+        return True
+    # an export compiles or traces; torch takes a µs to tell whether it is one to ONNX
+    recorded = torch.compiler.is_compiling() or _tracing_state() is not None
+    return recorded and not _translated and writes_onnx()

@@ -110,7 +110,7 @@ class Stream:
     def enter(self, module: nn.Module) -> None:
         """Record that a part of the network is called."""
         if not self._path:
-            self._begin()
+            self._used, self._pending = {}, {}
             if torch.compiler.is_compiling():
                 _check_not_exported(module)  # torch would not report that the call raised
             else:
@@ -133,7 +133,7 @@ class Stream:
     def use(self, layer: nn.Module) -> Use:
         """Return which use of a layer its current call is."""
         if not self._path:
-            self._begin()
+            self._used, self._pending = {}, {}
         path = (*self._path, id(layer))
         place = self._places.get(path)
         if place is None:
@@ -180,10 +180,6 @@ class Stream:
         """Name of a layer in errors."""
         names = [name for name, module in self.net.named_modules() if module is layer]
         return f"{type(layer).__name__} at {names[0] if names and names[0] else 'the top'!r}"
-
-    def _begin(self) -> None:
-        self._used = {}
-        self._pending = {}
 
     def _commit(self) -> None:
         for place, used in self._used.items():

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from engram.neuron.carry import Stream, check_causal, here, stream_of, usable
-from engram.neuron.check import described, is_state
+from engram.neuron.check import STATE_DTYPES, described, is_state
 from engram.neuron.lengths import mask_steps
+
+_STRIDED = torch.strided
 
 
 class Temporal(nn.Module, ABC):
@@ -208,6 +210,16 @@ class Temporal(nn.Module, ABC):
         return super()._replicate_for_data_parallel()
 
     def _check(self, x: Tensor) -> None:
+        if (
+            type(x) is Tensor
+            and x.dtype in STATE_DTYPES
+            and x.layout is _STRIDED
+            and not x.is_nested
+            and x.ndim
+            and x.shape[0]
+            and not here.folded
+        ):
+            return  # as most inputs do, at a third of the cost of the checks one by one
         self._check_tensor(x)
         if x.ndim < 1 or x.shape[0] == 0:
             raise ValueError(
@@ -224,6 +236,13 @@ class Temporal(nn.Module, ABC):
         )
 
     def _check_tensor(self, x: Tensor) -> None:
+        if (
+            type(x) is Tensor
+            and x.dtype in STATE_DTYPES
+            and x.layout is _STRIDED
+            and not x.is_nested
+        ):
+            return
         if not isinstance(x, Tensor):
             raise ValueError(
                 f"{type(self).__name__} got a {type(x).__name__}: give it one tensor "
@@ -269,7 +288,8 @@ class OverTime(Temporal):
         self.layer = layer
 
     def _run(self, x: Tensor, state: None) -> tuple[Tensor, None]:
-        if x.ndim < 2:
+        shape = x.shape
+        if len(shape) < 2:
             raise ValueError(
                 f"OverTime got a sequence of shape {tuple(x.shape)}, without a batch axis: give it "
                 "(time, batch, *features), such as x[:, None]; in single steps (batch, *features)"
@@ -279,7 +299,7 @@ class OverTime(Temporal):
             y = self.layer(x.flatten(0, 1))
         finally:
             here.folded -= 1
-        steps, batch = x.shape[:2]
+        steps, batch = shape[0], shape[1]
         if not isinstance(y, Tensor):
             raise ValueError(
                 f"{type(self.layer).__name__} in OverTime returned a {type(y).__name__}: OverTime "
@@ -292,7 +312,7 @@ class OverTime(Temporal):
                 f"{steps * batch}, which is {steps} steps of {batch} samples: the layer must keep "
                 "the batch axis in front"
             )
-        return y.unflatten(0, (steps, batch)), None
+        return torch.unflatten(y, 0, (steps, batch)), None
 
 
 def _check_timeless(layer: nn.Module) -> None:

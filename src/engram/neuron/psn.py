@@ -153,8 +153,13 @@ class MaskedPSN(Neuron):
         if state is not None:
             return self._continue(x, state)
         check_length(self, x.shape[0])
-        if not self.causal:
-            weight = F.masked_weight(self.weight, self.band, self._lam)
+        if torch.compiler.is_compiling():
+            lam, banded = self._lam, self._banded  # a graph cannot branch on a tensor's value
+        else:
+            lam = self.lam
+            banded = lam == 1.0
+        if not banded:
+            weight = F.masked_weight(self.weight, self.band, lam)
             return dense_psn(x, weight, self.threshold, self.surrogate), None
         self._check_faded()
         return self._banded_psn(x, self.weight, self.threshold), None

@@ -8,6 +8,12 @@ from typing import Any, NamedTuple
 
 import torch
 
+_C: Any = torch._C
+_forward_mode_enabled = _C._is_fwd_grad_enabled
+_saved_tensors_hooks = _C._autograd._top_saved_tensors_default_hooks
+_transform_level = _C._functorch.maybe_current_level
+_tracing_state = _C._get_tracing_state
+
 _CONTEXTLIB = contextlib.contextmanager.__code__.co_filename
 _SUSPENDS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
@@ -30,26 +36,22 @@ class Situation(NamedTuple):
 
 def situation() -> Situation:
     """What transforms the computation now."""
-    autograd: Any = torch._C._autograd  # pyright: ignore[reportAttributeAccessIssue]
-    functorch: Any = torch._C._functorch  # pyright: ignore[reportAttributeAccessIssue]
-    hooks = autograd._top_saved_tensors_default_hooks(True)
+    hooks = _saved_tensors_hooks(True)
     return Situation(
-        not (torch._C._is_fwd_grad_enabled() or torch.is_inference_mode_enabled()),
+        not (_forward_mode_enabled() or torch.is_inference_mode_enabled()),
         hooks[0] if hooks and hooks[0].__module__ == "torch.utils.checkpoint" else None,
-        functorch.maybe_current_level(),
-        torch._C._get_tracing_state() is not None,
+        _transform_level(),
+        _tracing_state() is not None,
     )
 
 
 def usual() -> bool:
     """Whether nothing transforms the computation now, at a fraction of the cost of `situation`."""
-    autograd: Any = torch._C._autograd  # pyright: ignore[reportAttributeAccessIssue]
-    functorch: Any = torch._C._functorch  # pyright: ignore[reportAttributeAccessIssue]
     return (
-        torch._C._is_fwd_grad_enabled()
-        and autograd._top_saved_tensors_default_hooks(True) is None
-        and functorch.maybe_current_level() is None
-        and torch._C._get_tracing_state() is None
+        _forward_mode_enabled()
+        and _saved_tensors_hooks(True) is None
+        and _transform_level() is None
+        and _tracing_state() is None
     )
 
 

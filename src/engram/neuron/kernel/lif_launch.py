@@ -55,7 +55,7 @@ def forward(
         before = None if voltage is None else laid_out_like(after, voltage.to(real))
         kernel, numbers = _forward_kernel(real, leak is not None, settings)
         n = after.numel()
-        block = block_of(x)
+        block = block_of(n, x.numel())
         launch(
             kernel,
             -(-n // block),
@@ -87,8 +87,9 @@ def backward(
     inputs = time_major(x if x.dtype == real else x.to(real))
     g_x = new_like(inputs)
     g_before = None if voltage is None else new_like(inputs[0])
-    n = x.shape[1:].numel()
-    block = max(64, min(block_of(x), SCRATCH // x.shape[0] // 64 * 64))
+    steps = x.shape[0]
+    n = x.numel() // steps
+    block = max(64, min(block_of(n, x.numel()), SCRATCH // steps // 64 * 64))
     pieces = -(-n // block)
     g_leak = None if leak is None else torch.zeros(pieces, dtype=torch.float64)
     if x.numel():
@@ -111,7 +112,7 @@ def backward(
             address(after),
             address(g_before),
             address(g_leak),
-            x.shape[0],
+            steps,
             n,
             block,
             *numbers,
@@ -124,10 +125,10 @@ def backward(
     )
 
 
-def block_of(x: Tensor) -> int:
-    """Neurons a piece, by the size of the work alone."""
-    quarter = -(-x.shape[1:].numel() // 256) * 64
-    return min(BLOCK if x.numel() <= IN_CACHE else LONG_BLOCK, max(SHORT_BLOCK, quarter))
+def block_of(neurons: int, size: int) -> int:
+    """Neurons a piece, by the number of neurons and of neuron-steps alone."""
+    quarter = -(-neurons // 256) * 64
+    return min(BLOCK if size <= IN_CACHE else LONG_BLOCK, max(SHORT_BLOCK, quarter))
 
 
 @lru_cache(256)

@@ -13,7 +13,7 @@ from engram.kernel.eager import (
     transformed,
     unwatched,
 )
-from engram.kernel.memory import REALS, laid_out_like, new_like, time_major
+from engram.kernel.memory import REALS, laid_out_like, new_like, stored, time_major
 from engram.kernel.team import Entry, bits, entry, launch
 from engram.neuron import functional
 from engram.neuron.check import STATE_DTYPES, check_companion, check_gradient, check_sequence
@@ -148,7 +148,7 @@ def _forward(
     spikes = new_like(_frame(inputs, settings.steps))
     kept = new_like(spikes) if _keeps(x, settings) else spikes.new_empty(0)
     if x.numel():
-        w, b = weight.to(real).resolve_neg(), threshold.to(real).resolve_neg()
+        w, b = stored(weight, real), stored(threshold, real)
         band = _band(x, w, b, settings)
         launch(
             _forward_kernel(real),
@@ -179,7 +179,7 @@ def _backward(
     g_w = torch.zeros(weight.shape, dtype=torch.float64)
     g_b = torch.zeros(threshold.shape, dtype=torch.float64)
     if x.numel():
-        w, b = weight.to(real).resolve_neg(), threshold.to(real).resolve_neg()
+        w, b = stored(weight, real), stored(threshold, real)
         frame = _frame(inputs, settings.steps)
         g = laid_out_like(frame, g_spikes.to(real))
         above = laid_out_like(frame, kept) if kept.numel() else None
