@@ -265,6 +265,7 @@ def test_filters_that_admit_no_document_are_named(
         (("ingest", "in", "--store", "new", "--workers", "9" * 20), "workers is 9"),
         (("ingest", "in", "--store", "new", "--workers", "x"), "workers is 'x'"),
         (("ingest", "in", "--store", ""), "'' names no store"),
+        (("ingest", "", "--store", "new"), "the name of an input is empty"),
     ],
 )
 def test_values_that_cannot_be_are_refused_on_one_line(

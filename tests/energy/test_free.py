@@ -167,6 +167,7 @@ CASES = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:The reduce argument of torch.scatter")
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_not_known_is_named(name):
     weight = nn.Parameter(torch.randn(4, 4, generator=torch.Generator().manual_seed(0)))

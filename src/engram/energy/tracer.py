@@ -362,7 +362,8 @@ def _has_storage(x: Any) -> bool:
 
 
 def _storage(x: Tensor) -> StorageWeakRef:
-    return StorageWeakRef(x.untyped_storage())
+    with torch._C.DisableTorchFunction():  # the tracer's own look is not the network's
+        return StorageWeakRef(x.untyped_storage())
 
 
 def _keep(table: dict[StorageWeakRef, Any], out: Tensor, value: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engram.policy.document import Document
+from engram.policy.document import Document, Rejected
 from engram.policy.loader import LOADERS, Material, TableFormat
 
 HANSARD = (
@@ -156,3 +156,11 @@ def test_a_bad_row_does_not_cost_the_others():
 def test_a_format_that_cannot_be_is_refused(arguments, says):
     with pytest.raises(ValueError, match=says):
         TableFormat(*arguments)
+
+
+@pytest.mark.parametrize("data", ["", "\n", "\n\n1,2\n", '"Day\n1,2\n', '"a"b,c\n1,2\n'])
+def test_a_table_without_a_header_is_quarantined(data: str) -> None:
+    form = TableFormat({"date": "@name", "text": "@folder"})
+    (bad,) = read(data, form, name="in/2001-01-01.csv")
+    assert isinstance(bad, Rejected)
+    assert bad.reason == "malformed-record"

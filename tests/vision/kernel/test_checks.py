@@ -15,6 +15,7 @@ from engram.vision.layer import kernel_settings
 
 V = torch.zeros(3)
 LIKE_LIF: Any = kernel_settings(LIF())
+ADD: Any = add_digits
 INTEGERS = torch.ones(4, 3, dtype=torch.int64)
 
 
@@ -40,11 +41,11 @@ def copies(x: Tensor, n: int) -> Any:
         (lambda: to_bytes(torch.rand(4, 6)[:, ::2]), "strides"),
         (lambda: to_bytes(INTEGERS), "int64"),
         (
-            lambda: add_digits(*copies(norm_input(2, 3, 2, 2), 3), norm_input(2, 3, 2, 1), V),
+            lambda: ADD(*copies(norm_input(2, 3, 2, 2), 3), norm_input(2, 3, 2, 1), V),
             r"c is \(2, 3, 2, 1\)",
         ),
-        (lambda: add_digits(*copies(torch.rand(2, 3, 2, 2), 4), V), "channels-last"),
-        (lambda: add_digits(*copies(norm_input(2, 3, 2, 2), 4), V[:2]), r"bias is \(2,\)"),
+        (lambda: ADD(*copies(torch.rand(2, 3, 2, 2), 4), V), "channels-last"),
+        (lambda: ADD(*copies(norm_input(2, 3, 2, 2), 4), V[:2]), r"bias is \(2,\)"),
     ],
 )
 def test_kernels_check_what_they_index(call: Callable, named: str) -> None:

@@ -75,6 +75,8 @@ class Ingest:
         inputs = (*self.inputs, *more, *others, *last)
         if not inputs:
             raise ValueError("no input was given; name a folder, an archive or a file")
+        if not all(name.strip("\0 ") for name in inputs):
+            raise ValueError("the name of an input is empty; name a folder, an archive or a file")
         with reading() as progress:
             added = ingest(
                 [located(name) for name in inputs],

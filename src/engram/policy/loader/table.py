@@ -225,8 +225,10 @@ def _rows(text: str, form: TableFormat) -> Iterator[tuple[int, dict[str, Any]]]:
         missing = ", ".join(repr(name) for name in sorted(wanted))
         raise Rejection("malformed-record", f"the columns are {shown}, not {missing}; map others")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    columns = [name.strip() for name in next(reader)]
     try:
+        columns = [name.strip() for name in next(reader, [])]
+        if not columns:
+            raise Rejection("malformed-record", "the table is empty; its first line names columns")
         for number, row in enumerate(reader, 2):
             if row:
                 yield number, _row(columns, row)
