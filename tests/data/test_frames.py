@@ -74,9 +74,9 @@ def test_counts_follow_the_order_of_time_whatever_that_of_the_file():
     [
         ({}, "give one of them"),
         ({"T": 3, "window_us": 5}, "give one of them"),
-        ({"T": 0}, "whole number of at least 1"),
-        ({"T": 2.5}, "whole number of at least 1"),
-        ({"window_us": -1}, "whole number of at least 1"),
+        ({"T": 0}, "integer of at least 1"),
+        ({"T": 2.5}, "integer of at least 1"),
+        ({"window_us": -1}, "integer of at least 1"),
         ({"T": 3, "by": "number"}, "choose time or count"),
         ({"window_us": 5, "by": "count"}, "choose time or count"),
         ({"T": 1 << 40}, "too many"),

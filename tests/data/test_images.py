@@ -51,7 +51,7 @@ def test_a_size_covers_then_crops_the_centre():
 
 def test_unequal_sizes_name_two_files_and_the_remedy():
     small, large = np.zeros((4, 6), np.uint8), np.zeros((4, 7), np.uint8)
-    with pytest.raises(DataError, match=r"a\.png is 6 x 4 but b\.png is 7 x 4: give a size"):
+    with pytest.raises(DataError, match=r"a\.png is 6 x 4 but b\.png is 7 x 4: give size"):
         open_images([png(small), png(large, "b.png")], None)
 
 

@@ -153,7 +153,7 @@ def test_an_infinite_time_constant_holds_the_membrane() -> None:
         ({"reset": math.nan}, "reset=nan"),
         ({"reset": -math.inf}, "reset=-inf"),
         ({"reset": -1e39}, r"reset=-1e\+39"),
-        ({"reset": 1 - 1e-12}, "must lie below the threshold there"),
+        ({"reset": 1 - 1e-12}, "must be below the threshold in that dtype"),
     ],
 )
 def test_numbers_without_a_meaning_are_refused(compiled: bool, settings, named: str) -> None:

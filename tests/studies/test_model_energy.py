@@ -75,8 +75,8 @@ def test_steps_and_prices_are_settings(tmp_path):
     [
         ("spikingformer_cifar_4_255", "did you mean 'spikingformer_cifar_4_2"),
         ("zzz", "choose from spikingformer_cifar_4_256"),
-        ("no_such_module:model", "names no function that can be imported"),
-        ("engram.vision:no_such", "names no function that can be imported"),
+        ("no_such_module:model", "is not an importable function"),
+        ("engram.vision:no_such", "is not an importable function"),
     ],
 )
 def test_an_unknown_model_is_named(name, message, tmp_path):

@@ -128,7 +128,7 @@ def test_executes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["empty.pth", "empty.safetensors"])
 def test_refuses_what_is_no_checkpoint(name: str, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="is no file"):
+    with pytest.raises(CheckpointError, match="is not a file"):
         load_checkpoint(small(), tmp_path / name)
     (tmp_path / name).write_bytes(b"nonsense")
     with pytest.raises(CheckpointError, match="holds no weights"):
@@ -227,7 +227,7 @@ def test_wrapped_models_are_saved_under_plain_names_and_loaded_into(
 
 
 def test_a_model_of_something_else_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"Linear holds no model of engram\.vision"):
+    with pytest.raises(ValueError, match=r"Linear contains no model of engram\.vision"):
         save_checkpoint(nn.Linear(2, 2), tmp_path / "w.pth")
 
 
@@ -325,7 +325,7 @@ def test_folders_and_pipes_are_no_files(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="is a directory"):
         load_checkpoint(small(), tmp_path)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(CheckpointError, match="is no file"):
+    with pytest.raises(CheckpointError, match="is not a file"):
         load_checkpoint(small(), tmp_path / "pipe")
 
 

@@ -221,7 +221,7 @@ def test_a_wrong_choice_is_named() -> None:
         ms_resnet.ms_resnet(50)
     with pytest.raises(ValueError, match="'OR': choose one of"):
         sew_resnet.sew_resnet(connection="OR")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="whole number of channels"):
+    with pytest.raises(ValueError, match="integer number of channels"):
         mobilenet.MobileNetV1(multiplier=0.3)
 
 

@@ -144,7 +144,7 @@ def scalars(found: Mapping[str, Any]) -> list[Scalar]:
 def layer_table(found: Mapping[str, Any]) -> Table:
     """Table of all operations that ran: inputs and energy."""
     return Table(
-        "Operations of per sample",
+        "Operations per sample",
         ["operation", "reads", "nonzero (%)", "dense (M)", "MAC (M)", "AC (M)", "µJ"],
         [
             [
