@@ -3,7 +3,6 @@
 import math
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +13,6 @@ from torch.utils import dlpack
 from engram.energy import count
 from engram.neuron import LIF, Neuron
 from engram.vision import verify
-
-to_dlpack: Any = getattr(dlpack, "to_dlpack")  # noqa: B009  typed as private
 
 
 class Mixed(nn.Module):
@@ -54,7 +51,7 @@ HIDDEN: dict[str, Callable[[Mixed, Tensor], Tensor]] = {
     "float": lambda net, z: z + net.weight * float(z.sum()),
     "complex": lambda net, z: z + net.weight * complex(z.sum()).real,
     "storage": lambda net, z: z + sum(bytes(z.untyped_storage())) * net.weight,
-    "dlpack": lambda net, z: torch.from_dlpack(to_dlpack(z)) * 2,
+    "dlpack": lambda net, z: torch.from_dlpack(dlpack.to_dlpack(z)) * 2,  # pyright: ignore[reportPrivateImportUsage]
     "array": lambda net, z: z + torch.from_numpy(np.asarray(z) * 2),
     "thread": lambda net, z: in_a_thread(lambda: z * net.weight),
     "module in a thread": lambda net, z: z + in_a_thread(lambda: net.inner(z)),
