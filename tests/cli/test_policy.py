@@ -239,7 +239,7 @@ def test_relate_reports_what_may_be_concluded(
         (("compare", "tax", 'the "tax'), 'the "tax\n      ^\n'),
         (("query", "tax", "--store", "nowhere"), "name a store, or ingest first"),
         (("query", "tax", "--engine", "solr"), "ENGRAM_SOLR_URL"),
-        (("query", "tax", "--names", "a", "b"), "2 names for 1 queries"),
+        (("query", "tax", "--names", "a", "b"), "number of names: 2, number of queries: 1"),
         (("compare", "tax"), "give two or more"),
         (("compare", "tax", "tax"), "only once"),
         (("export", "tax", "duty", "--what", "coverage"), "give one query"),

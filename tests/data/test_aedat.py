@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tonic import io as tonic_io
 
@@ -100,6 +100,7 @@ def test_a_folder_is_no_recording(tmp_path):
 @settings(max_examples=30, deadline=None)
 def test_aedat_2_of_a_davis_agrees_with_tonic(tmp_path_factory, events):
     events = sorted(events, key=lambda event: event[3])
+    assume(events[0][1] // 4 != ord("#"))  # tonic takes such an address for a line of the header
     raw = HEADER_2 + b"# AEChip: eu.seebetter.ini.chips.davis.DAVIS346B\r\n"
     raw += b"".join(struct.pack(">II", y << 22 | x << 12 | on << 11, t) for x, y, on, t in events)
     path = write(tmp_path_factory.mktemp("aedat"), raw)
@@ -136,3 +137,9 @@ def test_aedat_4_as_the_vendor_writes_it(compression):
     assert np.array_equal(found.events["x"], 7 * i % 346)
     assert np.array_equal(found.events["y"], 11 * i % 260)
     assert np.array_equal(found.events["p"], i % 3 == 0)
+
+
+def test_an_address_that_begins_like_a_line_of_the_header_is_an_event(tmp_path):
+    raw = HEADER_2 + struct.pack(">2I", ord("#") << 24 | 5 << 12 | 0x800, 7)
+    events = read_aedat(write(tmp_path, raw), camera="davis346").events
+    assert events.tolist() == [(7, 345 - 5, 259 - 4 * ord("#"), 1)]

@@ -54,7 +54,7 @@ def test_the_hash_follows_the_pictures(tmp_path):
 def test_a_size_brings_pictures_together(tmp_path, size, shape):
     fill(tmp_path / "train", shape=(4, 6))
     fill(tmp_path / "test", shape=(9, 5))
-    with pytest.raises(DataError, match=r"is 6 x 4 but .* is 5 x 9: give a size"):
+    with pytest.raises(DataError, match=r"is 6 x 4 but .* is 5 x 9: give size="):
         load(f"imagefolder:{tmp_path}")
     dataset = load(f"imagefolder:{tmp_path}", size=size)
     assert {image.shape for image in [*dataset.train.inputs, *dataset.test.inputs]} == {shape}

@@ -194,7 +194,7 @@ def test_samples_lie_where_the_layout_says(model, shape, layout, samples):
 def test_a_layout_is_one_of_four_and_agrees_with_the_axis():
     with pytest.raises(ValueError, match="choose one of time-first, batch-first, static, single"):
         count(nn.Linear(5, 1), [normal(4, 5)], layout=cast("Any", "channels-last"))
-    with pytest.raises(ValueError, match=r"samples at axis 0, and batch_axis=1"):
+    with pytest.raises(ValueError, match=r"samples at axis 0, but batch_axis=1"):
         count(nn.Linear(5, 1), [normal(4, 5)], layout="static", batch_axis=1)
     with pytest.raises(ValueError, match="no axis 1"):
         count(nn.Linear(5, 1), [normal(5)], layout="time-first")

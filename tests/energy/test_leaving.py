@@ -60,11 +60,11 @@ HIDDEN: dict[str, Callable[[Mixed, Tensor], Tensor]] = {
 
 @pytest.mark.parametrize("name", HIDDEN)
 def test_what_leaves_sight_is_named(name: str):
-    x = torch.rand(4, 3, 8).gt(0.5).float()
+    x = torch.rand(4, 3, 8, generator=torch.Generator().manual_seed(0)).gt(0.5).float()
     net = Mixed(HIDDEN[name], nn.Linear(8, 8))
-    found = count(net, [x], neurons=(Neuron,), batch_axis=0)
+    found = count(net, [x], neurons=(Neuron,), layout="time-first")
     assert found.unseen
-    assert not verify(net, [x], batch_axis=0)
+    assert not verify(net, [x], layout="time-first")
 
 
 def test_a_branch_on_a_comparison_is_no_product():

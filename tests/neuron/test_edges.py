@@ -149,7 +149,7 @@ def test_an_infinite_time_constant_holds_the_membrane() -> None:
         ({"threshold": 1e39}, r"threshold=1e\+39.*inf and 0.0 in torch.float32.*double\(\)"),
         ({"threshold": 1e-50}, r"threshold=1e-50.*0\.0 in torch.float32.*double\(\)"),
         ({"threshold": 1e-50, "reset": None}, "threshold=1e-50"),
-        ({"threshold": -1.0}, "must lie below"),
+        ({"threshold": -1.0}, "must be below"),
         ({"reset": math.nan}, "reset=nan"),
         ({"reset": -math.inf}, "reset=-inf"),
         ({"reset": -1e39}, r"reset=-1e\+39"),

@@ -705,7 +705,7 @@ def test_over_time_says_what_it_cannot_take() -> None:
 
 
 @every
-def test_refuses_what_is_not_a_dense_sequence(make: Make) -> None:
+def test_refuses_what_is_not_a_dense_sequence(make: Make, without_shape_checks: None) -> None:
     layer = make()
     x = torch.ones(T, 2, 3)
     with pytest.raises(ValueError, match=r"shape \(\).*first axis is time"):

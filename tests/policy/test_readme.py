@@ -11,7 +11,7 @@ from engram.policy import DOC_TYPES, Document
 from engram.policy.query import parse
 
 PAGE = Path(__file__).parents[2] / "src" / "engram" / "policy" / "README.md"
-ASKING = PAGE.read_text().partition("## Asking")[2].partition("Occurrences are")[0]
+ASKING = PAGE.read_text().partition("## Queries")[2].partition("Occurrences are")[0]
 SHOWN = [
     query
     for line in ASKING.splitlines()
@@ -47,8 +47,8 @@ def test_the_times_of_the_page_are_those_that_were_measured() -> None:
     assert f"share of the text | {sizes['index'] / sizes['text']:.2f} | |" in text
     for name, words in (
         ("yearly series, phrase", "yearly series of a phrase"),
-        ("yearly series, common phrase", "the same of a phrase of common words"),
-        ("yearly series, proximity", "the same of words in proximity"),
+        ("yearly series, common phrase", "the same for a phrase of common words"),
+        ("yearly series, proximity", "the same for words in proximity"),
         ("context page", "a page of context"),
     ):
         once, many = 1000 * median[f"1x apsw: {name}"], median[f"100x apsw: {name}"]

@@ -259,7 +259,7 @@ def test_the_full_recipe_takes_sgd_where_the_paper_did():
     [
         ({"tasks": ()}, r"tasks are \(\)"),
         ({"tasks": ("speech",)}, "'speech'.*smnist, scifar"),
-        ({"neurons": ("lif", "lif")}, "each once"),
+        ({"neurons": ("lif", "lif")}, "each only once"),
         ({"neurons": ("psn", "masked")}, "spoken-digits.*psn, masked.*sliding"),
         ({"permuted": True, "tasks": ("nmnist",)}, "permuted.*add that task"),
         ({"seeds": 0}, "seeds is 0"),

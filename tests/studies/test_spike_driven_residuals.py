@@ -164,11 +164,11 @@ def test_the_verdict_follows_from_what_the_residuals_add(name):
     ("changed", "named"),
     [
         ({"networks": ()}, r"networks are \(\)"),
-        ({"networks": ("ann", "ann")}, "each once"),
+        ({"networks": ("ann", "ann")}, "each only once"),
         ({"networks": ("cnn",)}, "name at least one of spikingformer"),
         ({"seeds": 0}, "seeds is 0"),
         ({"size": 0}, "size is 0"),
-        ({"dim": 20}, "dim=20 with heads=2: give a multiple of 8"),
+        ({"dim": 20}, "dim=20 with heads=2: dim must be a multiple of 8"),
         ({"dim": 24, "heads": 5}, "dim=24 with heads=5"),
     ],
 )

@@ -54,7 +54,7 @@ def test_by_default_the_real_record_is_read_beside_federal_series(no_data, tmp_p
 
 def test_the_generated_record_shows_what_is_found(no_data, tmp_path):
     report = execute(SMALL, tmp_path / "run")
-    assert any("generated, as asked" in note for note in report.notes)
+    assert any("generated, as requested" in note for note in report.notes)
     assert scalar(report, "planted relations found") == 2
     assert scalar(report, "nonsense called related") == 0
     rows = {tuple(row[:2]): row[2:] for row in table(report, "Planted and found").rows}

@@ -102,7 +102,7 @@ def test_a_neuron_of_another_length_is_refused(member: Member) -> None:
     model = member.build(neuron=lambda: PSN(T + 1))
     with pytest.raises(ValueError, match=rf"T={T + 1}\) got a sequence of {T} steps"):
         model(member.images())
-    with pytest.raises(ValueError, match=r"steps=0.*at least once"):
+    with pytest.raises(ValueError, match=r"steps=0.*at least 1"):
         member.build(steps=0)
 
 

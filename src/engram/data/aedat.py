@@ -1,5 +1,6 @@
 """Recordings of event cameras in AEDAT 2.0, 3.1 and 4.0 files."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
@@ -40,6 +41,7 @@ _PACKET = np.dtype(
 )
 _POLARITY = 1
 _EVENT_3 = np.dtype([("address", "<u4"), ("t", "<i4")])
+_HEADER_LINE = re.compile(rb"#[\t\x20-\x7e]*\r?\n")
 _EVENT_2 = np.dtype([("address", ">u4"), ("t", ">u4")])
 
 
@@ -285,8 +287,8 @@ def _header_end_2(raw: np.ndarray) -> int:
     at = 0
     while head[at : at + 1] == b"#":
         end = head.find(b"\n", at)
-        if end < 0 or not head[at:end].strip().isascii():
-            break
+        if end < 0 or not _HEADER_LINE.fullmatch(head, at, end + 1):
+            break  # an address that begins with the byte of "#"
         at = end + 1
     return at
 

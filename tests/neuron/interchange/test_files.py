@@ -229,5 +229,5 @@ def test_parameters_that_require_grad_load_and_export():
     x = torch.rand(4, 2, N)
     torch.testing.assert_close(from_nir(graph)(x), LIF(5.0)(linear(x)))
     for scale in (torch.ones(N), torch.full((N,), 2.0)):
-        net = nn.Sequential(linear, LIF(scale.requires_grad_() * 3, threshold=scale))
+        net = nn.Sequential(linear, LIF(scale * 3, threshold=scale))
         torch.testing.assert_close(from_nir(to_nir(net, (N,)))(x), net(x))

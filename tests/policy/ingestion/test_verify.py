@@ -149,7 +149,7 @@ def test_an_error_of_the_system_is_one_line_with_a_remedy(tmp_path, monkeypatch,
         put(self, draft, name)
 
     monkeypatch.setattr(Shelf, "put", failing)
-    with pytest.raises(StoreError, match=rf"{remedy}.*same command goes on") as caught:
+    with pytest.raises(StoreError, match=rf"{remedy}.*same command again to continue") as caught:
         ingest([record], tmp_path / "store", workers=1, **SETTINGS)
     assert "\n" not in str(caught.value)
     assert str(caught.value).count("cannot be written") == 1

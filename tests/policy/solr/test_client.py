@@ -77,7 +77,7 @@ def test_a_server_that_is_down_is_named() -> None:
     waits: list[float] = []
     with (
         Solr(url, sleep=waits.append) as solr,
-        pytest.raises(SolrError, match="check that it runs"),
+        pytest.raises(SolrError, match="check that it is running"),
     ):
         solr.get("/schema")
     assert len(waits) == 3

@@ -169,7 +169,7 @@ def test_a_solr_that_analyses_otherwise_is_refused(
     monkeypatch.setattr(MODULE, "analyse", lambda *_: ["else"])
     with (
         Solr(solr_node.create("otherwise")) as solr,
-        pytest.raises(SolrError, match="indexes other terms"),
+        pytest.raises(SolrError, match="makes other terms"),
     ):
         push(store, solr)
 
