@@ -10,10 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from platformdirs import user_cache_path
 
-from engram import data
+from engram import __version__, data
 from engram.policy.embedded import EmbeddedEngine, segment
 from engram.policy.engine import Engine
 from engram.policy.ingestion.ingest import ingest
+from engram.policy.manifest import FORMAT
 from engram.policy.planted import Planting, planted_record
 from engram.policy.relate import read_indicators
 from engram.policy.store import Store
@@ -115,7 +116,9 @@ def _ingested(found: dict[str, Path], workers: int) -> tuple[Path, dict[str, str
     hashes = {
         name if path.is_dir() else path.name: data.sha256_of(path) for name, path in found.items()
     }
-    digest = hashlib.sha256("\n".join(sorted(hashes.values())).encode()).hexdigest()[:16]
+    # of this format and version: a store of an earlier one is left, and not read
+    identity = [str(FORMAT), __version__, *sorted(hashes.values())]
+    digest = hashlib.sha256("\n".join(identity).encode()).hexdigest()[:16]
     store = user_cache_path("engram", appauthor=False) / "policy" / digest
     ingest(list(found.values()), store, workers=workers)
     return store, hashes
