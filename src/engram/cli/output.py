@@ -9,17 +9,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table as Grid
+
+from engram.progress import Step, bars
 
 
 def print_rows(rows: Iterable[tuple[str, ...]]) -> None:
@@ -53,27 +45,14 @@ def print_json(content: Any) -> None:
 
 
 @contextmanager
-def working(label: str) -> Iterator[None]:
-    """Show a moving bar during the block, if standard error is a terminal.
-
-    Args:
-        label: Label of the bar.
-    """
-    with _bar(TimeElapsedColumn()) as bar:
-        bar.add_task(label, total=None)
-        yield
-
-
-@contextmanager
 def counting(label: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar with the number done and the total, if standard error is a terminal.
 
     Args:
         label: What is counted.
     """
-    with _bar(MofNCompleteColumn(), TimeElapsedColumn()) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    with bars() as progress:
+        yield lambda done, total: progress(Step(label, done, total, "documents"))
 
 
 @contextmanager
@@ -82,24 +61,5 @@ def reading() -> Iterator[Callable[[str, int, int | None], None]]:
 
     Yields: A callback that takes the input's name, the bytes done, and the total bytes.
     """
-    tasks: dict[str, TaskID] = {}
-    with _bar(DownloadColumn(), TimeRemainingColumn()) as bar:
-
-        def advance(name: str, done: int, total: int | None) -> None:
-            if name not in tasks:
-                tasks[name] = bar.add_task(Path(name).name)
-            bar.update(tasks[name], completed=done, total=total)
-
-        yield advance
-
-
-def _bar(*columns: Any) -> Progress:
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        *columns,
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
+    with bars() as progress:
+        yield lambda name, done, total: progress(Step(name, done, total, "bytes", Path(name).name))

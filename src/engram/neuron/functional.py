@@ -226,54 +226,6 @@ def li(
     return torch.stack(potentials), LIFState(v)
 
 
-def cuba_lif(
-    x: Float[Tensor, "time *neurons"],
-    state: CubaLIFState | None = None,
-    *,
-    tau_syn: float | Tensor = 2.0,
-    tau: float | Tensor = 2.0,
-    threshold: float | Tensor = 1.0,
-    reset: float | Tensor | None = 0.0,
-    decay_input: bool = True,
-    detach_reset: bool = False,
-    surrogate: Surrogate,
-) -> tuple[Float[Tensor, "time *neurons"], CubaLIFState]:
-    """Current-based leaky integrate-and-fire, step by step.
-
-    I[t] = I[t−1] + (X[t] − I[t−1])/τ_syn, the current of an exponential synapse, drives the LIF of
-    `lif`. With `decay_input=False` neither X nor I is divided by its time constant:
-    I[t] = I[t−1] − I[t−1]/τ_syn + X[t]. A spike resets the membrane and leaves the current.
-
-    Args:
-        x: Input sequence X.
-        state: Current and membrane before the first step; None starts from rest.
-        tau_syn: Time constant of the synapse in steps, at least 1, or a value for each neuron.
-        tau: Time constant of the membrane in steps, at least 1, or a value for each neuron.
-        threshold: Firing threshold V_th.
-        reset: Reset potential V_reset; None subtracts the threshold instead (soft reset).
-        decay_input: Whether the inputs of both stages are divided by their time constants.
-        detach_reset: Whether the gradient ignores the path through the reset.
-        surrogate: The spike function.
-
-    Returns:
-        Spikes in the dtype of x, and the state after the last step.
-    """
-    current = LIFState(state.current) if state is not None else None
-    wide = x.to(state_dtype(x))
-    currents, current = li(wide, current, tau=tau_syn, decay_input=decay_input)
-    spikes, membrane = lif(
-        currents,
-        None if state is None else LIFState(state.voltage),
-        tau=tau,
-        threshold=threshold,
-        reset=reset,
-        decay_input=decay_input,
-        detach_reset=detach_reset,
-        surrogate=surrogate,
-    )
-    return spikes.to(x.dtype), CubaLIFState(current.voltage, membrane.voltage)
-
-
 def psn(
     x: Float[Tensor, "time_in *neurons"],
     weight: Float[Tensor, "time time_in"],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from tyro.conf import arg
 
-from engram.cli.output import working
+from engram.progress import working
 
 if TYPE_CHECKING:
     from engram.policy.engine import Engine

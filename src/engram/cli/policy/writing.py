@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from rich.console import Console
 from tyro.conf import Positional, arg
 
-from engram.cli.output import print_json, print_path, working
+from engram.cli.output import print_json, print_path
 from engram.cli.policy.asking import Asking, Counting, Name, check_width, name_queries
 from engram.cli.policy.reading import print_reading, read_notes
+from engram.progress import working
 
 if TYPE_CHECKING:
     from engram.policy.engine import Context, Engine
