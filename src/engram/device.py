@@ -7,6 +7,8 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from engram.errors import EngramError
+
 MOST_THREADS = 1024
 """More than any machine gains from."""
 
@@ -22,7 +24,7 @@ def choose_device(device: str | None = None) -> torch.device:
         return torch.empty(0, device=chosen).device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")
-        raise ValueError(f"device={device!r} cannot be used here ({reason}): try cpu") from error
+        raise EngramError(f"device={device!r} cannot be used here ({reason}): try cpu") from error
 
 
 @contextmanager
@@ -34,7 +36,7 @@ def threads(number: int) -> Iterator[None]:
             libraries would end the process.
     """
     if not 1 <= number <= MOST_THREADS:
-        raise ValueError(
+        raise EngramError(
             f"threads is {number}: give 1 … {MOST_THREADS}, such as {os.cpu_count()} here"
         )
     before = torch.get_num_threads()

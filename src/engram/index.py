@@ -7,6 +7,8 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.errors import EngramError
+
 Query_contra = TypeVar("Query_contra", contravariant=True)
 
 
@@ -32,11 +34,11 @@ class Hits:
         ids, scores = tuple(self.ids), np.asarray(self.scores, dtype=np.float64)
         total = len(ids) if self.total is None else self.total
         if scores.shape != (len(ids),):
-            raise ValueError(f"{len(ids)} ids have scores of shape {scores.shape}; give one each")
+            raise EngramError(f"{len(ids)} ids have scores of shape {scores.shape}; give one each")
         if not np.isfinite(scores).all() or (np.diff(scores) > 0).any():
-            raise ValueError("scores must be finite and non-increasing; sort the hits, best first")
+            raise EngramError("scores must be finite and non-increasing; sort the hits, best first")
         if total < len(ids):
-            raise ValueError(f"{len(ids)} hits are more than the total of {total}; count them all")
+            raise EngramError(f"{len(ids)} hits are more than the total of {total}; count them all")
         object.__setattr__(self, "ids", ids)
         object.__setattr__(self, "scores", scores)
         object.__setattr__(self, "total", total)

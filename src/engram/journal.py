@@ -9,6 +9,7 @@ from io import BufferedRandom
 from pathlib import Path
 from typing import Any, Self
 
+from engram.errors import EngramError
 from engram.progress import Progress, Step, silent
 
 try:
@@ -99,7 +100,7 @@ class Journal:
                 JSON-compatible.
         """
         if key in self.done:
-            raise ValueError(f"two pieces of work have the key {key!r}; give each its own key")
+            raise EngramError(f"two pieces of work have the key {key!r}; give each its own key")
         self._tell(key)
         if key not in self._recalled:
             start = time.perf_counter()
@@ -127,11 +128,11 @@ class Journal:
         try:
             entries = [json.loads(line) for line in lines]
         except ValueError as error:
-            raise ValueError(
+            raise EngramError(
                 f"the journal {file.name} is damaged ({error}); discard it with fresh (--fresh)"
             ) from error
         if len(entries) > 1 and entries[0] != {"run": identity}:
-            raise ValueError(
+            raise EngramError(
                 f"{Path(file.name).parent} holds a run with other settings or of another version; "
                 "choose another folder, or discard that run with fresh (--fresh)"
             )
@@ -162,7 +163,7 @@ def plain(value: Any, what: str) -> Any:
     try:
         return json.loads(json.dumps(value, allow_nan=False, default=_text))
     except (TypeError, ValueError) as error:
-        raise ValueError(
+        raise EngramError(
             f"{what} cannot be written as JSON ({error}); "
             "use Python numbers, .tolist() for arrays, and None for NaN"
         ) from error
@@ -191,7 +192,7 @@ def _open_locked(path: Path) -> BufferedRandom:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.close()
-            raise ValueError(
+            raise EngramError(
                 f"another process is running in {path.parent}; wait for it, or choose another "
                 f"folder"
             ) from None

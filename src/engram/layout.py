@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
+from engram.errors import EngramError
+
 Layout = Literal["time-first", "batch-first", "static", "single"]
 """Meaning of the axes of a batch: `(time, batch, …)`, `(batch, …)` optionally followed by a time
 axis, `(batch, …)` without time, or one sample without a batch axis."""
@@ -44,10 +46,10 @@ def stated_axis(layout: Layout | None, batch_axis: int | None) -> tuple[int | No
     if layout is None:
         return batch_axis, batch_axis is not None
     if layout not in BATCH_AXES:
-        raise ValueError(f"layout={layout!r}: choose one of {', '.join(get_args(Layout))}")
+        raise EngramError(f"layout={layout!r}: choose one of {', '.join(get_args(Layout))}")
     axis = BATCH_AXES[layout]
     if batch_axis is not None and batch_axis != axis:
-        raise ValueError(
+        raise EngramError(
             f"layout={layout!r} has the samples at axis {axis}, but batch_axis={batch_axis}; give "
             f"only one of the two"
         )
@@ -68,7 +70,7 @@ def first_tensor(batch: Any) -> Tensor:
     for x in tree_leaves(batch):
         if isinstance(x, Tensor):
             return x
-    raise ValueError(f"a batch is a {type(batch).__name__} without a tensor; give tensors")
+    raise EngramError(f"a batch is a {type(batch).__name__} without a tensor; give tensors")
 
 
 def samples_along(batch: Any, axis: int | None) -> int:
@@ -81,7 +83,7 @@ def samples_along(batch: Any, axis: int | None) -> int:
         return 1
     shape = first_tensor(batch).shape
     if not -len(shape) <= axis < len(shape):
-        raise ValueError(
+        raise EngramError(
             f"a batch of shape {tuple(shape)} has no axis {axis} for its samples; state its layout"
         )
     return shape[axis]
@@ -364,14 +366,14 @@ def check_axis(
         if fit_of(call, batch, other, whole) is Fit.SAMPLES:
             right = ("batch-first", "time-first")[other]
             leaks = " If they are along axis {axis}, the network leaks from one to another."
-            raise ValueError(
+            raise EngramError(
                 f"a batch of shape {shape}: the {said} batch axis {axis} does not behave like "
                 f"samples, because {fit.value}, but axis {other} does. State layout={right!r} if "
                 f"the samples are there, or layout='single' for one sample without a batch axis."
                 + (leaks.format(axis=axis) if fit is Fit.DEPENDENT else "")
             )
     if fit is Fit.REFUSED and not stated:
-        raise ValueError(
+        raise EngramError(
             f"a batch of shape {shape}: no axis behaves like samples; along the customary batch "
             f"axis {axis} {fit.value}. State its layout: "
             f"{', '.join(map(repr, get_args(Layout)))}"
@@ -393,7 +395,7 @@ def _check_unambiguous(
         # neurons that never or always fire carry no state between steps: scale their input
         if spiking or _depends_when_driven(call, batch, axis):
             shape = tuple(first_tensor(batch).shape)
-            raise ValueError(
+            raise EngramError(
                 f"a batch of shape {shape}: axes {axis} and {other} both behave like samples, and "
                 "one of them may be time. State layout='time-first', 'batch-first' or 'static'"
             )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from engram.carried import Memory, repeatable
 from engram.device import evaluating
+from engram.errors import EngramError
 from engram.layout import (
     BATCH_AXES,
     TOLERANCE,
@@ -77,7 +78,7 @@ def record(
             if calls == 1 and arranged != "single":
                 _check_layout(model, inputs, start, recorders, arranged, layout is not None)
     if not recorders[names[0]].pieces:
-        raise ValueError("there is no batch to run the model on; give at least one")
+        raise EngramError("there is no batch to run the model on; give at least one")
     return {
         name: Trace(_joined(recorder.pieces, reduce is not None), dt_s, source=name)
         for name, recorder in recorders.items()
@@ -107,13 +108,13 @@ class _Recorder:
 
     def _piece(self, output: Any) -> _Piece:
         if not isinstance(output, Tensor):
-            raise ValueError(
+            raise EngramError(
                 f"layer {self.name!r} puts out a {type(output).__name__}: only a layer that puts "
                 "out one tensor can be recorded"
             )
         x = self.arrange(output) if output.ndim else output
         if x.ndim < 2:
-            raise ValueError(
+            raise EngramError(
                 f"layer {self.name!r} puts out shape {tuple(output.shape)}, which has no time and "
                 f"batch axis; state its layout"
             )
@@ -153,7 +154,7 @@ def _check_layout(
             )
         else:
             reason = f"its samples are along axis {min(axes)}; state layout='time-first' for axis 1"
-        raise ValueError(f"layer {name!r} does not return {layout!r}, the layout {said}: {reason}")
+        raise EngramError(f"layer {name!r} does not return {layout!r}, the layout {said}: {reason}")
 
 
 def _sample_axes(
@@ -204,11 +205,11 @@ def _names(model: nn.Module, layers: Sequence[str] | type[nn.Module]) -> Sequenc
         names = layers
     for name in names:
         if name not in known:
-            raise ValueError(
+            raise EngramError(
                 f"the model has no layer {name!r}: choose from {', '.join(filter(None, known))}"
             )
     if not names:
-        raise ValueError(f"layers={layers!r} contains no layer of the model; name at least one")
+        raise EngramError(f"layers={layers!r} contains no layer of the model; name at least one")
     return names
 
 
@@ -216,13 +217,13 @@ def _check_pieces(recorders: Mapping[str, _Recorder], calls: int) -> None:
     for name, recorder in recorders.items():
         kept = recorder.pieces
         if len(kept) != calls:
-            raise ValueError(
+            raise EngramError(
                 f"layer {name!r} ran {len(kept)} times in {calls} calls of the model; only a "
                 f"layer that runs once per call can be recorded"
             )
         first, last = kept[0].activity, kept[-1].activity
         if first.shape[::2] != last.shape[::2]:
-            raise ValueError(
+            raise EngramError(
                 f"layer {name!r} put out {first.shape[::2]} (steps, units), then "
                 f"{last.shape[::2]}: give batches of one length"
             )

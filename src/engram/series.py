@@ -8,6 +8,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from engram.errors import EngramError
+
 Numbers = Sequence[float | None] | np.ndarray
 """Accepted types of values of a series, which stores them as a tuple."""
 
@@ -29,9 +31,9 @@ def finite(value: Any, what: str) -> int | float | None:
     if plain is None:
         return None
     if isinstance(plain, bool) or not isinstance(plain, int | float):
-        raise ValueError(f"{what} is {value!r}; give a number, or None for a gap")
+        raise EngramError(f"{what} is {value!r}; give a number, or None for a gap")
     if not math.isfinite(plain):
-        raise ValueError(f"{what} is {plain}; give a finite number, or None for a gap")
+        raise EngramError(f"{what} is {plain}; give a finite number, or None for a gap")
     return plain
 
 
@@ -48,11 +50,13 @@ def bracket(low: float | None, value: float | None, high: float | None, what: st
         ValueError: If one end is missing, or low <= value <= high does not hold.
     """
     if (low is None) != (high is None):
-        raise ValueError(f"{what} has one end of an interval ({low}, {high}); give both or neither")
+        raise EngramError(
+            f"{what} has one end of an interval ({low}, {high}); give both or neither"
+        )
     if low is None or high is None:
         return
     if value is None or not low <= value <= high:
-        raise ValueError(f"{what} is {value}, outside its interval [{low}, {high}]; check the ends")
+        raise EngramError(f"{what} is {value}, outside its interval [{low}, {high}]")
 
 
 @dataclass(frozen=True)
@@ -88,10 +92,10 @@ class Series:
 
     def __post_init__(self) -> None:
         if not self.name:
-            raise ValueError("a series has no name; say what was measured")
+            raise EngramError("a series has no name; say what was measured")
         self._freeze("index", tuple(self._position(position) for position in self.index))
         if len({isinstance(position, str) for position in self.index}) > 1:
-            raise ValueError(f"index of {self.name!r} mixes numbers and names; give one kind")
+            raise EngramError(f"index of {self.name!r} mixes numbers and names; give one kind")
         for field in ("values", "low", "high"):
             numbers = getattr(self, field)
             if numbers is None:
@@ -99,12 +103,12 @@ class Series:
             what = f"{field} of {self.name!r}"
             self._freeze(field, tuple(finite(number, what) for number in numbers))
             if len(getattr(self, field)) != len(self.index):
-                raise ValueError(
+                raise EngramError(
                     f"{what} has {len(numbers)} entries for {len(self.index)} of the index; "
                     "give one each"
                 )
         if (self.low is None) != (self.high is None):
-            raise ValueError(f"{self.name!r} has one end of its interval; give low and high")
+            raise EngramError(f"{self.name!r} has one end of its interval; give low and high")
         if self.low is not None and self.high is not None:
             for low, value, high in zip(self.low, self.values, self.high, strict=True):
                 bracket(low, value, high, f"a value of {self.name!r}")
@@ -117,14 +121,14 @@ class Series:
             try:
                 return date.fromisoformat(str(position)).isoformat()
             except ValueError:
-                raise ValueError(
+                raise EngramError(
                     f"index of {self.name!r} holds {position!r}; give ISO dates such as 2024-05-31"
                 ) from None
         if isinstance(position, str):
             return str(position)
         number = finite(position, f"index of {self.name!r}")
         if number is None:
-            raise ValueError(f"index of {self.name!r} holds None; drop that entry")
+            raise EngramError(f"index of {self.name!r} holds None; drop that entry")
         return number
 
     def __len__(self) -> int:

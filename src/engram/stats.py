@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
+from engram.errors import EngramError
+
 CHUNK = 1 << 22
 """Maximum number of resampling weights held in memory at once."""
 
@@ -45,7 +47,7 @@ def t_interval(values: Sequence[float] | np.ndarray, level: float = 0.95) -> Int
     """
     sample = _observed(values, level, ndim=1)
     if sample.size < 2:
-        raise ValueError(f"{sample.size} value has no spread; give at least 2")
+        raise EngramError(f"{sample.size} value has no spread; give at least 2")
     mean = float(sample.mean())
     error = float(sample.std(ddof=1)) / math.sqrt(sample.size)
     half = float(stdtrit(sample.size - 1, (1 + level) / 2)) * error
@@ -71,7 +73,7 @@ def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
         JASA 22.
     """
     if not 0 <= successes <= trials or trials < 1:
-        raise ValueError(
+        raise EngramError(
             f"{successes} successes in {trials} trials; give 0 <= successes <= trials, trials > 0"
         )
     _check_level(level)
@@ -115,7 +117,7 @@ def crossed_bootstrap(
     """
     matrix = _observed(values, level, ndim=2)
     if replicates < 1:
-        raise ValueError(f"replicates is {replicates}; give at least 1")
+        raise EngramError(f"replicates is {replicates}; give at least 1")
     runs, items = matrix.shape
     means = np.empty(replicates)
     step = max(1, CHUNK // (runs + items))
@@ -132,12 +134,12 @@ def _observed(values: Sequence[float] | np.ndarray, level: float, ndim: int) -> 
     _check_level(level)
     sample = np.asarray(values, dtype=np.float64)
     if sample.ndim != ndim or sample.size == 0:
-        raise ValueError(f"values have shape {sample.shape}; give {ndim} non-empty dimension(s)")
+        raise EngramError(f"values have shape {sample.shape}; give {ndim} non-empty dimension(s)")
     if not np.isfinite(sample).all():
-        raise ValueError("values hold NaN or infinity; drop or impute them first")
+        raise EngramError("values hold NaN or infinity; drop or impute them first")
     return sample
 
 
 def _check_level(level: float) -> None:
     if not 0 < level < 1:
-        raise ValueError(f"level is {level}; give a share between 0 and 1, such as 0.95")
+        raise EngramError(f"level is {level}; give a share between 0 and 1, such as 0.95")

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 from rich.console import Console
 
 from engram import __version__
+from engram.errors import EngramError
 from engram.journal import Journal, plain
 from engram.progress import Progress, bars
 from engram.report import Provenance, Report, save_report
@@ -98,7 +99,7 @@ def execute(
             is not valid for every generator.
     """
     if not isinstance(study.seed, int) or not 0 <= study.seed < LARGEST_SEED:
-        raise ValueError(f"seed is {study.seed!r}: give a whole number from 0 to 2**63 - 1024")
+        raise EngramError(f"seed is {study.seed!r}: give a whole number from 0 to 2**63 - 1024")
     folder = run_folder(study) if folder is None else Path(folder)
     console = console or Console(stderr=True)
     folder.mkdir(parents=True, exist_ok=True)

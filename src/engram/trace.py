@@ -6,6 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
+from engram.errors import EngramError
+
 
 @dataclass(frozen=True, eq=False)
 class Trace:
@@ -36,24 +38,24 @@ class Trace:
     def __post_init__(self) -> None:
         activity = np.asarray(self.activity).view()
         if activity.ndim != 3 or 0 in activity.shape:
-            raise ValueError(
+            raise EngramError(
                 f"activity has shape {activity.shape}; give a non-empty array (time, trial, unit)"
             )
         if activity.dtype.kind not in "biuf":
-            raise ValueError(f"activity has dtype {activity.dtype}; give real numbers or booleans")
+            raise EngramError(f"activity has dtype {activity.dtype}; give real numbers or booleans")
         if not np.isfinite(activity).all():
-            raise ValueError("activity holds NaN or infinity; drop or fill those steps first")
+            raise EngramError("activity holds NaN or infinity; drop or fill those steps first")
         if not (np.isfinite(self.dt_s) and self.dt_s > 0):
-            raise ValueError(f"dt_s is {self.dt_s}; give the step in seconds, above 0")
+            raise EngramError(f"dt_s is {self.dt_s}; give the step in seconds, above 0")
         units = tuple(self.units) or tuple(range(activity.shape[2]))
         if len(units) != activity.shape[2] or len(set(units)) != len(units):
-            raise ValueError(
+            raise EngramError(
                 f"{len(units)} unit ids, {len(set(units))} of them distinct, for "
                 f"{activity.shape[2]} units; give each unit its own id"
             )
         trials = tuple(self.trials) or tuple(range(activity.shape[1]))
         if len(trials) != activity.shape[1]:
-            raise ValueError(
+            raise EngramError(
                 f"{len(trials)} trial ids for {activity.shape[1]} trials; give each trial an id"
             )
         activity.flags.writeable = False

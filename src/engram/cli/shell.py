@@ -29,6 +29,7 @@ from tyro.conf import (
 from engram import __version__, studies
 from engram.cli import policy
 from engram.cli.output import print_path, print_rows
+from engram.errors import EngramError
 from engram.progress import bars
 from engram.report import Report, load_report, print_bars, print_report, save_page
 from engram.studies.model_energy import ModelEnergy
@@ -219,7 +220,7 @@ def _named(words: Sequence[str]) -> dict[str, type[Study]]:
     if name not in studies.STUDIES:
         near = get_close_matches(name, studies.STUDIES, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "see `engram study list`"
-        raise ValueError(f"there is no study {name!r}; {hint}")
+        raise EngramError(f"there is no study {name!r}; {hint}")
     return {name: studies.load(name)}
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from engram.data.dataset import DataError
 from engram.data.events import check_on_sensor
+from engram.errors import MissingPackageError
 
 EVENT = np.dtype([("t", np.int64), ("x", np.uint16), ("y", np.uint16), ("p", np.uint8)])
 """Time in microseconds, column, row, and polarity: 1 if the pixel became brighter."""
@@ -254,7 +255,7 @@ def _read_4(path: Path) -> Recording:
     try:
         import aedat  # noqa: PLC0415  an optional dependency
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackageError(
             f'{path} is AEDAT 4.0, which needs a decoder: pip install "engram[events]"'
         ) from error
     try:

@@ -6,10 +6,12 @@ from typing import Literal, overload
 
 import numpy as np
 
+from engram.errors import EngramError
+
 Kind = Literal["image", "events", "audio"]
 
 
-class DataError(ValueError):
+class DataError(EngramError):
     """Data cannot be found, read or trusted; the message names the file and the remedy."""
 
 

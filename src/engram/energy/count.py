@@ -12,6 +12,7 @@ from engram.carried import Memory, repeatable, reset_memories
 from engram.device import evaluating
 from engram.energy.operation import Activation, Operation
 from engram.energy.tracer import Tracer
+from engram.errors import EngramError
 from engram.layout import (
     Layout,
     check_axis,
@@ -181,7 +182,7 @@ def count_runs(
                 with repeatable(model, start) as call:
                     check_axis(call, inputs, axis, stated=stated[1], whole=outputs, spiking=spiking)
     if not samples:
-        raise ValueError("there is no batch to run the model on; give at least one")
+        raise EngramError("there is no batch to run the model on; give at least one")
     return Count(
         tuple(tracer.operations.values()),
         tuple(tracer.activations.values()),
@@ -224,7 +225,7 @@ def check_finite(batch: Any, name: str) -> None:
     for x in tree_leaves(batch):
         if isinstance(x, Tensor) and not x.isfinite().all():
             bad = int((~x.isfinite()).sum())
-            raise ValueError(
+            raise EngramError(
                 f"{name} holds {bad} values that are NaN or infinite among {x.numel()}; drop or "
                 f"fill them first"
             )

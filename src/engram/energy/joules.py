@@ -10,6 +10,7 @@ from typing import NamedTuple, final
 
 from engram.energy.count import Count
 from engram.energy.operation import Kind, Operand, Operation
+from engram.errors import EngramError
 
 PICO = 1e-12
 
@@ -17,7 +18,7 @@ PICO = 1e-12
 def _check(costs: object) -> None:
     for name, value in vars(costs).items():
         if isinstance(value, int | float) and not (math.isfinite(value) and value >= 0):
-            raise ValueError(
+            raise EngramError(
                 f"{type(costs).__name__}({name}={value!r}): give a finite number, 0 or more"
             )
 

@@ -6,6 +6,8 @@ from enum import IntEnum
 import torch
 from torch import Tensor
 
+from engram.errors import EngramError
+
 
 class Kind(IntEnum):
     """Kinds of values of an operand, by increasing cost."""
@@ -84,7 +86,7 @@ class Operand:
         else:
             largest = float(x.abs().max())
             if not torch.isfinite(x).all():
-                raise ValueError("it reads NaN or infinity")
+                raise EngramError("it reads NaN or infinity")
             kind = Kind.INTEGER if torch.equal(x, x.round()) else Kind.REAL
             level = float(x.flatten()[x.abs().argmax()])
             level = level if int(torch.count_nonzero(x == level)) == nonzero else None

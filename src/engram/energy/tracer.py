@@ -21,6 +21,7 @@ from torch.utils._pytree import tree_leaves
 from engram.energy.free import FREE, base_name, is_free
 from engram.energy.operation import Activation, Operation, is_binary
 from engram.energy.rule import DYNAMICS, OUTER, PRODUCT, RULES, Part, Rule
+from engram.errors import EngramError
 from engram.neuron.kernel import lif
 
 FREE_ELSEWHERE = (lif.OPERATOR,)
@@ -183,13 +184,13 @@ class Tracer(TorchDispatchMode):
     def _refuse(self, name: str, read: Sequence[Tensor]) -> None:
         """Raise ValueError if an operator or its operands cannot be classified."""
         if name in HIDDEN:
-            raise ValueError(
+            raise EngramError(
                 f"{self._place}: {name} multiplies unobserved; build that layer from matrix "
                 "products, such as cells in a loop, or leave it out of the count"
             )
         for x in read:
             if x.layout is not torch.strided or x.is_quantized or x.is_nested:
-                raise ValueError(
+                raise EngramError(
                     f"{self._place}: {name} reads a sparse, nested, quantised or packed tensor, "
                     "which cannot be classified; count the network with dense weights "
                     "(to_dense), where zeros are free"
@@ -298,7 +299,7 @@ class Tracer(TorchDispatchMode):
             for operand, x, factor in sides:
                 operand.observe(x, weight=not self.depends(factor))
         except ValueError as error:
-            raise ValueError(
+            raise EngramError(
                 f"{operation.name} cannot be classified: {error}; look for a division by zero or a "
                 "diverged weight before it"
             ) from None
@@ -345,7 +346,7 @@ class Tracer(TorchDispatchMode):
 def _check_open(path: str, module: nn.Module) -> None:
     """Raises ValueError where calls inside a module cannot be followed."""
     if isinstance(module, torch.jit.ScriptModule):
-        raise ValueError(
+        raise EngramError(
             f"{path or 'the network'} is compiled by TorchScript, which fuses operators out of "
             "sight: count the module that it was made from"
         )

@@ -12,6 +12,7 @@ from engram.device import evaluating
 from engram.energy.count import Count, count_runs, has_neurons
 from engram.energy.joules import FP32, Arithmetic, operation_j
 from engram.energy.operation import Kind, Operation
+from engram.errors import EngramError
 from engram.layout import (
     TOLERANCE,
     Call,
@@ -226,9 +227,9 @@ def _alone(
 
         whole = call(x)
         if not whole:
-            raise ValueError("the model puts out no tensor: return tensors, however nested")
+            raise EngramError("the model puts out no tensor: return tensors, however nested")
         if not all(part.isfinite().all() for part in whole):
-            raise ValueError("the model puts out NaN or infinity: look for a diverged weight")
+            raise EngramError("the model puts out NaN or infinity: look for a diverged weight")
         again = call(x)
         if not _equal(whole, again):
             return _Test(0, {}, False, "the same batch gave another output the second time")

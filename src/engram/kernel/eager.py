@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from engram.errors import EngramError
 from engram.kernel.transform import transformed
 
 _C: Any = torch._C
@@ -85,12 +86,12 @@ def differentiate(
 
 
 def refuse_tangents(operator: str) -> None:
-    """Raises RuntimeError in an operator that forward-mode differentiation calls.
+    """Raises EngramError in an operator that forward-mode differentiation calls.
 
     torch would run it on the values alone, as if it were constant.
     """
     if forward_ad._current_level >= 0:
-        raise RuntimeError(
+        raise EngramError(
             f"{operator} has no derivative in forward mode: call the neuron itself in its place, "
             "or, where torch.compile put the operator, do both inside engram.neuron.reference()"
         )

@@ -7,6 +7,8 @@ numbers as the whole would.
 
 import numpy as np
 
+from engram.errors import EngramError
+
 ROUNDS = 10
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 WEYL = (0x9E3779B9, 0xBB67AE85)
@@ -91,4 +93,4 @@ def check(seed: int, stream: int, start: int, count: int) -> None:
     """Raise ValueError unless the address of the draws is valid."""
     for name, number in (("seed", seed), ("stream", stream), ("start", start), ("count", count)):
         if not 0 <= number < 1 << 64:
-            raise ValueError(f"{name}={number}: give an integer from 0 to 2^64 - 1")
+            raise EngramError(f"{name}={number}: give an integer from 0 to 2^64 - 1")

@@ -13,6 +13,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from engram.errors import EngramError
 from engram.neuron.surroundings import check_situation, situation, suspendable_frame, usual
 
 Path = tuple[int, ...]
@@ -196,7 +197,7 @@ class Stream:
             if known[-len(path) :] == path or path[-len(known) :] == known
         }
         if len(same) > 1:
-            raise ValueError(
+            raise EngramError(
                 f"{self.name_of(layer)} is used at {len(same)} places of the network and carries a "
                 "state at each: inside stream() call the network itself, not the part that several "
                 "of these places share"
@@ -206,7 +207,7 @@ class Stream:
         return place
 
     def _refuse_uses(self, place: Path, used: str) -> None:
-        raise ValueError(
+        raise EngramError(
             f"{self.name_of(self.layers[place[-1]])} was used {self._uses[place]} times in an "
             f"earlier call and {used} in this one; which state belongs to which use is not known: "
             "inside stream() use a layer equally often in every call, and call the network the "
@@ -245,7 +246,7 @@ def stream_of(layer: nn.Module, *, stateful: bool = True) -> Stream | None:
         return stream
     if suspended is not None and suspended.owner is not None:
         name = suspended.owner.f_code.co_qualname
-        raise ValueError(
+        raise EngramError(
             f"{suspended.name_of(layer)} is streamed by {name}(), which is suspended: "
             "whether this call continues that stream is not known; finish or close() it first, "
             "call a copy.deepcopy of the network, or make it a contextlib.contextmanager if the "
@@ -264,7 +265,7 @@ def _joins(layer: nn.Module, stream: Stream, stateful: bool) -> bool:
     if id(layer) in stream.layers:
         return True
     if stream.calling:
-        raise ValueError(
+        raise EngramError(
             f"{type(layer).__name__} is called by {type(stream.net).__name__} inside stream() but "
             "is not one of its submodules; whether it should carry its state is not known: make "
             "it an attribute of the module that calls it, or keep several in an nn.ModuleList"
@@ -277,7 +278,7 @@ def _check_compiled(layer: nn.Module, stream: Stream) -> None:
     """Raise ValueError if a graph of this call would be wrong for the next call."""
     _check_not_exported(layer)
     if stream.owner is not None:
-        raise ValueError(
+        raise EngramError(
             "a compiled network cannot tell whether the generator or coroutine that streams it is "
             "suspended: open stream() in an ordinary function, or call the network uncompiled"
         )
@@ -285,7 +286,7 @@ def _check_compiled(layer: nn.Module, stream: Stream) -> None:
 
 def _check_not_exported(module: nn.Module) -> None:
     if torch.compiler.is_exporting():
-        raise ValueError(
+        raise EngramError(
             f"{type(module).__name__} is exported inside stream(), which would freeze the state of "
             "this moment: export outside, or export a module that calls layer.run(x, state)"
         )
@@ -298,7 +299,7 @@ def _check_nesting(layer: nn.Module, stream: Stream) -> None:
             return
         began = outer._path and outer._path[0] not in stream.containers
         if began and outer.single_step != stream.single_step:
-            raise ValueError(
+            raise EngramError(
                 f"{stream.name_of(layer)} is called by a network that is streamed with "
                 f"single_step={outer.single_step}, inside its own "
                 f"stream(single_step={stream.single_step}): open both with the same setting, or "
@@ -309,7 +310,7 @@ def _check_nesting(layer: nn.Module, stream: Stream) -> None:
 def check_causal(layer: Any, name: str = "") -> None:
     """Raise ValueError unless the layer can be streamed."""
     if not layer.causal:
-        raise ValueError(
+        raise EngramError(
             f"{type(layer).__name__} at {name or 'the top'!r} reads later inputs and cannot "
             "be streamed: use a MaskedPSN with lam = 1 or a SlidingPSN there"
         )

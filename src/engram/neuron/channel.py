@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from engram.errors import EngramError
 from engram.neuron.functional import state_dtype
 from engram.neuron.setting import number
 
@@ -28,7 +29,7 @@ def per_channel(parameter: Tensor, x: Tensor) -> Tensor:
     if channels == 1:
         return parameter.reshape([*own, *[1] * (x.ndim - 1)])
     if x.ndim < 3 or x.shape[2] != channels:
-        raise ValueError(
+        raise EngramError(
             f"a layer of {channels} channels got input of shape {tuple(x.shape)}: give it "
             f"(time, batch, {channels}, *features), or build it with channels=1, which shares its "
             "parameters among all neurons"
@@ -49,7 +50,7 @@ def per_neuron(parameter: Tensor, x: Tensor) -> Tensor:
     own, features = tuple(parameter.shape), tuple(x.shape[2:])
     pairs = zip(reversed(own), reversed(features), strict=False)
     if len(own) > len(features) or any(a not in (1, b) for a, b in pairs):
-        raise ValueError(
+        raise EngramError(
             f"a neuron with parameters of shape {own} got input of shape {tuple(x.shape)}: give "
             f"it (time, batch, *features) whose features {own} broadcasts to"
         )
@@ -59,7 +60,7 @@ def per_neuron(parameter: Tensor, x: Tensor) -> Tensor:
 def check_channels(name: str, channels: int) -> None:
     """Raise ValueError unless there is at least one channel."""
     if channels < 1:
-        raise ValueError(f"{name}(channels={channels}): a layer has at least 1 channel")
+        raise EngramError(f"{name}(channels={channels}): a layer has at least 1 channel")
 
 
 def log_uniform(name: str, channels: int, step_range: tuple[float, float]) -> nn.Parameter:
@@ -74,7 +75,7 @@ def log_uniform(name: str, channels: int, step_range: tuple[float, float]) -> nn
         ends = []
     low, high = (number(name, "step_range", end) for end in ends) if len(ends) == 2 else (0.0, 0.0)
     if not 0 < low <= high < math.inf:
-        raise ValueError(
+        raise EngramError(
             f"{name}(step_range={step_range}): give the smallest and the largest step, both "
             f"positive, such as (0.001, 0.1)"
         )

@@ -10,6 +10,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from engram.errors import EngramError
+
 STATE_DTYPES = {
     torch.float16: torch.float32,
     torch.bfloat16: torch.float32,
@@ -25,14 +27,14 @@ def check_sequence(x: Tensor) -> None:
     if x.dtype in STATE_DTYPES and x.layout is _STRIDED and x.ndim and x.shape[0]:
         return
     if x.dtype not in STATE_DTYPES:
-        raise ValueError(
+        raise EngramError(
             f"the input has dtype {x.dtype}: neurons take float16, bfloat16, float32 and float64, "
             "such as x.float()"
         )
     if x.layout is not torch.strided:
-        raise ValueError(f"the input has the layout {x.layout}: give x.to_dense()")
+        raise EngramError(f"the input has the layout {x.layout}: give x.to_dense()")
     if x.ndim < 1 or x.shape[0] < 1:
-        raise ValueError(
+        raise EngramError(
             f"the input has shape {tuple(x.shape)}: the first axis is time and needs at least one "
             "step"
         )
@@ -41,7 +43,7 @@ def check_sequence(x: Tensor) -> None:
 def check_membrane(x: Tensor, voltage: Tensor) -> None:
     """Raise ValueError unless a membrane matches the neurons driven by x."""
     if voltage.shape != x.shape[1:]:
-        raise ValueError(
+        raise EngramError(
             f"the membrane has shape {tuple(voltage.shape)}, but one step of the input "
             f"{tuple(x.shape)} has shape {tuple(x.shape[1:])}: a state belongs to the samples "
             f"from which it was computed; start other samples from rest, in a new stream() or with "
@@ -74,12 +76,12 @@ def check_companion(name: str, tensor: Tensor, x: Tensor) -> None:
     if together and tensor.dtype in STATE_DTYPES and tensor.layout is _STRIDED:
         return
     if tensor.device != x.device:
-        raise ValueError(
+        raise EngramError(
             f"the {name} is on {tensor.device} and the input on {x.device}: move one of them, as "
             "by neuron.to(x.device)"
         )
     if tensor.dtype not in STATE_DTYPES or tensor.layout is not torch.strided:
-        raise ValueError(
+        raise EngramError(
             f"the {name} has dtype {tensor.dtype} and layout {tensor.layout}: it must be a dense "
             "floating-point tensor, such as tensor.float()"
         )
@@ -88,7 +90,7 @@ def check_companion(name: str, tensor: Tensor, x: Tensor) -> None:
 def check_leak(x: Tensor, leak: Tensor) -> None:
     """Raise ValueError unless a learned leak is one number."""
     if leak.numel() != 1:
-        raise ValueError(
+        raise EngramError(
             f"the leak 1/tau has shape {tuple(leak.shape)}: the kernels take one number for all "
             f"neurons; one leak per neuron requires reference()"
         )
@@ -98,7 +100,7 @@ def check_leak(x: Tensor, leak: Tensor) -> None:
 def check_gradient(name: str, gradient: Tensor, like: Tensor, shape: torch.Size) -> None:
     """Raise ValueError unless a gradient has the shape of its tensor."""
     if gradient.shape != shape:
-        raise ValueError(
+        raise EngramError(
             f"the gradient of the {name} has shape {tuple(gradient.shape)}: it must be "
             f"{tuple(shape)}, the shape of the {name}"
         )
@@ -116,13 +118,13 @@ def check_firing(dtype: torch.dtype, threshold: float, reset: float | None) -> N
     """
     firing, resting = rounded(threshold, dtype), rounded(reset or 0.0, dtype)
     if not (math.isfinite(firing) and math.isfinite(resting)):
-        raise ValueError(
+        raise EngramError(
             f"threshold={threshold!r} and reset={reset!r} are {firing} and {resting} in {dtype}, "
             "in which the membrane is integrated: both must be finite numbers there; choose "
             "smaller ones, or float64, as by neuron.double()"
         )
     if not resting < firing:
-        raise ValueError(
+        raise EngramError(
             f"threshold={threshold!r} and reset={reset!r} are {firing} and {resting} in {dtype}, "
             "in which the membrane is integrated: the reset potential (0 for the soft reset) must "
             "be below the threshold in that dtype; choose numbers further apart, or float64, as by "
@@ -139,7 +141,7 @@ def check_finite(name: str, **numbers: float | None) -> None:
     """
     for argument, value in numbers.items():
         if value is not None and not math.isfinite(value):
-            raise ValueError(
+            raise EngramError(
                 f"{name}({argument}={value!r}): give a finite number"
                 + (
                     "; for a membrane that never fires, set an unreachable threshold and read the "

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from engram.errors import EngramError
 from engram.neuron.channel import check_channels, per_channel, per_neuron
 from engram.neuron.functional import (
     WindowState,
@@ -81,11 +82,11 @@ class Delay(Temporal):
         channels = whole("Delay", "channels", channels)
         check_channels("Delay", channels)
         if max_delay < 1:
-            raise ValueError(f"Delay(max_delay={max_delay}): the longest delay is at least 1 step")
+            raise EngramError(f"Delay(max_delay={max_delay}): the longest delay is at least 1 step")
         delay = None if delay is None else values("Delay", "delay", delay)
         bounds = None if delay is None else torch.as_tensor(delay, device="cpu")
         if bounds is not None and not ((bounds >= 0) & (bounds <= max_delay)).all():
-            raise ValueError(
+            raise EngramError(
                 f"Delay(delay={delay!r}): the delay must lie in 0 … {max_delay}, or raise max_delay"
             )
         self.max_delay = max_delay

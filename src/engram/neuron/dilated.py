@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from engram.errors import EngramError
 from engram.neuron.backend import writes_onnx
 from engram.neuron.channel import check_channels, per_channel
 from engram.neuron.functional import (
@@ -119,7 +120,7 @@ class DilatedPSN(Neuron):
         k, dilation = whole("DilatedPSN", "k", k), whole("DilatedPSN", "dilation", dilation)
         channels = whole("DilatedPSN", "channels", channels)
         if k < 1 or dilation < 1:
-            raise ValueError(
+            raise EngramError(
                 f"DilatedPSN(k={k}, dilation={dilation}): a step reads k inputs that are "
                 f"`dilation` steps apart; both must be at least 1"
             )

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from engram.errors import EngramError
 from engram.neuron.check import check_finite
 from engram.neuron.functional import LIFState, state_dtype
 from engram.neuron.lif import check_tau
@@ -151,12 +152,12 @@ class FixedPointLIF(Neuron):
         check_tau("FixedPointLIF", tau)
         check_finite("FixedPointLIF", threshold=threshold)
         if not threshold > 0:
-            raise ValueError(
+            raise EngramError(
                 f"FixedPointLIF(threshold={threshold!r}): a spike subtracts the threshold, which "
                 "must then be positive"
             )
         if iterations < 1:
-            raise ValueError(
+            raise EngramError(
                 f"FixedPointLIF(iterations={iterations}): the spike train takes at least 1 "
                 "iteration; 3 are usual and T are exact"
             )

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from engram.errors import EngramError
 from engram.neuron.check import check_firing, check_membrane, check_sequence
 from engram.neuron.surrogate import Surrogate
 
@@ -278,7 +279,7 @@ def seen_inputs(
         ValueError: The history has another length, such as that of another layer.
     """
     if history.shape[0] != length:
-        raise ValueError(
+        raise EngramError(
             f"the state holds {history.shape[0]} earlier inputs and this layer reads {length}: "
             "pass a state that the same layer returned"
         )

@@ -5,6 +5,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from engram.errors import EngramError
 from engram.neuron import functional as F
 from engram.neuron.backend import backend
 from engram.neuron.channel import per_neuron
@@ -62,7 +63,7 @@ class LI(Temporal):
         check_tau("LI", tau, at_least=True)
         decay_input = flag("LI", "decay_input", decay_input)
         if decay_input and on_host(tau).isinf().any():
-            raise ValueError(
+            raise EngramError(
                 f"LI(tau={shown(tau)}): an infinite time constant divides the input to zero; "
                 "decay_input=False gives the integrator"
             )

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Integer, Shaped
 from torch import Tensor
 
+from engram.errors import EngramError
 from engram.neuron.functional import state_dtype
 
 
@@ -29,13 +30,13 @@ def valid_steps(
     _check_tensor(lengths)
     kinds = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
     if lengths.ndim != 1 or lengths.dtype not in kinds:
-        raise ValueError(
+        raise EngramError(
             f"lengths have shape {tuple(lengths.shape)} and dtype {lengths.dtype}: give one "
             f"integer per sequence, such as torch.tensor([5, 3])"
         )
     # a compiled graph cannot branch on values
     if not torch.compiler.is_compiling() and ((lengths < 1) | (lengths > T)).any():
-        raise ValueError(
+        raise EngramError(
             f"lengths {lengths.tolist()} of a batch padded to {T} steps: each must lie in 1 … {T}; "
             "drop empty sequences and pad to the longest"
         )
@@ -126,7 +127,7 @@ def unpack_steps(
     """
     real = valid_steps(lengths, T, device=packed.device)
     if not torch.compiler.is_compiling() and int(lengths.sum()) != packed.shape[0]:
-        raise ValueError(
+        raise EngramError(
             f"{packed.shape[0]} packed steps for lengths {lengths.tolist()}, which add up to "
             f"{int(lengths.sum())}: unpack with the lengths that packed them"
         )
@@ -136,7 +137,7 @@ def unpack_steps(
 
 def _check_tensor(lengths: object) -> None:
     if not isinstance(lengths, Tensor):
-        raise ValueError(
+        raise EngramError(
             f"lengths are a {type(lengths).__name__}: give a tensor with one integer per "
             f"sequence, such as torch.tensor([5, 3])"
         )
@@ -144,12 +145,12 @@ def _check_tensor(lengths: object) -> None:
 
 def _valid(x: Tensor, lengths: Tensor) -> Tensor:
     if x.ndim < 1:
-        raise ValueError(
+        raise EngramError(
             "input of shape () with lengths: give it (time, batch, *features), padded at the end"
         )
     real = valid_steps(lengths, x.shape[0], device=x.device)
     if x.ndim < 2 or x.shape[1] != lengths.shape[0]:
-        raise ValueError(
+        raise EngramError(
             f"{lengths.shape[0]} lengths for input of shape {tuple(x.shape)}: give one length per "
             f"sequence of the batch, the second axis"
         )

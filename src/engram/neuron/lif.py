@@ -8,6 +8,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from engram.errors import EngramError
 from engram.neuron import functional as F
 from engram.neuron.backend import uses_reference
 from engram.neuron.channel import per_neuron
@@ -36,12 +37,12 @@ class LeakyNeuron(Neuron):
         keep(self, "threshold", threshold)
         keep(self, "reset", reset, optional=True)
         if reset is None and lowest(self.threshold) <= 0:
-            raise ValueError(
+            raise EngramError(
                 f"{name}(threshold={shown(threshold)}, reset=None): the soft reset subtracts the "
                 "threshold, which must then be positive"
             )
         if self.reset is not None and lowest(self.threshold - self.reset) <= 0:
-            raise ValueError(
+            raise EngramError(
                 f"{name}(threshold={shown(threshold)}, reset={shown(reset)}): the reset potential "
                 "must lie below the threshold; reset=None gives the soft reset"
             )
@@ -263,7 +264,7 @@ class ParametricLIF(SteppedNeuron):
             try:
                 start = start.expand(tuple(shape))
             except (RuntimeError, TypeError) as error:
-                raise ValueError(
+                raise EngramError(
                     f"ParametricLIF(tau={shown(tau)}, shape={shape!r}): tau must broadcast to the "
                     "shape, which is a tuple of whole numbers"
                 ) from error
@@ -306,7 +307,7 @@ def keep(
         value = values(type(module).__name__, name, value)
     array = None if value is None else on_host(value)
     if array is not None and (array.isnan().any() or (finite and array.isinf().any())):
-        raise ValueError(
+        raise EngramError(
             f"{type(module).__name__}({name}={shown(value)}): the values must be finite numbers"
         )
     if isinstance(value, Tensor) and value.numel() != 1:
@@ -337,7 +338,7 @@ def check_tau(name: str, tau: float | Tensor, *, at_least: bool = False) -> None
     """Raise ValueError unless each time constant is above one step, or at least one."""
     taus = on_host(tau)
     if taus.numel() and not (taus >= 1.0 if at_least else taus > 1.0).all():
-        raise ValueError(
+        raise EngramError(
             f"{name}(tau={shown(tau)}): the membrane time constant must be "
             f"{'at least' if at_least else 'above'} 1 step; for a neuron without leak use IF"
         )

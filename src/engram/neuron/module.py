@@ -8,6 +8,7 @@ from typing import Any, ClassVar, final
 import torch
 from torch import Tensor, nn
 
+from engram.errors import EngramError
 from engram.neuron.carry import Stream, check_causal, here, stream_of, usable
 from engram.neuron.check import STATE_DTYPES, described, is_state
 from engram.neuron.lengths import mask_steps
@@ -63,7 +64,7 @@ class Temporal(nn.Module, ABC):
     def state(self, value: Any) -> None:
         stream = stream_of(self)
         if stream is None:
-            raise ValueError(
+            raise EngramError(
                 f"{type(self).__name__}.state was set outside stream(), where no call reads it: "
                 "set it inside, or use run(x, state)"
             )
@@ -74,7 +75,7 @@ class Temporal(nn.Module, ABC):
     def _states(self, stream: Stream) -> list[Any]:
         states = list(stream.states_of(self).values())
         if len(states) > 1:
-            raise ValueError(
+            raise EngramError(
                 f"{stream.name_of(self)} carries {len(states)} states, one for each of its uses: "
                 "read or set the state of a layer that is used once"
             )
@@ -110,7 +111,7 @@ class Temporal(nn.Module, ABC):
     def _stream(self, stream: Stream, x: Tensor, lengths: Tensor | None) -> Tensor:
         """`forward` inside `stream`."""
         if lengths is not None:
-            raise ValueError(
+            raise EngramError(
                 f"{type(self).__name__} got lengths inside stream(): stream each sequence "
                 "alone, or call it outside"
             )
@@ -171,12 +172,12 @@ class Temporal(nn.Module, ABC):
         if self.state_type is None:
             return state
         if type(state) is not self.state_type:
-            raise ValueError(
+            raise EngramError(
                 f"{type(self).__name__} got a state of type {type(state).__name__}: pass the "
                 f"{self.state_type.__name__} that an earlier run of the layer returned, or None"
             )
         if (neurons := self._neurons(state)) != x.shape[1:]:
-            raise ValueError(
+            raise EngramError(
                 f"{type(self).__name__} carries the state of a batch of shape {tuple(neurons)} and "
                 f"got one of shape {tuple(x.shape[1:])}: neither batch size nor features may "
                 "change while a state is carried; open a new stream(), or run from state None, "
@@ -195,14 +196,14 @@ class Temporal(nn.Module, ABC):
             return  # which `_fitted` refuses, for it knows the right one
         for value in state:
             if not is_state(value, meta=meta, complex_too=self.complex_state):
-                raise ValueError(
+                raise EngramError(
                     f"{type(self).__name__} got a state that holds {described(value)}: pass the "
                     "state that an earlier run of the layer returned, on the device of the input"
                 )
 
     def _replicate_for_data_parallel(self) -> "Temporal":
         if self.carry:
-            raise ValueError(
+            raise EngramError(
                 f"{type(self).__name__} is replicated by DataParallel inside stream(): a replica "
                 "would not carry the state; stream on one device, or with one process a device "
                 "(DistributedDataParallel)"
@@ -222,7 +223,7 @@ class Temporal(nn.Module, ABC):
             return  # as most inputs do, at a third of the cost of the checks one by one
         self._check_tensor(x)
         if x.ndim < 1 or x.shape[0] == 0:
-            raise ValueError(
+            raise EngramError(
                 f"{type(self).__name__} got input of shape {tuple(x.shape)}: the first axis is "
                 "time and needs at least one step"
             )
@@ -230,7 +231,7 @@ class Temporal(nn.Module, ABC):
             self._refuse_folded()
 
     def _refuse_folded(self) -> None:
-        raise ValueError(
+        raise EngramError(
             f"{type(self).__name__} is called inside OverTime, which folds time and batch into "
             "one axis: take it out of OverTime, which is for layers that know no time"
         )
@@ -244,17 +245,17 @@ class Temporal(nn.Module, ABC):
         ):
             return
         if not isinstance(x, Tensor):
-            raise ValueError(
+            raise EngramError(
                 f"{type(self).__name__} got a {type(x).__name__}: give it one tensor "
                 "(time, batch, *features)"
             )
         if not x.is_floating_point():
-            raise ValueError(
+            raise EngramError(
                 f"{type(self).__name__} got input of dtype {x.dtype}: give it a floating-point "
                 "tensor, such as x.float()"
             )
         if x.layout is not torch.strided or x.is_nested:
-            raise ValueError(
+            raise EngramError(
                 f"{type(self).__name__} got input of layout {x.layout}: give it a dense tensor, "
                 "such as x.to_dense(), or x.to_padded_tensor(0) with lengths"
             )
@@ -282,7 +283,7 @@ class OverTime(Temporal):
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
         if not callable(layer):
-            raise ValueError(f"OverTime({layer!r}): give it a module, such as nn.Conv2d(2, 8, 3)")
+            raise EngramError(f"OverTime({layer!r}): give it a module, such as nn.Conv2d(2, 8, 3)")
         if isinstance(layer, nn.Module):
             _check_timeless(layer)
         self.layer = layer
@@ -290,7 +291,7 @@ class OverTime(Temporal):
     def _run(self, x: Tensor, state: None) -> tuple[Tensor, None]:
         shape = x.shape
         if len(shape) < 2:
-            raise ValueError(
+            raise EngramError(
                 f"OverTime got a sequence of shape {tuple(x.shape)}, without a batch axis: give it "
                 "(time, batch, *features), such as x[:, None]; in single steps (batch, *features)"
             )
@@ -301,13 +302,13 @@ class OverTime(Temporal):
             here.folded -= 1
         steps, batch = shape[0], shape[1]
         if not isinstance(y, Tensor):
-            raise ValueError(
+            raise EngramError(
                 f"{type(self.layer).__name__} in OverTime returned a {type(y).__name__}: OverTime "
                 "is for layers that return one tensor (batch, *features); call a recurrent layer "
                 "such as nn.LSTM on the sequence (time, batch, features) itself"
             )
         if y.ndim < 1 or y.shape[0] != steps * batch:
-            raise ValueError(
+            raise EngramError(
                 f"{type(self.layer).__name__} in OverTime made {tuple(y.shape)} of a batch of "
                 f"{steps * batch}, which is {steps} steps of {batch} samples: the layer must keep "
                 "the batch axis in front"
@@ -318,7 +319,7 @@ class OverTime(Temporal):
 def _check_timeless(layer: nn.Module) -> None:
     for name, module in layer.named_modules():
         if isinstance(module, Temporal):
-            raise ValueError(
+            raise EngramError(
                 f"OverTime got a {type(module).__name__} at {name or 'the top'!r}, which works "
                 "along time and would take time and batch, folded into one axis, for time: put it "
                 "beside OverTime, as in nn.Sequential(OverTime(conv), LIF())"

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from engram.errors import EngramError
+
 
 class Pair(NamedTuple):
     """A complex tensor by its real and imaginary part."""
@@ -55,7 +57,7 @@ def pair_recurrence(drive: Pair, decay: Pair) -> Pair:
 def refuse_state(name: str, state: Any) -> None:
     """Raise ValueError if a neuron is exported with a complex state."""
     if state is not None:
-        raise ValueError(
+        raise EngramError(
             f"{name} carries a complex state, which ONNX has no type for: export it outside "
             "stream(), over whole sequences"
         )

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
+from engram.errors import EngramError
 from engram.neuron.backend import writes_onnx
 from engram.neuron.channel import check_channels, log_uniform, per_channel
 from engram.neuron.check import check_finite
@@ -133,17 +134,17 @@ class PMSN(Neuron):
         channels, n = whole("PMSN", "channels", channels), whole("PMSN", "n", n)
         check_channels("PMSN", channels)
         if n < 1:
-            raise ValueError(f"PMSN(n={n}): the neuron needs at least 1 linear compartment")
+            raise EngramError(f"PMSN(n={n}): the neuron needs at least 1 linear compartment")
         threshold = number("PMSN", "threshold", threshold)
         coupling = number("PMSN", "coupling", coupling)
         check_finite("PMSN", threshold=threshold, coupling=coupling)
         if abs(coupling) > 1e15:
-            raise ValueError(
+            raise EngramError(
                 f"PMSN(coupling={coupling!r}): its eigenvalues would overflow in float32; the "
                 "paper starts from 5, and from 0.25 for four steps"
             )
         if not threshold > 0:
-            raise ValueError(
+            raise EngramError(
                 f"PMSN(threshold={threshold!r}): the reset leaves a remainder by the threshold, "
                 "which must be positive"
             )

@@ -7,6 +7,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from engram.errors import EngramError
 from engram.neuron import functional as F
 from engram.neuron.backend import uses_reference
 from engram.neuron.kernel import psn as compiled
@@ -85,7 +86,7 @@ class MaskedPSN(Neuron):
         k, T = whole("MaskedPSN", "k", k), whole("MaskedPSN", "T", T)
         check_steps("MaskedPSN", T)
         if not 1 <= k <= T:
-            raise ValueError(
+            raise EngramError(
                 f"MaskedPSN(k={k}, T={T}): the order k counts the inputs that a step reads and "
                 f"must lie in 1 … {T}"
             )
@@ -107,7 +108,7 @@ class MaskedPSN(Neuron):
     def lam(self, value: float) -> None:
         value = number("MaskedPSN", "lam", value)
         if not 0.0 <= value <= 1.0:
-            raise ValueError(f"MaskedPSN.lam = {value!r}: λ fades the mask in, from 0 to 1")
+            raise EngramError(f"MaskedPSN.lam = {value!r}: λ fades the mask in, from 0 to 1")
         self._lam.fill_(value)
         self._banded = value == 1.0
 
@@ -119,7 +120,7 @@ class MaskedPSN(Neuron):
         if earlier in state_dict and key not in state_dict:
             state_dict[key] = state_dict.pop(earlier)
         if key in state_dict and not 0.0 <= float(state_dict[key]) <= 1.0:
-            raise ValueError(
+            raise EngramError(
                 f"{key} = {float(state_dict[key])!r} in the state_dict: λ fades the mask in, from "
                 "0 to 1"
             )
@@ -239,7 +240,7 @@ class SlidingPSN(Neuron):
         super().__init__()
         k = whole("SlidingPSN", "k", k)
         if k < 1:
-            raise ValueError(
+            raise EngramError(
                 f"SlidingPSN(k={k}): the order k counts the inputs that a step reads, at least 1"
             )
         self.k = k
@@ -290,13 +291,13 @@ def uniform_weight(*shape: int) -> nn.Parameter:
 def check_steps(name: str, T: int) -> None:
     """Raise ValueError unless T counts at least one step."""
     if T < 1:
-        raise ValueError(f"{name}(T={T}): T counts the steps of a sequence, at least 1")
+        raise EngramError(f"{name}(T={T}): T counts the steps of a sequence, at least 1")
 
 
 def check_length(neuron: PSN | MaskedPSN, steps: int) -> None:
     """Raise ValueError unless the neuron's T is the length of the sequence."""
     if steps != neuron.T:
-        raise ValueError(
+        raise EngramError(
             f"{type(neuron).__name__}(T={neuron.T}) got a sequence of {steps} steps: build it with "
             f"T={steps}, or use SlidingPSN(k), which takes any length"
         )

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engram.errors import EngramError
 from engram.neuron.surrogate import Surrogate
 
 LARGEST = 2**31 - 1
@@ -28,7 +29,7 @@ def number(neuron: str, argument: str, value: Any) -> float:
     given = values(neuron, argument, value)
     if isinstance(given, Tensor):
         if given.numel() != 1:
-            raise ValueError(
+            raise EngramError(
                 f"{neuron}({argument}=<tensor of shape {tuple(given.shape)}>): give one number, "
                 "which all neurons of the layer share"
             )
@@ -59,7 +60,7 @@ def values(neuron: str, argument: str, value: Any) -> float | Tensor:
     if given.is_complex() or given.layout is not torch.strided or not given.numel():
         raise _not_a_number(neuron, argument, value)
     if given.requires_grad:
-        raise ValueError(
+        raise EngramError(
             f"{neuron}({argument}=<tensor that requires a gradient>): this setting is not learned "
             "and would get none; give value.detach(), or use a neuron that learns it, such as "
             "ParametricLIF for tau"
@@ -76,9 +77,9 @@ def whole(neuron: str, argument: str, value: Any) -> int:
     try:
         given = operator.index(value)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{neuron}({argument}={value!r:.80}): give a whole number") from error
+        raise EngramError(f"{neuron}({argument}={value!r:.80}): give a whole number") from error
     if given > LARGEST:
-        raise ValueError(f"{neuron}({argument}={given:.6g}): give at most {LARGEST}")
+        raise EngramError(f"{neuron}({argument}={given:.6g}): give at most {LARGEST}")
     return given
 
 
@@ -90,7 +91,7 @@ def flag(neuron: str, argument: str, value: Any) -> bool:
     """
     if isinstance(value, bool | np.bool_) or (isinstance(value, int) and value in (0, 1)):
         return bool(value)
-    raise ValueError(f"{neuron}({argument}={value!r}): give True or False")
+    raise EngramError(f"{neuron}({argument}={value!r}): give True or False")
 
 
 def spike_function(neuron: str, surrogate: Any, default: Surrogate) -> Surrogate:
@@ -102,7 +103,7 @@ def spike_function(neuron: str, surrogate: Any, default: Surrogate) -> Surrogate
     if surrogate is None:
         return default
     if isinstance(surrogate, type) or not callable(surrogate):
-        raise ValueError(
+        raise EngramError(
             f"{neuron}(surrogate={surrogate!r}): give a surrogate, such as ATan() or Sigmoid(4.0)"
         )
     return surrogate  # pyright: ignore[reportReturnType]

@@ -9,6 +9,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from engram.errors import EngramError
 from engram.kernel.transform import transformed
 
 LEAST, GREATEST = 1e-37, 1e37
@@ -62,7 +63,7 @@ class Surrogate(ABC):
         if isinstance(self.alpha, Tensor) and self.alpha.numel() == 1:
             object.__setattr__(self, "alpha", self.alpha.item())
         if not isinstance(self.alpha, Real) or not LEAST <= self.alpha <= GREATEST:
-            raise ValueError(
+            raise EngramError(
                 f"{type(self).__name__}(alpha={self.alpha!r}): the steepness must be a positive "
                 f"number from {LEAST} to {GREATEST}, which float32 holds, such as 2.0"
             )

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from engram.errors import EngramError
+
 _C: Any = torch._C
 _forward_mode_enabled = _C._is_fwd_grad_enabled
 _saved_tensors_hooks = _C._autograd._top_saved_tensors_default_hooks
@@ -67,20 +69,20 @@ def check_situation(opened: Situation) -> None:
     if now.in_function != opened.in_function or (
         now.checkpoint is not opened.checkpoint and torch.is_grad_enabled()
     ):
-        raise ValueError(
+        raise EngramError(
             "a layer that carries state is called under activation checkpointing, or from the "
             "forward of an autograd.Function, inside stream(): the recomputation would start from "
             "another state and give wrong gradients; open stream() inside the function that is "
             "checkpointed, or checkpoint only layers without state"
         )
     if now.level != opened.level:
-        raise ValueError(
+        raise EngramError(
             "a layer that carries state is called under torch.func (vmap, grad, jvp …) inside "
             "stream(): its state would not survive the transform; open stream() inside the "
             "function that is transformed, or use layer.run(x, state)"
         )
     if now.traced != opened.traced:
-        raise ValueError(
+        raise EngramError(
             "a layer that carries state is traced by torch.jit inside stream(), which would freeze "
             "the state of this moment: trace outside, or trace a module that calls "
             "layer.run(x, state)"

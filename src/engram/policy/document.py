@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from engram.errors import EngramError
+
 DERIVED = -1
 """Instead of the number of a Congress: the Congress in office on the document's day."""
 
@@ -47,7 +49,7 @@ NOTED = ("unresolved-heading", "other-encoding", "unknown-kind")
 """Those of `REASONS` that are only notes: the text is accepted."""
 
 
-class Rejection(ValueError):  # noqa: N818 - it is caught and counted, not an error of the program
+class Rejection(EngramError):  # noqa: N818 - it is caught and counted, not an error of the program
     """A record cannot become a document.
 
     Args:

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.errors import EngramError
 from engram.index import Hits
 from engram.policy.document import Document
 from engram.policy.query.tree import Leaf, Node, written
@@ -250,7 +251,7 @@ def check_grouping(by: str | None) -> None:
         ValueError: If it is neither.
     """
     if by is not None and by not in GROUPINGS:
-        raise ValueError(f"cannot group by {by!r}; choose one of {', '.join(GROUPINGS)}")
+        raise EngramError(f"cannot group by {by!r}; choose one of {', '.join(GROUPINGS)}")
 
 
 def ordered(labels: set[Label]) -> tuple[Label, ...]:

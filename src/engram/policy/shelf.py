@@ -14,11 +14,13 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 from platformdirs import user_cache_path
 
+from engram.errors import EngramError
+
 STAMPS = "stamps.json"
 """The file that records when the files of a store were last hashed."""
 
 
-class StoreError(ValueError):
+class StoreError(EngramError):
     """A store that cannot be opened, read or written; the message says what to do."""
 
 

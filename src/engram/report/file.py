@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+from engram.errors import EngramError
 from engram.report.model import Report
 
 
@@ -53,11 +54,11 @@ def load_report(path: str | Path) -> Report:
     if path.is_dir():
         path = path / "report.json"
     if not path.is_file():
-        raise ValueError(f"no report at {path}; give a run's folder or its report.json")
+        raise EngramError(f"no report at {path}; give a run's folder or its report.json")
     try:
         return Report.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise EngramError(f"{path}: {error}") from error
 
 
 def _replace(path: Path, text: str) -> Path:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from engram.errors import EngramError
 from engram.series import bracket, finite
 
 Cell = str | int | float | bool | None
@@ -26,7 +27,7 @@ class Published:
 
     def __post_init__(self) -> None:
         if finite(self.value, "a published value") is None or not self.source:
-            raise ValueError(
+            raise EngramError(
                 f"published value {self.value!r}, source {self.source!r}; give the number and paper"
             )
 
@@ -59,7 +60,7 @@ class Scalar:
 
     def __post_init__(self) -> None:
         if not self.name:
-            raise ValueError("a scalar has no name; say what was measured")
+            raise EngramError("a scalar has no name; say what was measured")
         for field in ("value", "low", "high"):
             plain = finite(getattr(self, field), f"{field} of {self.name!r}")
             object.__setattr__(self, field, plain)
@@ -90,11 +91,11 @@ class Table:
 
     def __post_init__(self) -> None:
         if not self.title or not self.columns:
-            raise ValueError(f"table {self.title!r} has no title or no columns; give both")
+            raise EngramError(f"table {self.title!r} has no title or no columns; give both")
         rows = tuple(tuple(self._cell(cell) for cell in row) for row in self.rows)
         for row in rows:
             if len(row) != len(self.columns):
-                raise ValueError(
+                raise EngramError(
                     f"a row of table {self.title!r} has {len(row)} cells for "
                     f"{len(self.columns)} columns; use None for an empty cell"
                 )
@@ -142,16 +143,16 @@ class Figure:
 
     def __post_init__(self) -> None:
         if isinstance(self.series, str) or not self.title or not self.series:
-            raise ValueError(
+            raise EngramError(
                 f"figure {self.title!r} draws {self.series!r}; give a title and a list of names"
             )
         if self.kind not in ("line", "bar", "interval"):
-            raise ValueError(f"figure kind is {self.kind!r}; choose line, bar or interval")
+            raise EngramError(f"figure kind is {self.kind!r}; choose line, bar or interval")
         if self.x_log and self.kind != "line":
-            raise ValueError(
+            raise EngramError(
                 f"figure {self.title!r} has a logarithmic index for kind {self.kind!r}; "
                 "draw lines, or leave x_log out"
             )
         if self.clip and self.kind == "bar":
-            raise ValueError(f"figure {self.title!r} clips bars; draw lines or intervals")
+            raise EngramError(f"figure {self.title!r} clips bars; draw lines or intervals")
         object.__setattr__(self, "series", tuple(self.series))

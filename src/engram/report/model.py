@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Self
 
+from engram.errors import EngramError
 from engram.report.item import Figure, Published, Scalar, Table
 from engram.report.provenance import Provenance
 from engram.series import Series
@@ -170,7 +171,7 @@ class Report:
                     self.drawn_by(item)
                     self._append(self.figures, item, item.title)
                 case _:
-                    raise ValueError(f"{item!r} is no Scalar, Table, Series or Figure; wrap it")
+                    raise EngramError(f"{item!r} is no Scalar, Table, Series or Figure; wrap it")
 
     def note(self, text: str) -> None:
         """Add a remark of a sentence or two.
@@ -195,18 +196,18 @@ class Report:
         known = {series.name: series for series in self.series}
         missing = [name for name in figure.series if name not in known]
         if missing:
-            raise ValueError(
+            raise EngramError(
                 f"figure {figure.title!r} draws {missing}, which the report lacks; "
                 "add these series first"
             )
         drawn = [known[name] for name in figure.series]
         if len({(series.axis, series.index_unit, series.unit) for series in drawn}) > 1:
-            raise ValueError(
+            raise EngramError(
                 f"figure {figure.title!r} draws series of different axes or units; "
                 "give each kind its own figure"
             )
         if figure.x_log and any(isinstance(x, str) for series in drawn for x in series.index):
-            raise ValueError(
+            raise EngramError(
                 f"figure {figure.title!r} has a logarithmic index over names; leave x_log out"
             )
         return drawn
@@ -264,7 +265,7 @@ class Report:
             ValueError: If it has another format, or lacks an entry.
         """
         if not isinstance(entries, dict) or entries.get("format") not in {1, FORMAT}:
-            raise ValueError(
+            raise EngramError(
                 f"not a report of format 1 or {FORMAT}; run the study again to write one"
             )
         try:
@@ -282,7 +283,7 @@ class Report:
             if entries["format"] == FORMAT:
                 report._arrange(entries)
         except (KeyError, TypeError) as error:
-            raise ValueError(
+            raise EngramError(
                 f"the report is damaged ({error}); run the study again to write it"
             ) from error
         return report
@@ -302,7 +303,7 @@ class Report:
         names: Sequence[str] = [name_of(old) for old in items]
         if name in names:
             kind = type(item).__name__.lower()
-            raise ValueError(f"the report has a {kind} {name!r} already; give it another name")
+            raise EngramError(f"the report has a {kind} {name!r} already; give it another name")
         items.append(item)
 
 

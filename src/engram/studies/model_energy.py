@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
 
 from tyro.conf import Positional, arg
 
+from engram.errors import EngramError
 from engram.journal import Journal
 from engram.report import Figure, Report
 
@@ -68,11 +69,11 @@ class ModelEnergy:
         for name in ("size", "samples", "batch", "steps"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise ValueError(f"{name} is {value}: it must be at least 1")
+                raise EngramError(f"{name} is {value}: it must be at least 1")
         for name in ("sram_pj", "dram_pj"):
             value = getattr(self, name)
             if not 0 <= value < math.inf:
-                raise ValueError(f"{name} is {value}: give an energy in picojoules, such as 2.5")
+                raise EngramError(f"{name} is {value}: give an energy in picojoules, such as 2.5")
 
     def run(self, report: Report, journal: Journal) -> None:
         """Run the model and report.
@@ -83,7 +84,7 @@ class ModelEnergy:
         """
         find_model(self.model)
         if self.checkpoint is not None and not self.checkpoint.is_file():
-            raise ValueError(f"checkpoint {self.checkpoint} is not a file; name a file of weights")
+            raise EngramError(f"checkpoint {self.checkpoint} is not a file; name a file of weights")
         from engram.device import choose_device  # noqa: PLC0415
         from engram.energy import appraisal  # noqa: PLC0415  torch is slow to import
         from engram.train.pictures import read_pictures  # noqa: PLC0415
@@ -192,11 +193,11 @@ def find_model(name: str) -> Any:
             return PRESETS[name]
         near = get_close_matches(name, PRESETS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(PRESETS)}"
-        raise ValueError(f"there is no preset {name!r}; {hint} Or give MODULE:FUNCTION")
+        raise EngramError(f"there is no preset {name!r}; {hint} Or give MODULE:FUNCTION")
     try:
         return getattr(import_module(module), function)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"{name!r} is not an importable function: {error}") from error
+        raise EngramError(f"{name!r} is not an importable function: {error}") from error
 
 
 def settle(model: "nn.Module", pictures: Any) -> None:

@@ -16,6 +16,7 @@ from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from engram.device import choose_device, evaluating
+from engram.errors import EngramError
 from engram.series import Series
 from engram.train.examples import Augment, Collate, Examples, batches, time_first
 
@@ -137,7 +138,7 @@ def fit(
         seconds.append((time.perf_counter() - start) / len(rows))
         outputs = predict(model, validation.inputs, batch=batch, collate=collate)
         if not (math.isfinite(losses[-1]) and outputs.isfinite().all()):
-            raise ValueError(
+            raise EngramError(
                 f"training diverged in epoch {epoch}: the loss is {losses[-1]} with lr={lr}; "
                 "lower the learning rate, or look for infinities in the inputs"
             )
@@ -196,7 +197,7 @@ def rehearse(
                 outputs.float().sum().backward()
         except (ValueError, RuntimeError, IndexError, TypeError) as error:
             reason = str(error).partition("\n")[0]
-            raise ValueError(
+            raise EngramError(
                 f"{name} cannot be trained with these settings on these data: {reason}"
             ) from error
 
@@ -233,15 +234,15 @@ def _check(
     train: Examples, validation: Examples, *, epochs: int, batch: int, lr: float, keep_from: int
 ) -> None:
     if not (len(train.labels) and len(validation.labels)):
-        raise ValueError(
+        raise EngramError(
             f"{len(train.labels)} training and {len(validation.labels)} validation examples: "
             "give at least one of each"
         )
     if epochs < 1 or batch < 1:
-        raise ValueError(f"epochs={epochs}, batch={batch}: both count from 1")
+        raise EngramError(f"epochs={epochs}, batch={batch}: both count from 1")
     if not (math.isfinite(lr) and lr > 0):
-        raise ValueError(f"lr={lr}: the learning rate is a positive number, such as 1e-3")
+        raise EngramError(f"lr={lr}: the learning rate is a positive number, such as 1e-3")
     if not 0 <= keep_from < epochs:
-        raise ValueError(
+        raise EngramError(
             f"keep_from={keep_from} with epochs={epochs}: name one of the epochs, counted from 0"
         )

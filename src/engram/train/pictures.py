@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engram import data
+from engram.errors import EngramError
 from engram.train.examples import Examples
 
 
@@ -48,7 +49,7 @@ def load_images(
     entry = data.CATALOGUE.get(spec)
     if entry and entry.kind != "image":
         images = [name for name, other in data.CATALOGUE.items() if other.kind == "image"]
-        raise ValueError(
+        raise EngramError(
             f"{spec} holds {entry.kind}, and this study reads images: "
             f"choose {', '.join(images)}, imagefolder:DIR or parquet:DIR"
         )

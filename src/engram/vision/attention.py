@@ -7,6 +7,7 @@ from typing import Protocol, TypedDict
 from jaxtyping import Float
 from torch import Tensor
 
+from engram.errors import EngramError
 from engram.neuron import Neuron
 from engram.vision.layer import ConvBN, NeuronFactory, fire
 
@@ -71,11 +72,11 @@ def attend(
 def check_heads(name: str, dim: int, heads: int) -> None:
     """Raise ValueError unless the channels are divisible by the heads and by 8."""
     if dim < 8 or dim % 8:
-        raise ValueError(
+        raise EngramError(
             f"{name}(dim={dim}): the tokenizer widens from dim/8, which must be an integer"
         )
     if heads < 1 or dim % heads:
-        raise ValueError(
+        raise EngramError(
             f"{name}(dim={dim}, heads={heads}): the heads share the channels equally; choose a "
             f"number of heads that divides {dim}"
         )

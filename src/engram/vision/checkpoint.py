@@ -10,6 +10,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from engram.errors import EngramError
 from engram.vision.container import (
     COUNTERS,
     Candidate,
@@ -159,7 +160,7 @@ def vision_model(model: nn.Module) -> VisionModel:
     for module in model.modules():
         if isinstance(module, VisionModel):
             return module
-    raise ValueError(
+    raise EngramError(
         f"a {type(model).__name__} contains no model of engram.vision: use torch's load_state_dict "
         "and torch.save for it"
     )
@@ -243,7 +244,7 @@ def save_checkpoint(
     """
     inner = vision_model(model)
     if published and not inner.namings:
-        raise ValueError(f"{type(inner).__name__} has no published names: leave published=False")
+        raise EngramError(f"{type(inner).__name__} has no published names: leave published=False")
     state = publish(inner, inner.namings[0] if published else OURS)
     state = {key: value.detach().cpu().contiguous() for key, value in state.items()}
     if Path(path).suffix == ".safetensors":

@@ -12,6 +12,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from engram.errors import EngramError
+
 State = dict[str, Tensor]
 
 WRAPPERS = frozenset(
@@ -27,7 +29,7 @@ DEPTH = 4
 """Maximum nesting of state dicts in a file, and maximum number of parts of a common prefix."""
 
 
-class CheckpointError(ValueError):
+class CheckpointError(EngramError):
     """A checkpoint does not fit the model, or is not a checkpoint."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engram.errors import EngramError
 from engram.neuron import IF, LIF, Neuron, ParametricLIF, reference
 from engram.neuron.backend import kernels_translated
 from engram.neuron.kernel.lif import lif_operator
@@ -34,7 +35,7 @@ def export_onnx(model: VisionModel, path: str | PathLike[str], sample: Tensor) -
     check_dtypes(model, sample)
     axis = sample.ndim - 4
     if axis not in (0, 1) or sample.shape[axis] < 2:
-        raise ValueError(
+        raise EngramError(
             f"export_onnx got a sample of shape {tuple(sample.shape)}: give it a batch of two or "
             "more images, which leaves the size of the batch open"
         )
@@ -57,7 +58,7 @@ def export_onnx(model: VisionModel, path: str | PathLike[str], sample: Tensor) -
             )
         except torch.onnx.errors.OnnxExporterError as error:
             kinds = ", ".join(sorted({type(neuron).__name__ for neuron in neurons}))
-            raise ValueError(
+            raise EngramError(
                 f"{type(model).__name__} with {kinds or 'no neurons'} cannot be written as ONNX "
                 f"for batches of any size ({root_of(error)}): replace the layer that is named"
             ) from error
@@ -69,13 +70,13 @@ def check_dtypes(model: torch.nn.Module, sample: Tensor) -> None:
     # a number without a dimension, as λ of a MaskedPSN, takes on the dtype of what it meets
     wanted = {x.dtype for x in held if x.is_floating_point() and x.ndim}
     if torch.bfloat16 in wanted:
-        raise ValueError(
+        raise EngramError(
             "export_onnx got bfloat16, in which ONNX runtimes lack most operators: export "
             "model.float() with a float32 sample"
         )
     if len(wanted) > 1:
         names = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in wanted))
-        raise ValueError(
+        raise EngramError(
             f"export_onnx got {names} together: convert the model and the sample to one dtype"
         )
 
@@ -93,7 +94,7 @@ def check_packages() -> None:
         import onnx  # noqa: F401, PLC0415
         import onnxscript  # noqa: F401, PLC0415
     except ImportError as error:
-        raise ValueError(
+        raise EngramError(
             f"writing ONNX needs {error.name}, which is not installed: "
             '`pip install "engram[onnx]"` installs it'
         ) from error

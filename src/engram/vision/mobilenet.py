@@ -5,6 +5,7 @@ from typing import final
 
 from torch import Tensor, nn
 
+from engram.errors import EngramError
 from engram.vision.layer import ConvBN
 from engram.vision.network import VisionModel
 from engram.vision.resnet import initialise
@@ -61,7 +62,7 @@ class MobileNetV1(VisionModel):
     ) -> None:
         width = 32 * multiplier
         if width < 1 or width != int(width):
-            raise ValueError(
+            raise EngramError(
                 f"MobileNetV1(multiplier={multiplier!r}): 32 times the multiplier must be an "
                 f"integer number of channels, as for 0.25, 0.5 or 0.75"
             )

@@ -8,6 +8,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from engram.errors import EngramError
 from engram.neuron import LIF, Rectangle
 from engram.vision.layer import ConvBN, NeuronFactory, fire, make_neuron
 from engram.vision.network import Naming
@@ -120,7 +121,7 @@ def ms_resnet(
         arXiv 2112.08954.
     """
     if layers not in DEPTHS:
-        raise ValueError(f"there is no MS-ResNet of {layers} layers: choose one of {list(DEPTHS)}")
+        raise EngramError(f"there is no MS-ResNet of {layers} layers: choose one of {list(DEPTHS)}")
     deep = layers == 104
 
     def block(channels: int, inner: int, stride: int) -> MSBlock:

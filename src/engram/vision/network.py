@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from engram.errors import EngramError
 from engram.vision.layer import repeat_steps
 
 
@@ -59,7 +60,7 @@ class VisionModel(nn.Module, ABC):
     ) -> None:
         super().__init__()
         if steps < 1:
-            raise ValueError(
+            raise EngramError(
                 f"{type(self).__name__}(steps={steps}): steps is the number of time steps per "
                 f"image, at least 1"
             )
@@ -151,19 +152,19 @@ class VisionModel(nn.Module, ABC):
         """The output of the stem, `(time, batch, …)`."""
         name = type(self).__name__
         if x.ndim not in (4, 5) or not x.is_floating_point():
-            raise ValueError(
+            raise EngramError(
                 f"{name} got a {x.dtype} input of shape {tuple(x.shape)}: give it images "
                 "(batch, channels, height, width) or frames (time, batch, channels, height, "
                 "width), floating point"
             )
         if x.shape[-3] != self.in_channels:
-            raise ValueError(
+            raise EngramError(
                 f"{name} got {x.shape[-3]} channels and was built for {self.in_channels}: build "
                 f"it with in_channels={x.shape[-3]}"
             )
         height, width = x.shape[-2:]
         if height % self.divisor or width % self.divisor or not height * width:
-            raise ValueError(
+            raise EngramError(
                 f"{name} got images of {height} × {width}: it halves them until {self.divisor} "
                 f"pixels are one, so pad or crop them to multiples of {self.divisor}"
             )
@@ -181,7 +182,7 @@ def chosen_stages(indices: int | Sequence[int] | None, count: int) -> set[int]:
         indices = count
     wanted = range(count - indices, count) if isinstance(indices, int) else indices
     if not wanted or not all(-count <= index < count for index in wanted):
-        raise ValueError(
+        raise EngramError(
             f"indices {indices!r}: there are {count} stages; name some of 0 … {count - 1}, or how "
             "many of the last ones"
         )

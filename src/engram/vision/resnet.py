@@ -7,6 +7,7 @@ from typing import final
 
 from torch import Tensor, nn
 
+from engram.errors import EngramError
 from engram.vision.layer import ConvBN, MaxPool
 from engram.vision.network import Naming, VisionModel
 
@@ -216,7 +217,7 @@ def depths_of(layers: int) -> tuple[int, ...]:
         ValueError: There is no ResNet with that number of layers.
     """
     if layers not in DEPTHS:
-        raise ValueError(f"there is no ResNet of {layers} layers: choose one of {list(DEPTHS)}")
+        raise EngramError(f"there is no ResNet of {layers} layers: choose one of {list(DEPTHS)}")
     return DEPTHS[layers]
 
 

@@ -6,6 +6,7 @@ from typing import Literal, final
 
 from torch import Tensor, nn
 
+from engram.errors import EngramError
 from engram.neuron import IF
 from engram.vision.layer import ConvBN, NeuronFactory, fire, make_neuron
 from engram.vision.network import Naming
@@ -109,7 +110,7 @@ def sew_resnet(
         arXiv 2102.04159.
     """
     if connection not in CONNECTIONS:
-        raise ValueError(f"connection {connection!r}: choose one of {list(CONNECTIONS)}")
+        raise EngramError(f"connection {connection!r}: choose one of {list(CONNECTIONS)}")
     depths, bottleneck = depths_of(layers), layers >= 50
     expansion = EXPANSION if bottleneck else 1
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from tyro.conf import arg
 
+from engram.errors import EngramError
 from engram.progress import working
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Asking:
             if self.store != STORE or Path(STORE).exists():
                 raise
             offer = "`engram policy ingest sotu` makes one of the annual messages of the presidents"
-            raise ValueError(f"{error}; {offer}, which come with Engram") from error
+            raise EngramError(f"{error}; {offer}, which come with Engram") from error
         engine = EmbeddedEngine(segments, notes=store.manifest.notes())
         try:
             with working("counting"):
@@ -135,7 +136,7 @@ def check_width(width: int | None) -> None:
         ValueError: If it is negative or too large.
     """
     if width is not None and not 0 <= width <= WIDEST:
-        raise ValueError(f"width is {width}; give 0 to {WIDEST} characters")
+        raise EngramError(f"width is {width}; give 0 to {WIDEST} characters")
 
 
 def name_queries(queries: Sequence[str], names: Sequence[str] = ()) -> dict[str, str]:
@@ -143,19 +144,19 @@ def name_queries(queries: Sequence[str], names: Sequence[str] = ()) -> dict[str,
     from engram.policy.query import QueryError, parse  # noqa: PLC0415  not for --help
 
     if not queries:
-        raise ValueError("no query was given; give one, such as '\"tax cut\"'")
+        raise EngramError("no query was given; give one, such as '\"tax cut\"'")
     if names and len(names) != len(queries):
         given = f"number of names: {len(names)}, number of queries: {len(queries)}"
-        raise ValueError(f"{given}; give each query one name, or leave --names out")
+        raise EngramError(f"{given}; give each query one name, or leave --names out")
     if not all(name.strip() for name in names):
-        raise ValueError("a name is empty; give each query a name of a letter or more")
+        raise EngramError("a name is empty; give each query a name of a letter or more")
     for query in queries:
         try:
             parse(query)
         except QueryError as error:
             shown = "".join(" " if letter.isspace() else letter for letter in query)
-            raise ValueError(f"{error}\n  {shown}\n  {' ' * error.position}^") from error
+            raise EngramError(f"{error}\n  {shown}\n  {' ' * error.position}^") from error
     named = dict(zip(names or queries, queries, strict=True))
     if len(named) < len(queries):
-        raise ValueError(f"{list(names or queries)} contain duplicates; give each query only once")
+        raise EngramError(f"{list(names or queries)} contain duplicates; give each query only once")
     return named

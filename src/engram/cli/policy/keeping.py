@@ -13,6 +13,7 @@ from tyro.conf import Positional, arg
 from engram.cli.output import counting, print_json, print_path, print_rows, reading
 from engram.cli.policy.asking import STORE, Name, located
 from engram.cli.policy.checking import identity_rows
+from engram.errors import EngramError
 
 if TYPE_CHECKING:
     from engram.policy.ingestion import Ingestion, SourceOutcome
@@ -74,9 +75,9 @@ class Ingest:
         constants, last = _parted(self.constants, lambda word: "=" in word)
         inputs = (*self.inputs, *more, *others, *last)
         if not inputs:
-            raise ValueError("no input was given; name a folder, an archive or a file")
+            raise EngramError("no input was given; name a folder, an archive or a file")
         if not all(name.strip("\0 ") for name in inputs):
-            raise ValueError("the name of an input is empty; name a folder, an archive or a file")
+            raise EngramError("the name of an input is empty; name a folder, an archive or a file")
         with reading() as progress:
             added = ingest(
                 [located(name) for name in inputs],
@@ -102,7 +103,9 @@ class Ingest:
         if not columns:
             given = constants or self.date_format or self.encoding
             if given:
-                raise ValueError(f"{given!r} is for tables of your own; map their columns by --map")
+                raise EngramError(
+                    f"{given!r} is for tables of your own; map their columns by --map"
+                )
             return None
         return TableFormat(_pairs(columns), _pairs(constants), self.date_format, self.encoding)
 
@@ -152,14 +155,14 @@ def _parted(words: Sequence[str], ours: Callable[[str], bool]) -> tuple[list[str
 def _pairs(words: Sequence[str]) -> dict[str, str]:
     pairs = dict(word.split("=", 1) for word in words)
     if len(pairs) < len(words):
-        raise ValueError(f"{' '.join(words)}: a field was given twice; give each once")
+        raise EngramError(f"{' '.join(words)}: a field was given twice; give each once")
     return pairs
 
 
 def _size(text: str) -> int:
     found = _SIZE.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f"limit is {text!r}; give a number of bytes, such as 64MB")
+        raise EngramError(f"limit is {text!r}; give a number of bytes, such as 64MB")
     return int(float(found[1]) * _UNITS.get(found[2], 1))
 
 

@@ -13,6 +13,7 @@ from tyro.conf import Positional, arg
 from engram.cli.output import print_json, print_path
 from engram.cli.policy.asking import Asking, Counting, Name, check_width, name_queries
 from engram.cli.policy.reading import print_reading, read_notes
+from engram.errors import EngramError
 from engram.progress import working
 
 if TYPE_CHECKING:
@@ -50,9 +51,9 @@ class Export(Counting):
         named = name_queries(self.queries, self.names)
         check_width(self.width)
         if self.limit is not None and self.limit < 0:
-            raise ValueError(f"limit is {self.limit}; give 0 passages or more")
+            raise EngramError(f"limit is {self.limit}; give 0 passages or more")
         if self.what != "frequency" and len(named) > 1:
-            raise ValueError(f"{len(named)} queries for one {self.what}; give one query")
+            raise EngramError(f"{len(named)} queries for one {self.what}; give one query")
         paths = self.out or (Path(f"{self.what}.csv"),)
         self.check(paths)
         with self.opened() as engine:
@@ -88,9 +89,9 @@ class Export(Counting):
             check_suffix(path, drawn=self.what != "context")
             check_writable(path.parent)
             if path.is_dir():
-                raise ValueError(f"{path} is a folder; name a file in it")
+                raise EngramError(f"{path} is a folder; name a file in it")
             if path.exists() and not self.force:
-                raise ValueError(f"{path} already exists; use --force to replace it")
+                raise EngramError(f"{path} already exists; use --force to replace it")
 
     def passages(self, engine: "Engine", query: str) -> "Context":
         """The requested passages; all if no limit is given."""
@@ -200,7 +201,7 @@ class Relate(Asking):
 
         if self.table is None:
             if self.year or self.columns:
-                raise ValueError("--year and --columns are for a table of your own: add --table")
+                raise EngramError("--year and --columns are for a table of your own: add --table")
             names = self.indicators or SIX
             indicators, hashes = read_indicators(names)
             notes = [f"{INDICATORS[name].label}: {INDICATORS[name].about}" for name in names]

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engram.errors import EngramError
+
 SAME = 1e-6
 """Values that differ by less than this, relatively, are one value: float32 keeps seven digits."""
 MAX_VALUES = 1 << 28
@@ -29,15 +31,15 @@ def values(node: nir.NIRNode, field: str, *, finite: bool = True) -> np.ndarray:
     """
     found = array(getattr(node, field))
     if found.dtype.kind not in "biuf":
-        raise ValueError(f"its {field} is of type {found.dtype}: it must be numbers")
+        raise EngramError(f"its {field} is of type {found.dtype}: it must be numbers")
     if found.size == 0:
-        raise ValueError(f"its {field} has the shape {found.shape}: it is empty")
+        raise EngramError(f"its {field} has the shape {found.shape}: it is empty")
     if found.size > MAX_VALUES:
-        raise ValueError(f"its {field} has the shape {found.shape}: that is too large to load")
+        raise EngramError(f"its {field} has the shape {found.shape}: that is too large to load")
     found = found.astype(float)
     bad = np.isnan(found) if not finite else ~np.isfinite(found)
     if bad.any():
-        raise ValueError(
+        raise EngramError(
             f"its {field} holds {found[bad].flat[0]} ({bad.sum()} of {found.size} values): it must "
             "be finite; train or export the network again"
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from torch import nn
 
+from engram.errors import EngramError
 from engram.neuron.interchange.graph import SpikingGraph
 from engram.neuron.interchange.recurrent import RecurrentGraph
 from engram.neuron.interchange.wiring import simplify, trace
@@ -128,7 +129,7 @@ def from_nir(
     if convention is not None:
         _check_convention(convention)
     if reset not in ("value", "subtract", None):
-        raise ValueError(f"reset={reset!r}: it is 'value', or 'subtract' for the soft reset")
+        raise EngramError(f"reset={reset!r}: it is 'value', or 'subtract' for the soft reset")
     rule = "subtract" if reset is None else reset
     if isinstance(graph, str | Path):
         path = Path(graph)
@@ -136,9 +137,9 @@ def from_nir(
         try:
             return load_graph(read, dt, convention, rule, (f"written by nir {version}",))
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+            raise EngramError(f"{path}: {error}") from error
     if not isinstance(graph, nir.NIRGraph):
-        raise ValueError(
+        raise EngramError(
             f"from_nir got a {type(graph).__name__}: give it a nir.NIRGraph, such as "
             "nir.NIRGraph.from_list(…) of single nodes, or the path of a .nir file"
         )
@@ -156,9 +157,9 @@ def _check_nir() -> None:
 
 def _check_dt(dt: float) -> None:
     if not (math.isfinite(dt) and dt > 0):
-        raise ValueError(f"dt={dt!r}: a step lasts a positive number of seconds, such as 1e-4")
+        raise EngramError(f"dt={dt!r}: a step lasts a positive number of seconds, such as 1e-4")
 
 
 def _check_convention(convention: str) -> None:
     if convention not in ("physical", "per-step"):
-        raise ValueError(f"convention={convention!r}: it is 'physical' or 'per-step'")
+        raise EngramError(f"convention={convention!r}: it is 'physical' or 'per-step'")

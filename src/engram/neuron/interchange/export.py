@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engram.errors import EngramError
 from engram.neuron.cuba import CubaLIF
 from engram.neuron.delay import Delay
 from engram.neuron.integrator import LI
@@ -89,7 +90,7 @@ def _shapes(wiring: Wiring, sample_shape: Shape) -> dict[str, Shape]:
                     before if isinstance(layer, Temporal) else _shape_after(layer, before)
                 )
         if len(left) == len(pending):
-            raise ValueError(f"the loop of {', '.join(left)} reads nothing from outside")
+            raise EngramError(f"the loop of {', '.join(left)} reads nothing from outside")
         pending = left
     return shapes
 
@@ -100,7 +101,7 @@ def _is_early(name: str, layer: nn.Module, wiring: Wiring) -> bool:
     if not isinstance(layer, Delay) or not any(late):
         return False
     if not all(late):
-        raise ValueError("it reads signals of this step and of the step before: delay them apart")
+        raise EngramError("it reads signals of this step and of the step before: delay them apart")
     return True
 
 
@@ -110,7 +111,7 @@ def _check_late(
     """Refuses a loop that `from_nir` would delay at another connection."""
     read = late_edges(nodes, sources_of(nodes, edges), INPUT, dt)
     if read != wiring.late:
-        raise ValueError(
+        raise EngramError(
             f"the network takes {sorted(wiring.late)} a step late, and its graph in NIR, which has "
             f"no such mark, would be read as taking {sorted(read)} late: delay each loop where a "
             "neuron leads to one no further from the input, or put a Delay of a step there"
@@ -119,13 +120,13 @@ def _check_late(
 
 def _sum_shape(name: str, sources: Sequence[str], shapes: dict[str, Shape]) -> Shape:
     if len(set(sources)) < len(sources):
-        raise ValueError(
+        raise EngramError(
             f"{name!r} adds the same signal more than once ({' + '.join(sources)}), and NIR has no "
             "multiple edges: double the weights instead"
         )
     added = {shapes[source]: None for source in sources}
     if len(added) > 1:
-        raise ValueError(
+        raise EngramError(
             f"{name!r} adds signals of shapes {', '.join(map(str, added))} a step: NIR adds equal "
             "shapes only"
         )
@@ -190,7 +191,7 @@ def _neuron(  # noqa: PLR0911
             steps = neuron.delay.clamp(0, neuron.max_delay) + (1.0 if early else 0.0)
             own = steps if neuron.each else steps.reshape(-1, *[1] * (len(shape) - 1))
             return nir.Delay(delay=each(own) * dt)
-    raise ValueError(
+    raise EngramError(
         "NIR has no such neuron: of the parallel neurons it can express SlidingPSN, of the others "
         "IF, LIF, ParametricLIF, CubaLIF, LI and Threshold"
     )
@@ -209,7 +210,7 @@ def _resting(neuron: LIF | ParametricLIF | CubaLIF) -> float | Tensor:
 
 def _hard_reset(neuron: LIF | ParametricLIF | IF | CubaLIF) -> float | Tensor:
     if neuron.reset is None:
-        raise ValueError(
+        raise EngramError(
             "NIR has no soft reset: train the network with a reset potential, such as reset=0.0"
         )
     return neuron.reset
@@ -251,7 +252,7 @@ def _layer(layer: nn.Module, shape: Shape) -> nir.NIRNode:  # noqa: PLR0911
         case nn.Flatten():
             start, end = (d % (len(shape) + 1) - 1 for d in (layer.start_dim, layer.end_dim))
             return nir.Flatten({"input": np.array(shape)}, start, end)
-    raise ValueError(
+    raise EngramError(
         "NIR has no such layer: use Linear, Conv1d, Conv2d, AvgPool1d, AvgPool2d, "
         "AdaptiveAvgPool1d, AdaptiveAvgPool2d or Flatten"
     )
@@ -259,7 +260,7 @@ def _layer(layer: nn.Module, shape: Shape) -> nir.NIRNode:  # noqa: PLR0911
 
 def _convolution(conv: nn.Conv1d | nn.Conv2d, shape: Shape) -> nir.NIRNode:
     if conv.padding_mode != "zeros":
-        raise ValueError(f"padding_mode={conv.padding_mode!r}: NIR pads with zeros only")
+        raise EngramError(f"padding_mode={conv.padding_mode!r}: NIR pads with zeros only")
     bias = np.zeros(conv.out_channels) if conv.bias is None else _array(conv.bias)
     if isinstance(conv, nn.Conv2d):
         return nir.Conv2d(
@@ -287,7 +288,7 @@ def _adaptive_size(output_size: Any, shape: Shape) -> Any:
     wanted = output_size if isinstance(output_size, tuple) else (output_size,) * len(shape)
     sizes = [(n, n if want is None else want) for n, want in zip(shape, wanted, strict=True)]
     if any(n % want for n, want in sizes):
-        raise ValueError(
+        raise EngramError(
             f"it pools {shape} to {tuple(want for _, want in sizes)}: NIR has windows of one size "
             "only, so the output must divide the input"
         )
@@ -300,7 +301,7 @@ def _pooling(pool: nn.AvgPool2d) -> nir.NIRNode:
     if pool.divisor_override == 1:
         return nir.SumPool2d(size, stride, padding)
     if pool.divisor_override is not None and pool.divisor_override != size.prod():
-        raise ValueError(
+        raise EngramError(
             f"divisor_override={pool.divisor_override}: NIR has means (None) and sums (1) only"
         )
     return nir.AvgPool2d(size, stride, padding)
@@ -320,7 +321,7 @@ def _pooling_convolution(pool: nn.AvgPool1d, channels: int) -> nn.Conv1d:
 
 def _check_pooling(pool: nn.AvgPool1d | nn.AvgPool2d) -> None:
     if pool.ceil_mode or (np.any(pool.padding) and not pool.count_include_pad):
-        raise ValueError("NIR pools with ceil_mode=False and count_include_pad=True only")
+        raise EngramError("NIR pools with ceil_mode=False and count_include_pad=True only")
 
 
 def _shape_after(layer: nn.Module, shape: Shape) -> Shape:
@@ -334,7 +335,7 @@ def _check_shapes(node: nir.NIRNode, before: Shape, after: Shape) -> None:
     pairs = (node.input_type["input"], before), (node.output_type["output"], after)
     for reckoned, actual in pairs:
         if reckoned is not None and tuple(reckoned) != actual:
-            raise ValueError(
+            raise EngramError(
                 f"it maps {before} to {after}, and NIR has {tuple(map(int, reckoned))} in place of "
                 f"{actual}: NIR knows convolutions of one group with a square kernel, and a Linear "
                 "that reads one axis (put nn.Flatten before it)"

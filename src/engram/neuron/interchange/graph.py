@@ -9,6 +9,8 @@ from typing import NamedTuple, final
 
 from torch import Tensor, nn
 
+from engram.errors import EngramError
+
 INPUT, OUTPUT = "input", "output"
 
 
@@ -58,11 +60,11 @@ class WiredLayers(nn.Module):
         known = {INPUT}
         for name in (*layers, OUTPUT):
             if name in known:
-                raise ValueError(f"a layer is called {name!r}: rename it, the graph's own is")
+                raise EngramError(f"a layer is called {name!r}: rename it, the graph's own is")
             reads = sources.get(name, ())
             unknown = [s for s in reads if s not in (layers if (s, name) in late else known)]
             if not reads or unknown:
-                raise ValueError(
+                raise EngramError(
                     f"{name!r} reads {tuple(reads)}: give it at least one source, each among the "
                     f"layers before it ({', '.join(known)})"
                 )
@@ -73,7 +75,7 @@ class WiredLayers(nn.Module):
         self.late = frozenset(late)
         edges = {(source, name) for name in layers for source in self.sources[name]}
         if not self.late <= edges:
-            raise ValueError(
+            raise EngramError(
                 f"late={sorted(self.late - edges)}: only what a layer reads can be late"
             )
 
@@ -155,7 +157,7 @@ def in_order(
     try:
         return list(sorter.static_order())
     except CycleError as error:
-        raise ValueError(
+        raise EngramError(
             f"the nodes {' → '.join(error.args[1])} form a loop without a neuron or a delay of a "
             "step, in which a value would depend on itself: put one of them into the loop, or cut "
             "it"
@@ -175,4 +177,4 @@ def located(name: str, thing: object) -> Iterator[None]:
     try:
         yield
     except (ValueError, RuntimeError) as error:
-        raise ValueError(f"{type(thing).__name__} at {name!r}: {error}") from error
+        raise EngramError(f"{type(thing).__name__} at {name!r}: {error}") from error

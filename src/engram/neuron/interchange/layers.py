@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engram.errors import EngramError
 from engram.neuron.convolution import Conv2d
 from engram.neuron.cuba import CubaLIF
 from engram.neuron.delay import Delay
@@ -50,19 +51,19 @@ def layer_of(node: nir.NIRNode, units: Units, reset: Reset, *, early: bool) -> n
         return nn.Identity()  # the ends of a graph within the graph
     if type(node) not in LAYERS:
         names = ", ".join(kind.__name__ for kind in LAYERS)
-        raise ValueError(f"no layer here expresses it: use {names}")
+        raise EngramError(f"no layer here expresses it: use {names}")
     return LAYERS[type(node)](node, Context(units, reset, early))
 
 
 def _linear(node: nir.Linear | nir.Affine) -> nn.Linear:
     weight = tensor(node, "weight")
     if weight.ndim != 2:
-        raise ValueError(f"its weight has shape {tuple(weight.shape)}: it must be a matrix")
+        raise EngramError(f"its weight has shape {tuple(weight.shape)}: it must be a matrix")
     state = {"weight": weight}
     if isinstance(node, nir.Affine):
         state["bias"] = tensor(node, "bias")
         if state["bias"].shape != weight.shape[:1]:
-            raise ValueError(
+            raise EngramError(
                 f"its bias has shape {tuple(state['bias'].shape)} and its weight "
                 f"{tuple(weight.shape)}: give one bias for each row"
             )
@@ -75,9 +76,9 @@ def _convolution(node: nir.Conv1d | nir.Conv2d) -> nn.Conv1d | nn.Conv2d:
     weight, groups = tensor(node, "weight"), int(node.groups)
     make, rank = (nn.Conv1d, 3) if isinstance(node, nir.Conv1d) else (Conv2d, 4)
     if weight.ndim != rank:
-        raise ValueError(f"its weight has shape {tuple(weight.shape)}: it must have {rank} axes")
+        raise EngramError(f"its weight has shape {tuple(weight.shape)}: it must have {rank} axes")
     if groups < 1 or weight.shape[0] % groups:
-        raise ValueError(f"groups={groups}: it must divide the {weight.shape[0]} output channels")
+        raise EngramError(f"groups={groups}: it must divide the {weight.shape[0]} output channels")
     conv = make(
         weight.shape[1] * groups,
         weight.shape[0],
@@ -164,14 +165,14 @@ def _integrator(node: nir.I, context: Context) -> LI:
 
 def _check_resistance(r: np.ndarray) -> None:
     if not (r > 0).all():
-        raise ValueError(f"r={float(r.min())}: the resistance must be positive")
+        raise EngramError(f"r={float(r.min())}: the resistance must be positive")
 
 
 def _time_steps(node: nir.NIRNode, field: str, dt: float) -> np.ndarray:
     """Time constants in steps."""
     steps = whole_where_close(values(node, field, finite=False), dt)
     if not (steps >= 1).all():
-        raise ValueError(
+        raise EngramError(
             f"{field}={steps.min() * dt:g} is {steps.min():g} steps of dt = {dt:g}: it must be at "
             "or above 1 step; choose a shorter dt"
         )
@@ -186,9 +187,9 @@ def delay_steps(node: nir.Delay, dt: float) -> np.ndarray:
     """
     steps = whole_where_close(values(node, "delay"), dt)
     if steps.min() < 0:
-        raise ValueError(f"a delay of {steps.min() * dt:g} s: delays cannot be negative")
+        raise EngramError(f"a delay of {steps.min() * dt:g} s: delays cannot be negative")
     if steps.max() > MAX_DELAY:
-        raise ValueError(
+        raise EngramError(
             f"a delay of {steps.max() * dt:g} is {steps.max():g} steps of dt = {dt:g}, above the "
             f"{MAX_DELAY} that a layer keeps: give dt in the unit of the file's times"
         )

@@ -6,6 +6,7 @@ from typing import Literal
 import nir
 from torch import nn
 
+from engram.errors import EngramError
 from engram.neuron.interchange.arrays import setting, values
 from engram.neuron.interchange.graph import (
     INPUT,
@@ -112,7 +113,7 @@ def _delay_lines(
         if isinstance(node, nir.Threshold) and name not in looped:
             with located(name, node):
                 if not sources[name]:
-                    raise ValueError("it reads nothing: connect it, or take it out")
+                    raise EngramError("it reads nothing: connect it, or take it out")
                 found = _delay_line(name, nodes, sources, dt)
             if found and isinstance(setting(values(node, "threshold")), float):
                 sources[name], lines[name] = found
@@ -139,7 +140,7 @@ def _delay_line(
             with located(origin, delay):
                 steps = setting(delay_steps(delay, dt))
                 if isinstance(steps, float) and not steps.is_integer():
-                    raise ValueError(
+                    raise EngramError(
                         f"a delay of {steps * dt:g} s is {steps} steps of {dt} s: delays before a "
                         "Threshold must be whole steps; choose another dt"
                     )

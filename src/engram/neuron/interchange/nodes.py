@@ -6,6 +6,7 @@ from typing import NamedTuple
 import nir
 import numpy as np
 
+from engram.errors import EngramError
 from engram.neuron.interchange.arrays import array
 from engram.neuron.interchange.graph import free_name, located
 
@@ -40,7 +41,7 @@ def flat(graph: nir.NIRGraph) -> Flat:
     nodes, edges, notes = _open(graph)
     doubled = sorted({edge for edge in edges if edges.count(edge) > 1}) if _repeats(edges) else []
     if doubled:
-        raise ValueError(f"the edge {doubled[0]} occurs more than once: keep one of each edge")
+        raise EngramError(f"the edge {doubled[0]} occurs more than once: keep one of each edge")
     for source, target in edges:
         _check_shapes(source, nodes[source], target, nodes[target])
     return _stages(Flat(nodes, edges, notes))
@@ -74,7 +75,7 @@ def only(graph: nir.NIRGraph, kind: type[nir.NIRNode]) -> str:
     """
     names = [name for name, node in graph.nodes.items() if isinstance(node, kind)]
     if len(names) != 1:
-        raise ValueError(
+        raise EngramError(
             f"the graph has {len(names)} nodes of type {kind.__name__} ({', '.join(names)}): it "
             "needs exactly one; import one path at a time"
         )
@@ -84,7 +85,7 @@ def only(graph: nir.NIRGraph, kind: type[nir.NIRNode]) -> str:
 def _open(graph: nir.NIRGraph) -> Flat:
     for name, node in graph.nodes.items():
         if not isinstance(node, nir.NIRNode):
-            raise ValueError(f"the node {name!r} is a {type(node).__name__}: it must be a NIR node")
+            raise EngramError(f"the node {name!r} is a {type(node).__name__}, not a NIR node")
     pairs, notes = _mended(graph)
     nodes = {name: n for name, n in graph.nodes.items() if not isinstance(n, nir.NIRGraph)}
     edges: list[Edge] = []
@@ -103,7 +104,7 @@ def _open(graph: nir.NIRGraph) -> Flat:
     for pair in pairs:
         for name in pair:
             if name not in ends:
-                raise ValueError(
+                raise EngramError(
                     f"the edge {pair} leads to {name!r}, which is no node of the graph: its nodes "
                     f"are {', '.join(ends)}"
                 )
@@ -134,7 +135,7 @@ def _check_shapes(source: str, a: nir.NIRNode, target: str, b: nir.NIRNode) -> N
     out, into = _shape(a.output_type, "output"), _shape(b.input_type, "input")
     if out is None or into is None or into in (out, ()):
         return
-    raise ValueError(
+    raise EngramError(
         f"{source!r} gives {out} values and {target!r} takes {into}: make their shapes equal"
     )
 

@@ -8,6 +8,8 @@ import nir
 import numpy as np
 from h5py import h5o  # pyright: ignore[reportAttributeAccessIssue]
 
+from engram.errors import EngramError
+
 MAX_BYTES = 1 << 31
 """The most that the arrays of a file may take in memory; more is an attack or a mistake."""
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -25,11 +27,11 @@ UNREADABLE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowEr
 """What HDF5 raises from within a damaged file."""
 
 
-class UnsoundError(ValueError):
+class UnsoundError(EngramError):
     """The file can be read, and holds what a NIR file must not."""
 
 
-class MissingFileError(ValueError, FileNotFoundError):
+class MissingFileError(EngramError, FileNotFoundError):
     """There is no file of that name."""
 
 
@@ -45,9 +47,9 @@ def read_graph(path: Path) -> tuple[nir.NIRGraph, str]:
     try:
         node = _build("the graph", tree)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}{_written_by(version)}") from error
+        raise EngramError(f"{path}: {error}{_written_by(version)}") from error
     if not isinstance(node, nir.NIRGraph):
-        raise ValueError(
+        raise EngramError(
             f"{path}: holds a single {type(node).__name__}: write a graph, such as "
             "nir.NIRGraph.from_list(node)"
         )
@@ -58,15 +60,15 @@ def _check_file(path: Path) -> None:
     if not path.exists():
         raise MissingFileError(f"{path}: there is no such file: check the path")
     if not path.is_file():
-        raise ValueError(f"{path}: a folder or device: give the path of a .nir file")
+        raise EngramError(f"{path}: a folder or device: give the path of a .nir file")
     with path.open("rb") as file:
         start = file.read(64)
     if not start:
-        raise ValueError(f"{path}: an empty file: download or write it again")
+        raise EngramError(f"{path}: an empty file: download or write it again")
     if start.startswith(b"version https://git-lfs"):
-        raise ValueError(f"{path}: a Git LFS pointer in place of the file: run git lfs pull")
+        raise EngramError(f"{path}: a Git LFS pointer in place of the file: run git lfs pull")
     if not (start.startswith(SIGNATURE) or h5py.is_hdf5(path)):
-        raise ValueError(
+        raise EngramError(
             f"{path}: not an HDF5 file (it starts with {start[:16]!r}): a NIR graph is written "
             "with nir.write"
         )
@@ -86,9 +88,9 @@ def _tree(path: Path) -> tuple[Tree, str]:
                 )
             return _Reader().group(root, "node"), version
     except UnsoundError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise EngramError(f"{path}: {error}") from error
     except UNREADABLE as error:
-        raise ValueError(
+        raise EngramError(
             f"{path}: damaged or cut short ({error}): download or write it again"
         ) from error
 
@@ -172,10 +174,10 @@ def _build(name: str, tree: Any) -> nir.NIRNode:
         ValueError: It is not a sound node.
     """
     if not isinstance(tree, dict) or not isinstance(tree.get("type"), str):
-        raise ValueError(f"{name} has no type: it is not a NIR node")
+        raise EngramError(f"{name} has no type: it is not a NIR node")
     kind = tree["type"]
     if kind not in NODE_TYPES:
-        raise ValueError(
+        raise EngramError(
             f"{name} has the type {kind!r}, which nir {getattr(nir, 'version', '')} does not know: "
             f"its types are {', '.join(sorted(NODE_TYPES))}"
         )
@@ -187,17 +189,17 @@ def _build(name: str, tree: Any) -> nir.NIRNode:
     try:
         return NODE_TYPES[kind].from_dict({**fields, "type": kind})
     except KeyError as error:
-        raise ValueError(f"{kind} at {name}: its field {error} is missing") from error
+        raise EngramError(f"{kind} at {name}: its field {error} is missing") from error
     except (TypeError, ValueError, AttributeError, AssertionError, IndexError) as error:
-        raise ValueError(f"{kind} at {name}: {error or 'its fields do not fit'}") from error
+        raise EngramError(f"{kind} at {name}: {error or 'its fields do not fit'}") from error
 
 
 def _build_graph(name: str, fields: Tree) -> nir.NIRGraph:
     nodes, edges = fields.get("nodes"), fields.get("edges")
     if not isinstance(nodes, dict):
-        raise ValueError(f"{name} has no nodes: it is not a NIR graph")
+        raise EngramError(f"{name} has no nodes: it is not a NIR graph")
     if not isinstance(edges, np.ndarray) or (edges.size and edges.shape[1:] != (2,)):
-        raise ValueError(f"{name} has no list of pairs as its edges: it is not a NIR graph")
+        raise EngramError(f"{name} has no list of pairs as its edges: it is not a NIR graph")
     pairs = [(_text(source), _text(target)) for source, target in edges]
     built = {key: _build(repr(key), value) for key, value in nodes.items()}
     metadata = fields.get("metadata", {})

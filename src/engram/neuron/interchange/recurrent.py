@@ -7,6 +7,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from engram.errors import EngramError
 from engram.neuron.check import described, is_state
 from engram.neuron.delay import Delay
 from engram.neuron.integrator import LI
@@ -79,7 +80,7 @@ class RecurrentGraph(WiredLayers, Temporal):
         for name, layer in layers.items():
             inside = [type(m).__name__ for m in layer.modules() if isinstance(m, Temporal)]
             if inside and not isinstance(layer, Temporal):
-                raise ValueError(
+                raise EngramError(
                     f"{type(layer).__name__} at {name!r} contains {', '.join(inside)}: give the "
                     "graph each layer along time by its own name"
                 )
@@ -92,14 +93,14 @@ class RecurrentGraph(WiredLayers, Temporal):
 
     def _fitted(self, state: Any, x: Tensor) -> GraphState:
         if not isinstance(state, GraphState) or {*state.parts()[0]} != {*self.names}:
-            raise ValueError(
+            raise EngramError(
                 f"RecurrentGraph got a state of type {type(state).__name__}: pass the GraphState "
                 "that an earlier run of this graph returned, or None"
             )
         states, before = state.parts()
         for value in before.values():
             if not is_state(value, meta=x.is_meta) or value.ndim < 2:
-                raise ValueError(
+                raise EngramError(
                     "RecurrentGraph got a state in which an output of the step before is "
                     f"{described(value)}: pass the GraphState that an earlier run returned"
                 )
@@ -111,7 +112,7 @@ class RecurrentGraph(WiredLayers, Temporal):
         states, before = state.parts() if state else (dict.fromkeys(self.names), {})
         if any(output.shape[1] != x.shape[1] for output in before.values()):
             sizes = {output.shape[1] for output in before.values()}
-            raise ValueError(
+            raise EngramError(
                 f"RecurrentGraph carries the state of a batch of {sizes.pop()} and got a batch of "
                 f"{x.shape[1]}: open a new stream(), or run from state None, for another batch"
             )
@@ -179,7 +180,7 @@ class RecurrentGraph(WiredLayers, Temporal):
                     like = reads[0] if alike else self._call(name, reads[0], {name: None})[0]
                     shaped[name], grew = torch.zeros_like(like), True
         if not wanted <= shaped.keys():
-            raise ValueError(
+            raise EngramError(
                 f"the loop {' → '.join(names)} reads nothing from outside: connect its input"
             )
         return {name: shaped[name] for name in wanted}

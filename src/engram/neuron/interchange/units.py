@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import nir
 import numpy as np
 
+from engram.errors import EngramError
 from engram.neuron.interchange.arrays import alike, array, values
 from engram.neuron.interchange.graph import located
 
@@ -90,7 +91,7 @@ def _step(nodes: Mapping[str, nir.NIRNode]) -> tuple[float, str]:
     found = {float(f"{w.dt:.3g}") for w in witnesses}
     if len(found) > 1:
         said = ", ".join(f"{w.name!r}: {w.dt:.3g}" for w in witnesses)
-        raise ValueError(
+        raise EngramError(
             f"the resistances point to different durations of a step ({said}): say which holds, "
             "such as dt=1e-4"
         )
@@ -100,7 +101,7 @@ def _step(nodes: Mapping[str, nir.NIRNode]) -> tuple[float, str]:
         in_steps = dt == 1 and min(v.min() for v in _times(nodes).values()) >= 1
         if alike(dt, DEFAULT_DT) or in_steps or sum(w.kinds for w in witnesses) > 1:
             return dt, f", for r is tau/dt or 1/dt at {names}"
-        raise ValueError(
+        raise EngramError(
             f"r at {names} is either tau/dt for dt = {dt:g}, or a resistance at the usual dt = "
             f"{DEFAULT_DT:g}: say which, with dt={dt:g} or dt={DEFAULT_DT:g}"
         )
@@ -112,7 +113,7 @@ def _step(nodes: Mapping[str, nir.NIRNode]) -> tuple[float, str]:
     if least[0] >= 1:
         return 1.0, f": times are in steps, for the shortest is {least[0]:g} ({least[1]!r})"
     if most[0] >= 1 and np.isfinite(most[0]):
-        raise ValueError(
+        raise EngramError(
             f"times from {least[0]:g} ({least[1]!r}) to {most[0]:g} ({most[1]!r}) may be seconds "
             "or steps: say how long a step lasts in their unit, such as dt=1e-4 for seconds or "
             "dt=1 for steps"
@@ -189,7 +190,7 @@ def _gain(
             f"r of {names}: v ← v + {'dt·' if reading == 'physical' else ''}r·i a step "
             f"(convention={reading!r}); {_because(integrators, dt)}"
         ]
-    raise ValueError(
+    raise EngramError(
         f"r of {names} may act per step, v ← v + r·i, or per unit of time, v ← v + dt·r·i with "
         f"dt = {dt:g}, and the file does not settle which ({_because(integrators, dt)}"
         f"{'; other nodes have times' if timed else ''}): say convention='per-step', as sinabs, "

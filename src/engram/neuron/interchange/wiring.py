@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from engram.errors import EngramError
 from engram.neuron.convolution import Conv2d
 from engram.neuron.interchange.graph import (
     INPUT,
@@ -87,7 +88,7 @@ def _enter_graph(name: str, graph: WiredLayers, signal: Signal, wiring: Wiring) 
         return Signal(tuple(reads), signal.folded)
 
     if graph.late and signal.folded:
-        raise ValueError(
+        raise EngramError(
             f"{name!r} reads time and batch folded into one axis: unflatten(0, …) before it"
         )
     for inner in graph.names:
@@ -107,7 +108,7 @@ def _enter_forward(name: str, net: nn.Module, signal: Signal, wiring: Wiring) ->
     try:
         operations = LayerTracer().trace(net).nodes
     except (TraceError, NameError, TypeError, RuntimeError) as error:
-        raise ValueError(
+        raise EngramError(
             f"{type(net).__name__}.forward cannot be recorded ({error}): export a network that "
             "calls its own layers in an order that does not depend on the input"
         ) from error
@@ -135,7 +136,7 @@ def _signal(value: object, signals: dict[fx.Node, Signal], reader: str) -> Signa
     if isinstance(value, fx.Node) and value in signals:
         return signals[value]
     what = f"operation {value.name!r}" if isinstance(value, fx.Node) else repr(value)
-    raise ValueError(
+    raise EngramError(
         f"{reader!r} reads {what}, which NIR has no node for: build the part of the network that "
         "you export from layers, neurons and sums, such as nn.Flatten instead of reshape, and "
         "leave a readout over time outside"
@@ -160,7 +161,7 @@ def _passed_on(node: fx.Node, signals: dict[fx.Node, Signal]) -> Signal | None:
 def _per_step(layer: nn.Module, signal: Signal) -> nn.Module:
     """The layer as it acts on one step, `(batch, *features)`."""
     if isinstance(layer, Temporal) and signal.folded:
-        raise ValueError("it reads time and batch folded into one axis: unflatten(0, …) before it")
+        raise EngramError("it reads time and batch folded into one axis: unflatten(0, …) before it")
     if isinstance(layer, nn.Flatten) and not signal.folded and layer.start_dim > 1:
         # it flattens whole sequences, (time, batch, *features)
         end = layer.end_dim if layer.end_dim < 0 else layer.end_dim - 1
@@ -187,7 +188,7 @@ def simplify(wiring: Wiring) -> Wiring:
                     if isinstance(layer, _DropoutNd):
                         _check_eval(layer)
                     if any(reader == name for _, reader in late):
-                        raise ValueError("it carries the loop's late signal: take it out")
+                        raise EngramError("it carries the loop's late signal: take it out")
                     stands_for[name] = reads
                 case _BatchNorm():
                     layers[name] = _folded(layer, [layers.get(read) for read in reads])
@@ -209,7 +210,7 @@ def _through(stands_for: dict[str, tuple[str, ...]], reads: tuple[str, ...]) -> 
 def _folded(norm: _BatchNorm, before: list[nn.Module | None]) -> nn.Module:
     _check_eval(norm)
     if norm.running_mean is None:
-        raise ValueError("it keeps no running statistics: build it with track_running_stats=True")
+        raise EngramError("it keeps no running statistics: build it with track_running_stats=True")
     match before:
         case [nn.Linear() as linear]:
             _check_eval(linear)
@@ -217,7 +218,7 @@ def _folded(norm: _BatchNorm, before: list[nn.Module | None]) -> nn.Module:
         case [nn.Conv1d() | nn.Conv2d() as conv]:
             _check_eval(conv)
             return fuse_conv_bn_eval(conv, norm)
-    raise ValueError(
+    raise EngramError(
         "NIR has no batch norm, and only one that follows a Linear, Conv1d or Conv2d can be folded "
         "into it: move it there, or take it out"
     )
@@ -225,4 +226,4 @@ def _folded(norm: _BatchNorm, before: list[nn.Module | None]) -> nn.Module:
 
 def _check_eval(layer: nn.Module) -> None:
     if layer.training:
-        raise ValueError("it is in training mode: call net.eval() before the export")
+        raise EngramError("it is in training mode: call net.eval() before the export")

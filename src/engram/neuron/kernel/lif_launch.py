@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from engram.errors import EngramError
 from engram.kernel.memory import REALS, address, laid_out_like, new_like, time_major
 from engram.kernel.team import Entry, bits, entry, launch
 from engram.neuron import functional
@@ -222,7 +223,7 @@ def check_gradients(x: Tensor, g_spikes: Tensor | None, g_after: Tensor | None) 
 def check_settings(real: torch.dtype, learned: bool, settings: Settings) -> None:
     """Raises ValueError where the numbers of an operator have no meaning in this dtype."""
     if not learned and not settings.tau >= 1.0:
-        raise ValueError(
+        raise EngramError(
             f"tau={settings.tau!r}: the membrane time constant must be at least 1 step; it is "
             "infinite without a leak"
         )

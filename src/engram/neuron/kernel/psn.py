@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from engram.errors import EngramError
 from engram.kernel.eager import (
     differentiate,
     differentiates_again,
@@ -279,17 +280,17 @@ def check(x: Tensor, weight: Tensor, threshold: Tensor, settings: Settings) -> N
     check_sequence(x)
     steps, k = settings.steps, settings.k
     if weight.shape != ((k,) if weight.ndim == 1 else (steps, x.shape[0])):
-        raise ValueError(
+        raise EngramError(
             f"weight of shape {tuple(weight.shape)} for {steps} steps of a sequence of "
             f"{x.shape[0]}: it must be ({steps}, {x.shape[0]}), or ({k},) of a sliding neuron"
         )
     if threshold.shape not in ((), (steps,)):
-        raise ValueError(
+        raise EngramError(
             f"threshold of shape {tuple(threshold.shape)} for {steps} steps: it must be "
             f"({steps},), or () for one threshold"
         )
     if steps < 1 or (k is not None and not (k >= 1 and steps <= x.shape[0])):
-        raise ValueError(
+        raise EngramError(
             f"{steps} steps of order k={k} of a sequence of {x.shape[0]}: ask for at least one "
             "step of an order of at least 1, and for no more steps than the sequence has"
         )
@@ -302,7 +303,7 @@ def check_gradients(g_spikes: Tensor, x: Tensor, kept: Tensor, settings: Setting
     shape = torch.Size((settings.steps, *x.shape[1:]))
     check_gradient("spikes", g_spikes, x, shape)
     if kept.shape not in ((0,), shape) or kept.dtype != STATE_DTYPES[x.dtype]:
-        raise ValueError(
+        raise EngramError(
             f"what the forward kept has shape {tuple(kept.shape)} and dtype {kept.dtype}: the "
             f"backward takes what engram::psn returned for this input, {tuple(shape)} of dtype "
             f"{STATE_DTYPES[x.dtype]}, or nothing, (0,)"

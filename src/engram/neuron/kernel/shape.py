@@ -8,6 +8,7 @@ from typing import final
 
 from torch import Tensor
 
+from engram.errors import EngramError
 from engram.neuron.surrogate import (
     ATan,
     Erf,
@@ -70,13 +71,13 @@ def surrogate_of(shape: int, scale: float, width: float) -> Surrogate:
         base_shape, base_scale, base_width = shape_of(unit)
         if base_shape == shape:
             return Scaled(width / base_width, unit, scale / base_scale)
-    raise ValueError(f"there is no surrogate shape {shape}: it is one of 0 … {SQUARED}")
+    raise EngramError(f"there is no surrogate shape {shape}: it is one of 0 … {SQUARED}")
 
 
 def check_shape(shape: int, scale: float, width: float) -> None:
     """Raises ValueError unless these are what `shape_of` makes of a surrogate."""
     if not (CAUCHY <= shape <= SQUARED and math.isfinite(scale) and 0 < width < math.inf):
-        raise ValueError(
+        raise EngramError(
             f"shape={shape}, scale={scale!r}, width={width!r} is no surrogate gradient: take what "
             "kernel.shape.shape_of makes of a surrogate"
         )

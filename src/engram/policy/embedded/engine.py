@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engram.errors import EngramError
 from engram.index import Hits
 from engram.policy.document import Document
 from engram.policy.embedded.opened import OpenSegment
@@ -162,7 +163,7 @@ class EmbeddedEngine:
             found |= {document.id: document for document in self._segment(index).fetch(missing)}
         for id_ in ids:
             if id_ not in found:
-                raise ValueError(f"there is no document {id_!r}; search gives the ids that are")
+                raise EngramError(f"there is no document {id_!r}; search gives the ids that are")
         return [found[id_] for id_ in ids]
 
     def close(self) -> None:
@@ -263,7 +264,7 @@ class EmbeddedEngine:
 def _check_page(limit: int, offset: int) -> None:
     for name, value in (("limit", limit), ("offset", offset)):
         if value < 0:
-            raise ValueError(f"{name} is {value}; it must not be negative")
+            raise EngramError(f"{name} is {value}; it must not be negative")
 
 
 def _per_document(spans: Spans, size: int) -> Integers:

@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from engram.errors import EngramError
 from engram.policy import analyzer
 from engram.policy.document import Document
 from engram.policy.embedded.segment import (
@@ -244,11 +245,11 @@ class OpenSegment:
             magic = self._rows("PRAGMA application_id")[0][0]
             version = self._rows("PRAGMA user_version")[0][0]
         except Exception as error:
-            raise ValueError(f"{self.path} is not a segment ({error}); {remedy}") from error
+            raise EngramError(f"{self.path} is not a segment ({error}); {remedy}") from error
         if magic != MAGIC:
-            raise ValueError(f"{self.path} is not a segment; {remedy}")
+            raise EngramError(f"{self.path} is not a segment; {remedy}")
         if version != FORMAT:
-            raise ValueError(
+            raise EngramError(
                 f"{self.path} is a segment of format {version}, and this version reads format "
                 f"{FORMAT}; ingest its sources again into a new store"
             )

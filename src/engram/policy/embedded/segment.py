@@ -23,6 +23,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from engram.errors import EngramError
 from engram.policy.document import Document
 from engram.policy.embedded import vocabulary
 from engram.policy.engine import searched
@@ -107,7 +108,7 @@ def write(
     """
     path = Path(path)
     if path.exists():
-        raise ValueError(f"{path} exists; a segment is written once, so choose another name")
+        raise EngramError(f"{path} exists; a segment is written once, so choose another name")
     connection = connect(path, backend or installed(), readonly=False)
     try:
         for line in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -16384"):
@@ -228,7 +229,7 @@ def _insert(connection: Connection, number: int, document: Document, tokens: int
         connection.execute(f"INSERT INTO documents VALUES ({marks})", (number, *values, tokens))
     except Exception as error:
         if "UNIQUE" in str(error):
-            raise ValueError(
+            raise EngramError(
                 f"two documents have the id {document.id!r}; leave the second one out"
             ) from error
         raise

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.errors import EngramError
 from engram.policy.document import Document
 
 SUFFIX = ".view"
@@ -92,7 +93,7 @@ def base_of(path: Path) -> Path:
         finally:
             connection.close()
     except (sqlite3.Error, TypeError) as error:
-        raise ValueError(
+        raise EngramError(
             f"{path} is not a view of a segment ({error}); run engram policy verify --repair"
         ) from error
 

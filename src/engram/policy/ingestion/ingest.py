@@ -19,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engram.errors import EngramError
 from engram.policy.ingestion.archive import Archive
 from engram.policy.ingestion.build import Built, Write
 from engram.policy.ingestion.entries import is_remote
@@ -120,12 +121,12 @@ def ingest(
         StoreError: If the store cannot be used.
     """
     if partition_size < 1 or limit < 1:
-        raise ValueError(
+        raise EngramError(
             f"partition_size is {partition_size} and limit {limit}; give positive numbers of bytes"
         )
     only = tuple(LOADERS) if loaders is None else tuple(loaders)
     if not only or not set(only) <= set(LOADERS):
-        raise ValueError(f"loaders are {only}; give some of {', '.join(LOADERS)}")
+        raise EngramError(f"loaders are {only}; give some of {', '.join(LOADERS)}")
     make = Plan(partition_size, limit, only, table)
     opened = [source for name in inputs for source in open_inputs(str(name), make.beside)]
     target = Store(store, create=True)

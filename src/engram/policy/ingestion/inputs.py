@@ -9,6 +9,7 @@ from typing import IO, Any
 
 from fsspec.implementations.local import LocalFileSystem
 
+from engram.errors import EngramError
 from engram.policy.ingestion.archive import Archive
 from engram.policy.ingestion.entries import (
     BLOCK,
@@ -22,7 +23,7 @@ from engram.policy.ingestion.entries import (
 )
 
 
-class InputError(ValueError):
+class InputError(EngramError):
     """An input cannot be found or opened; the message names it and the remedy."""
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from engram.errors import EngramError
 from engram.policy.ingestion.build import Built, build
 from engram.policy.ingestion.partition import Partition, carried
 from engram.policy.store import StoreError
@@ -30,7 +31,9 @@ def worker_pool(workers: "int | str | Client | None") -> Iterator[tuple[Submit, 
     if workers is None:
         workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     if isinstance(workers, str) and ":" not in workers:
-        raise ValueError(f"workers is {workers!r}; give a number, or an address as tcp://host:8786")
+        raise EngramError(
+            f"workers is {workers!r}; give a number, or an address as tcp://host:8786"
+        )
     if not isinstance(workers, int):
         with _cluster(workers) as pool:
             yield pool
@@ -40,7 +43,7 @@ def worker_pool(workers: "int | str | Client | None") -> Iterator[tuple[Submit, 
         with _processes(workers) as pool:
             yield pool
     else:
-        raise ValueError(
+        raise EngramError(
             f"workers is {workers}; give 1 to {_MOST}, or the address of a Dask scheduler"
         )
 
@@ -103,7 +106,7 @@ def _cluster(where: "str | Client") -> Iterator[tuple[Submit, int]]:
     try:
         from distributed import Client  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise ValueError(
+        raise EngramError(
             f"workers is {where!r}, which needs Dask: pip install 'engram[dask]', or give a number"
         ) from error
     client = Client(where) if isinstance(where, str) else where

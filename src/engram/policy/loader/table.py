@@ -17,6 +17,7 @@ from datetime import date, datetime
 from functools import partial
 from typing import Any
 
+from engram.errors import EngramError
 from engram.policy.document import DERIVED, Document, Rejection
 from engram.policy.loader.material import (
     Item,
@@ -86,16 +87,16 @@ class TableFormat:
     def __post_init__(self) -> None:
         for name in (*self.columns, *self.constants):
             if name not in FIELDS:
-                raise ValueError(f"{name!r} is not a field; give some of {', '.join(FIELDS)}")
+                raise EngramError(f"{name!r} is not a field; give some of {', '.join(FIELDS)}")
         if both := set(self.columns) & set(self.constants):
-            raise ValueError(f"{', '.join(sorted(both))}: give a column or a constant, not both")
+            raise EngramError(f"{', '.join(sorted(both))}: give a column or a constant, not both")
         if not {"date"} <= {*self.columns, *self.constants}:
-            raise ValueError("no column gives the date; map one, such as date=Day or date=@name")
+            raise EngramError("no column gives the date; map one, such as date=Day or date=@name")
         if self.encoding is not None:
             try:
                 "".encode(self.encoding)
             except LookupError as error:
-                raise ValueError(f"encoding {self.encoding!r} is not known") from error
+                raise EngramError(f"encoding {self.encoding!r} is not known") from error
         if self.date_format is not None:
             _pattern(self.date_format)
 
@@ -141,7 +142,7 @@ def _pattern(shape: str) -> str:
     for code in parts[1::2]:
         if code not in _FORMATS:
             known = ", ".join(_FORMATS)
-            raise ValueError(f"{code!r} in the date format {shape!r} is not one of {known}")
+            raise EngramError(f"{code!r} in the date format {shape!r} is not one of {known}")
     return "".join(
         _FORMATS[part] if number % 2 else re.escape(part) for number, part in enumerate(parts)
     )

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engram.errors import EngramError
 from engram.policy.engine import DocumentCounts, Engine, Label
 from engram.policy.measure.frequency import group_name, name_queries
 from engram.policy.measure.grouping import per_document
@@ -57,7 +58,7 @@ def compare(
     """
     named = name_queries(queries)
     if len(named) < 2:
-        raise ValueError(f"{len(named)} query cannot be compared; give two or more queries")
+        raise EngramError(f"{len(named)} query cannot be compared; give two or more queries")
     counts = {name: per_document(engine, query, by) for name, query in named.items()}
     filters = {name: universe(parse(query)) for name, query in named.items()}
     base, *others = named

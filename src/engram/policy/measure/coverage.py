@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from engram.errors import EngramError
 from engram.policy.document import DOC_TYPES
 from engram.policy.engine import Engine
 from engram.policy.measure.frequency import period_range
@@ -91,7 +92,7 @@ def coverage(engine: Engine, query: str | Node = EVERY, by: str = "year") -> Cov
         ValueError: If the grouping is not a period, or the query does not parse.
     """
     if by not in PERIODS:
-        raise ValueError(f"coverage is by period, not {by!r}; choose one of {', '.join(PERIODS)}")
+        raise EngramError(f"coverage is by period, not {by!r}; choose one of {', '.join(PERIODS)}")
     filters = universe(parse(query))
     whole = tally(engine, filters, by)
     periods = tuple(period_range(whole.groups, by))

@@ -4,6 +4,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engram.errors import EngramError
 from engram.policy.measure.coverage import Coverage
 from engram.policy.measure.frequency import Frequency
 from engram.policy.measure.grouping import PERIODS, group_text
@@ -41,7 +42,7 @@ def draw(answer: Frequency | Coverage, ax: "Axes | None" = None) -> "Axes":
 
     drawn = answer.series()
     if not any(len(series) for series in drawn):
-        raise ValueError("there is nothing to plot: no document passes the filters")
+        raise EngramError("there is nothing to plot: no document passes the filters")
     return plot.draw(figure_of(answer), drawn, ax)
 
 

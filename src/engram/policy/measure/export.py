@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from engram.errors import EngramError
 from engram.policy.engine import Context, Passage
 from engram.policy.measure.coverage import Coverage, Part
 from engram.policy.measure.drawing import write_png
@@ -70,7 +71,7 @@ def check_suffix(path: str | Path, drawn: bool = True) -> None:
     """
     allowed = SUFFIXES if drawn else SUFFIXES[:2]
     if Path(path).suffix.lower() not in allowed:
-        raise ValueError(f"{path} has an unsupported suffix; use one of {', '.join(allowed)}")
+        raise EngramError(f"{path} has an unsupported suffix; use one of {', '.join(allowed)}")
 
 
 def write(answer: Answer, path: str | Path, corpus: str = "") -> Path:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from engram.errors import EngramError
 from engram.policy.engine import Engine
 from engram.policy.measure.frequency import Frequency, frequency
 
@@ -30,7 +31,7 @@ def facets(
         ValueError: If a setting is unknown, or the query does not parse.
     """
     if limit < 1:
-        raise ValueError(f"limit is {limit}; give at least 1 group per field")
+        raise EngramError(f"limit is {limit}; give at least 1 group per field")
     found = {field: frequency(engine, query, field, measure) for field in fields}
     return {field: _foremost(one, limit) for field, one in found.items()}
 
@@ -51,7 +52,7 @@ def foremost(answer: Frequency, limit: int | None) -> Frequency:
     if limit is None:
         return answer
     if limit < 1:
-        raise ValueError(f"limit is {limit}; give at least 1 group")
+        raise EngramError(f"limit is {limit}; give at least 1 group")
     totals: dict[int | str, int] = {}
     for row in answer.rows:
         totals[row.group] = totals.get(row.group, 0) + row.occurrences

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from engram.errors import EngramError
 from engram.policy.engine import Engine, Label, Tally
 from engram.policy.measure.filters import filter_notes
 from engram.policy.measure.grouping import ALONG, PERIODS, check_group, per_document, tally
@@ -149,7 +150,7 @@ def frequency(
     named = name_queries(queries)
     check_group(by)
     if seed < 0:
-        raise ValueError(f"seed is {seed}; give 0 or more")
+        raise EngramError(f"seed is {seed}; give 0 or more")
     how = _How(measure, method, level, replicates)
     _check(how)
     rows: list[Row] = []
@@ -191,9 +192,9 @@ def name_queries(queries: str | Sequence[str] | Mapping[str, str]) -> dict[str, 
     else:
         named = {query: query for query in queries}
         if len(named) < len(queries):
-            raise ValueError(f"queries are {list(queries)}; ask each only once")
+            raise EngramError(f"queries are {list(queries)}; ask each only once")
     if not named:
-        raise ValueError("no query was given; give one or more")
+        raise EngramError("no query was given; give one or more")
     return named
 
 
@@ -225,15 +226,15 @@ class _How(NamedTuple):
 def _check(how: _How) -> None:
     measure, method, level, replicates = how
     if measure not in UNITS:
-        raise ValueError(f"cannot measure {measure!r}; choose one of {', '.join(UNITS)}")
+        raise EngramError(f"cannot measure {measure!r}; choose one of {', '.join(UNITS)}")
     if method not in METHODS:
-        raise ValueError(
+        raise EngramError(
             f"there is no interval method {method!r}; choose one of {', '.join(METHODS)}"
         )
     if not 0 < level < 1:
-        raise ValueError(f"level is {level}; give a share between 0 and 1, such as 0.95")
+        raise EngramError(f"level is {level}; give a share between 0 and 1, such as 0.95")
     if replicates < 100:
-        raise ValueError(f"replicates is {replicates}; give at least 100 for an interval")
+        raise EngramError(f"replicates is {replicates}; give at least 100 for an interval")
 
 
 def _denominator(counted: Tally, measure: str) -> Floats:

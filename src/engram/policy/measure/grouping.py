@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from engram.errors import EngramError
 from engram.policy.engine import (
     GROUPINGS,
     DocumentCounts,
@@ -46,7 +47,7 @@ def check_group(by: str | None) -> None:
         try:
             check_grouping(by)
         except ValueError as error:
-            raise ValueError(
+            raise EngramError(
                 f"cannot group by {by!r}; choose one of {', '.join(GROUPS)}"
             ) from error
 

@@ -21,6 +21,7 @@ from datetime import date
 from difflib import get_close_matches
 from typing import Any
 
+from engram.errors import EngramError
 from engram.policy import analyzer
 from engram.policy.document import CHAMBERS, DOC_TYPES
 from engram.policy.query import doubts
@@ -63,7 +64,7 @@ _DAY = re.compile(r"([0-9]{4})(?:-([0-9]{2}))?(?:-([0-9]{2}))?$")
 _NUMBER = re.compile(r"[0-9]{1,4}$")
 
 
-class QueryError(ValueError):
+class QueryError(EngramError):
     """A query that does not parse.
 
     Args:
@@ -451,7 +452,7 @@ def _days(text: str, start: int) -> tuple[date, date]:
     found = _DAY.match(text)
     try:
         if not found:
-            raise ValueError("no date")
+            raise EngramError("no date")
         year, month, day = (int(part) if part else None for part in found.groups())
         assert year is not None
         last_month = month or 12

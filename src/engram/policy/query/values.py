@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from difflib import get_close_matches
 
+from engram.errors import EngramError
 from engram.policy.presidents import speaker_spellings
 from engram.policy.query.syntax import KNOWN
 from engram.policy.query.tree import And, Node, Not, OneOf, Or, key
@@ -43,7 +44,7 @@ Names = Callable[[str], Iterable[str]]
 """Returns the names in a field of the record."""
 
 
-class UnknownValueError(ValueError):
+class UnknownValueError(EngramError):
     """A filter has a name that no document has."""
 
 

@@ -5,6 +5,7 @@ import io
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from engram.errors import EngramError
 from engram.policy.relate.cell import Cell
 from engram.policy.relate.period import looks_like_period
 
@@ -68,22 +69,22 @@ def _decode(path: Path) -> str:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ValueError(f"{path} is not a readable csv file ({error}); give another") from error
+        raise EngramError(f"{path} is not a readable csv file ({error}); give another") from error
     if not data.strip():
-        raise ValueError(f"{path} is not a readable csv file (it is empty); give another")
+        raise EngramError(f"{path} is not a readable csv file (it is empty); give another")
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         bad = data[error.start : error.start + 1]
         line = data[: error.start].count(b"\n") + 1
-        raise ValueError(
+        raise EngramError(
             f"{path} is not a readable csv file: line {line}, byte {error.start} is {bad!r}, which "
             f"is not {encoding.upper()}; save the table as UTF-8"
         ) from error
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
-        raise ValueError(
+        raise EngramError(
             f"{path} is not a readable csv file: line {line} holds a NUL character, as UTF-16 "
             "without a byte-order mark has; save the table as UTF-8"
         )
@@ -116,7 +117,7 @@ def _delimiter(path: Path, text: str) -> str:
             best, most = delimiter, fitting
     if not best:
         first = next((line.strip() for line in text.splitlines() if line.strip()), "")
-        raise ValueError(
+        raise EngramError(
             f"{path} is not a readable csv file: its first line is {first[:60]!r}; begin with a "
             "header of two columns or more, separated by commas, semicolons or tabs"
         )
@@ -128,7 +129,7 @@ def _rows(path: Path, text: str, delimiter: str) -> tuple[list[str], list[tuple[
     named = [name for name in header if name]
     twice = sorted({name for name in named if named.count(name) > 1})
     if twice:
-        raise ValueError(
+        raise EngramError(
             f"{path}, line {head}: {', '.join(map(repr, twice))} is the header of two columns; "
             f"give each column its own name"
         )
@@ -136,14 +137,14 @@ def _rows(path: Path, text: str, delimiter: str) -> tuple[list[str], list[tuple[
     for i, (line, cells) in enumerate(rows):
         surplus = any(cells[len(header) :])
         if surplus and not (periods and i > periods[-1]):  # notes follow below the last period
-            raise ValueError(
+            raise EngramError(
                 f"{path}, line {line} has {len(cells)} cells for {len(header)} columns; quote "
                 f"cells that hold {delimiter!r}"
             )
         cells[len(header) :] = []
         cells.extend([""] * (len(header) - len(cells)))
     if not rows:
-        raise ValueError(f"{path} has a header and no rows; give a table with values")
+        raise EngramError(f"{path} has a header and no rows; give a table with values")
     return header, rows
 
 
@@ -165,6 +166,6 @@ def _drop_unnamed(table: Cells) -> None:
     for name in [name for name in table.columns if not name]:
         filled = [cell for cell in table.columns[name] if cell.text]
         if filled and len(table.columns) > 1 and name != next(iter(table.columns)):
-            raise ValueError(f"{table.path}, {filled[0]}: the column has no name; give it one")
+            raise EngramError(f"{table.path}, {filled[0]}: the column has no name; give it one")
         if not filled:
             del table.columns[name]

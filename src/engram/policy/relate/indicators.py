@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from engram import data
+from engram.errors import EngramError
 from engram.series import Series
 
 MONTHS = 12
@@ -64,7 +65,7 @@ def read_indicators(names: Sequence[str] | None = None) -> tuple[list[Series], d
         try:
             by_year = indicator.read(_read(path))
         except (KeyError, ValueError, TypeError) as error:
-            raise ValueError(
+            raise EngramError(
                 f"{path} is not the table of {name} ({error}); replace it with a complete copy"
             ) from error
         taken = {one.name for one in series}
@@ -77,7 +78,7 @@ def _known(name: str) -> Indicator:
     if name not in INDICATORS:
         near = get_close_matches(name, INDICATORS, n=1)
         guess = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(
+        raise EngramError(
             f"no indicator is called {name!r}: {guess}choose one of {', '.join(INDICATORS)}, or "
             "read a table of your own"
         )
@@ -93,14 +94,14 @@ def _path(name: str, indicator: Indicator) -> Path:
             if one.source == FEDERAL and (one.label == indicator.label or name in other)
         ]  # fmt: skip
         hint = f"; or take {alike[0]}, which comes with Engram" if alike else ""
-        raise ValueError(f"{error}{hint}") from error
+        raise EngramError(f"{error}{hint}") from error
 
 
 def _read(path: str | Path) -> Table:
     try:
         table = pd.read_csv(path, comment="#")
     except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
-        raise ValueError(f"{path} is not a readable csv file ({error}); give another") from error
+        raise EngramError(f"{path} is not a readable csv file ({error}); give another") from error
     return {str(name): table[name].to_numpy() for name in table.columns}
 
 
@@ -109,7 +110,7 @@ def _years(column: np.ndarray, what: str) -> np.ndarray:
     try:
         return np.array([int(str(cell).strip().partition("-")[0]) for cell in column.tolist()])
     except ValueError as error:
-        raise ValueError(f"{what} holds no years or ISO dates ({error}); name another") from error
+        raise EngramError(f"{what} holds no years or ISO dates ({error}); name another") from error
 
 
 def _yearly_mean(years: np.ndarray, values: np.ndarray, least: int = 1) -> ByYear:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from engram.errors import EngramError
 from engram.policy.relate.cell import Cell
 
 MISSING = frozenset(
@@ -87,13 +88,13 @@ def decimal_mark(cells: Iterable[Cell], delimiter: str, path: object) -> str:
     if len(evidence) == 2 or ("," in evidence and delimiter == ","):
         comma = evidence[","]
         against = f", but {evidence['.']}" if "." in evidence else " in a file of commas"
-        raise ValueError(
+        raise EngramError(
             f"{path}, {comma}: a decimal comma{against}; write all numbers with a decimal point"
         )
     if evidence:
         return next(iter(evidence))
     if open_to_both is not None and delimiter != ",":
-        raise ValueError(
+        raise EngramError(
             f"{path}, {open_to_both}, which may have a thousands separator or a decimal mark, and "
             f"no other cell decides; write numbers with a decimal point and without thousands "
             f"separators"
@@ -123,7 +124,7 @@ def read_numbers(cells: Sequence[Cell], decimal: str, path: object) -> Numbers:
             continue
         value, unit = _number(cell, decimal, path)
         if first is not None and unit != first[0]:
-            raise ValueError(
+            raise EngramError(
                 f"{path}, {cell}, but line {first[1].line} holds {first[1].text!r}: write all "
                 "numbers of a column with one unit"
             )
@@ -153,19 +154,19 @@ def _told(digits: str) -> str:
 def _number(cell: Cell, decimal: str, path: object) -> tuple[float, str]:
     found = _match(cell)
     if _INFINITE.fullmatch(cell.text):
-        raise ValueError(f"{path}, {cell}; give a finite number, or leave the cell empty")
+        raise EngramError(f"{path}, {cell}; give a finite number, or leave the cell empty")
     digits = _SPACES.sub(" ", found["digits"]).strip() if found else ""
     separator = rf"[ \{_OTHER[decimal]}]"
     grouped = re.fullmatch(
         rf"(\d{{1,3}}({separator})\d{{3}}(\2\d{{3}})*|\d+)?(\{decimal}\d*)?", digits
     )
     if not found or not digits or not grouped:
-        raise ValueError(
+        raise EngramError(
             f"{path}, {cell}, which is not a number; correct it, or leave it empty for a missing "
             f"value"
         )
     plain = re.sub(separator, "", digits).replace(decimal, ".")
     value = float(f"{found['sign']}{plain}{found['power'] or ''}")
     if not math.isfinite(value):
-        raise ValueError(f"{path}, {cell}, which is too large a number; use another unit")
+        raise EngramError(f"{path}, {cell}, which is too large a number; use another unit")
     return value, found["before"] or found["after"]

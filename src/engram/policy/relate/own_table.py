@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from engram.errors import EngramError
 from engram.policy.relate.cell import Cell
 from engram.policy.relate.cells import Cells, read_cells
 from engram.policy.relate.number import (
@@ -78,7 +79,7 @@ def read_table(path: str | Path, year: str = "", columns: Sequence[str] = ()) ->
     year = year or next(iter(table.columns))
     missing = [name for name in (year, *columns) if name not in table.columns]
     if missing:
-        raise ValueError(f"{path} has no column {missing}; it has {list(table.columns)}")
+        raise EngramError(f"{path} has no column {missing}; it has {list(table.columns)}")
     notes = list(table.notes)
     _cut_footnotes(table, year, notes)
     calendar = read_periods(table.columns[year], path)
@@ -102,7 +103,7 @@ def read_table(path: str | Path, year: str = "", columns: Sequence[str] = ()) ->
     if empty and (columns or len(empty) == len(series)):
         whole = f"year with all {calendar.parts} {calendar.part_name}" if calendar.parts > 1 else (
             "value")  # fmt: skip
-        raise ValueError(
+        raise EngramError(
             f"{path}: column {empty[0]!r} has no {whole}; give another column, or leave it out"
         )
     return OwnTable([one for one in series if len(one)], notes)
@@ -118,7 +119,7 @@ def _cut_footnotes(table: Cells, year: str, notes: list[str]) -> None:
         for cells in table.columns.values():
             note = _NOTE.match(column[i].text)
             if is_number(cells[i]) and cells is not column and not note:
-                raise ValueError(
+                raise EngramError(
                     f"{table.path}, {column[i]}, which is not a period, next to {cells[i].text!r}; "
                     "remove the line, or give it a period"
                 )
@@ -148,7 +149,7 @@ def _numeric(table: Cells, year: str, notes: list[str]) -> list[str]:
             example = example or next((cell for cell in filled if not is_number(cell)), None)
     if not chosen:
         held = f": {example}" if example else ""
-        raise ValueError(
+        raise EngramError(
             f"{table.path} has no numeric column besides {year!r}{held}; add one, or name "
             "another column of years"
         )

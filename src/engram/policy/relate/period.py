@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
+from engram.errors import EngramError
 from engram.policy.relate.cell import Cell
 
 _MONTHS = {
@@ -112,12 +113,12 @@ def read_periods(cells: Sequence[Cell], path: object) -> Calendar:
     first: dict[Period, Cell] = {}
     for period, cell in zip(periods, cells, strict=True):
         if period.kind != periods[0].kind:
-            raise ValueError(
+            raise EngramError(
                 f"{path}, {cell}, {_A[period.kind]}, and line {cells[0].line} holds "
                 f"{cells[0].text!r}, {_A[periods[0].kind]}; give periods of one kind"
             )
         if period in first:
-            raise ValueError(
+            raise EngramError(
                 f"{path}, {cell}, which line {first[period].line} holds too; give one row for "
                 f"{_A[period.kind]}: of a panel, keep the rows of one unit"
             )
@@ -132,7 +133,7 @@ def _period(cell: Cell, order: str, path: object) -> Period:
                 period = _checked(kind, found.groupdict(), order)
                 if period is not None:
                     return period
-    raise ValueError(
+    raise EngramError(
         f"{path}, {cell}, which is not a period; {_HINT}, or name another column of periods"
     )
 
@@ -168,7 +169,7 @@ def _day_order(cells: Sequence[Cell], path: object) -> tuple[str, list[str]]:
     above = [next((i for i, n in enumerate(side) if n > 12), None) for side in sides]
     if None not in above:
         one, other = (found[i or 0][0] for i in above)
-        raise ValueError(
+        raise EngramError(
             f"{path}, {one}, and line {other.line} holds {other.text!r}: one has the day first, "
             f"the other the month; {_ORDER}"
         )
@@ -184,7 +185,7 @@ def _day_order(cells: Sequence[Cell], path: object) -> tuple[str, list[str]]:
         return "month first", []  # both readings agree
     else:
         cell = next(cell for cell, match in found if match["one"] != match["other"])
-        raise ValueError(
+        raise EngramError(
             f"{path}, {cell}, which may have the day or the month first, and no other row decides; "
             f"{_ORDER}"
         )

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engram.errors import EngramError
 from engram.policy.relate.breaks import Breaks, find_breaks
 from engram.policy.relate.causality import Causality, assess_causality
 from engram.policy.relate.control import ALPHA, Nonsense, assess_nonsense, sunspots
@@ -198,7 +199,7 @@ def _testable(
     of_indicators = [one for one in of_indicators if _has_innovations(one, of_terms, excluded)]
     of_terms = [one for one in of_terms if _has_innovations(one, of_indicators, excluded)]
     if not of_terms or not of_indicators:
-        raise ValueError(f"nothing is left to relate: {'; '.join(excluded.values())}")
+        raise EngramError(f"nothing is left to relate: {'; '.join(excluded.values())}")
     return of_terms, of_indicators, excluded
 
 
@@ -347,23 +348,23 @@ def check_settings(lags: int, seed: int) -> None:
         ValueError: If the lags are below 0 or above `MOST_LAGS`, or the seed is below 0.
     """
     if not 0 <= lags <= MOST_LAGS:
-        raise ValueError(f"lags is {lags}; give 0 to {MOST_LAGS} years")
+        raise EngramError(f"lags is {lags}; give 0 to {MOST_LAGS} years")
     if seed < 0:
-        raise ValueError(f"seed is {seed}; give 0 or more")
+        raise EngramError(f"seed is {seed}; give 0 or more")
 
 
 def _check(
     terms: Sequence[Series], indicators: Sequence[Series], draws: int, nonsense: int
 ) -> None:
     if not terms or not indicators:
-        raise ValueError(
+        raise EngramError(
             f"{len(terms)} terms and {len(indicators)} indicators; give at least one of each"
         )
     names = [series.name for series in (*terms, *indicators)]
     if len(set(names)) < len(names):
-        raise ValueError(f"series are called {names}; give each its own name")
+        raise EngramError(f"series are called {names}; give each its own name")
     if draws < 99 or nonsense < 1:
-        raise ValueError(
+        raise EngramError(
             f"draws={draws}, nonsense={nonsense}: give 99 draws or more, and at least 1 nonsense "
             "series"
         )

@@ -6,6 +6,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.errors import EngramError
 from engram.series import Series
 
 Floats = NDArray[np.float64]
@@ -44,7 +45,7 @@ class Yearly:
 
     def __post_init__(self) -> None:
         if len(self.values) < MIN_YEARS:
-            raise ValueError(
+            raise EngramError(
                 f"{self.name!r} has {len(self.values)} consecutive years; a relation needs "
                 f"{MIN_YEARS}: use a longer series, or one without long gaps"
             )
@@ -52,9 +53,9 @@ class Yearly:
         if np.ptp(self.values) <= ROUNDING * largest:
             shown = f"is always {self.values[0]:g}" if not np.ptp(self.values) else (
                 f"stays within rounding of {self.values[0]:g}")  # fmt: skip
-            raise ValueError(f"{self.name!r} never changes: it {shown}; leave it out")
+            raise EngramError(f"{self.name!r} never changes: it {shown}; leave it out")
         if not SMALLEST < largest < LARGEST:
-            raise ValueError(
+            raise EngramError(
                 f"{self.name!r} has values of magnitude {largest:.1e}, whose squares overflow or "
                 f"underflow; use another unit"
             )
@@ -102,9 +103,9 @@ def yearly(series: Series) -> Yearly:
         if value is not None
     }
     if len(known) < sum(value is not None for value in series.values):
-        raise ValueError(f"{series.name!r} has two values in one year; give one value per year")
+        raise EngramError(f"{series.name!r} has two values in one year; give one value per year")
     if not known:
-        raise ValueError(f"{series.name!r} holds no value; give a series with values by year")
+        raise EngramError(f"{series.name!r} holds no value; give a series with values by year")
     years = np.array(sorted(known))
     spans = np.split(years, np.flatnonzero(np.diff(years) > MAX_GAP + 1) + 1)
     span = max(spans, key=len)
@@ -125,7 +126,7 @@ def overlap(one: Yearly, other: Yearly) -> tuple[Yearly, Yearly]:
     """
     first, last = max(one.first, other.first), min(one.last, other.last)
     if last - first + 1 < MIN_YEARS:
-        raise ValueError(
+        raise EngramError(
             f"{one.name!r} ({one.first}-{one.last}) and {other.name!r} ({other.first}-"
             f"{other.last}) share {max(last - first + 1, 0)} years; a relation needs {MIN_YEARS}"
         )
@@ -140,4 +141,4 @@ def _year(position: object, name: str) -> int:
             pass
     elif isinstance(position, int | float) and position == int(position):
         return int(position)
-    raise ValueError(f"index of {name!r} holds {position!r}; give years, or ISO dates")
+    raise EngramError(f"index of {name!r} holds {position!r}; give years, or ISO dates")

@@ -8,6 +8,8 @@ from typing import Any, Final, Self
 
 import httpx
 
+from engram.errors import EngramError
+
 VARIABLE: Final = "ENGRAM_SOLR_URL"
 """Environment variable that names the collection to use."""
 
@@ -20,7 +22,7 @@ _LITERAL = {"expandMacros": "false"}
 """Keeps Solr from replacing ${NAME} in values of parameters, which are words of a user."""
 
 
-class SolrError(ValueError):
+class SolrError(EngramError):
     """Solr could not be reached, refused a request, or gave an unusable answer.
 
     Args:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from engram.errors import EngramError
 from engram.index import Hits
 from engram.policy import analyzer
 from engram.policy.analyzer import Word
@@ -353,7 +354,7 @@ class SolrEngine:
 def _check_page(limit: int, offset: int) -> None:
     for name, value in (("limit", limit), ("offset", offset)):
         if value < 0:
-            raise ValueError(f"{name} is {value}; it must not be negative")
+            raise EngramError(f"{name} is {value}; it must not be negative")
 
 
 def _group_fields(by: str | None) -> list[str]:

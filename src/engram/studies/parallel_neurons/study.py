@@ -8,6 +8,7 @@ from typing import Any, ClassVar, final, get_args
 import torch
 
 from engram.device import choose_device, threads
+from engram.errors import EngramError
 from engram.journal import Journal
 from engram.neuron.presets import PRESETS, Place
 from engram.report import Report
@@ -81,20 +82,20 @@ class ParallelNeurons:
         for field in ("hidden", "epochs", "batch", "seeds", "threads", "limit", "size", "k"):
             value = getattr(self, field)
             if value is not None and value < 1:
-                raise ValueError(f"{field} is {value}: it must be at least 1")
+                raise EngramError(f"{field} is {value}: it must be at least 1")
         if not 0 < self.lr < math.inf:
-            raise ValueError(
+            raise EngramError(
                 f"lr={self.lr}: the learning rate must be a positive number, such as 1e-3"
             )
         if not self.neurons or len(set(self.neurons)) < len(self.neurons):
-            raise ValueError(f"neurons are {self.neurons}: name at least one, each only once")
+            raise EngramError(f"neurons are {self.neurons}: name at least one, each only once")
         for neuron in self.neurons:
             if neuron not in get_args(NeuronName):
-                raise ValueError(
+                raise EngramError(
                     f"there is no neuron {neuron!r}; choose from {', '.join(get_args(NeuronName))}"
                 )
         if min((*self.steps_timed, *self.units_timed), default=1) < 1:
-            raise ValueError(
+            raise EngramError(
                 f"steps_timed={self.steps_timed}, units_timed={self.units_timed}: "
                 "both must be at least 1; leave one empty to skip its timings"
             )

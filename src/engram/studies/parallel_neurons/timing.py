@@ -8,6 +8,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
+from engram.errors import EngramError
 from engram.neuron import Neuron
 from engram.neuron.presets import PRESETS, Place, fade
 from engram.report import Figure, Report, Table
@@ -38,7 +39,7 @@ def check_points(points: Sequence[tuple[int, int]]) -> None:
     for T, N in points:
         needed = TENSORS * T * N * torch.float32.itemsize
         if needed > memory:
-            raise ValueError(
+            raise EngramError(
                 f"timing T = {T} steps of N = {N} neurons takes {needed / 2**30:.3g} GiB, and "
                 f"there are {memory / 2**30:.3g}: shorten steps_timed or units_timed"
             )

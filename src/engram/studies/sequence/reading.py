@@ -12,6 +12,7 @@ from torch import Tensor
 from engram import data
 from engram.data.frames import event_frames
 from engram.data.sound import log_mel
+from engram.errors import EngramError
 from engram.train import Collate, Examples, pad, time_first
 
 FRAMES = 20
@@ -74,7 +75,7 @@ def read_columns(source: data.Dataset, parts: Sequence[data.Split], _options: Op
 def read_events(source: data.Dataset, parts: Sequence[data.Split], _options: Options) -> Sequences:
     """Events counted in time bins, each (polarity, height, width); counted batch by batch."""
     if source.sensor is None:
-        raise ValueError(f"{source.name} does not state its sensor size; choose another")
+        raise EngramError(f"{source.name} does not state its sensor size; choose another")
     examples = [Examples(part.inputs, torch.from_numpy(part.labels)) for part in parts]
     collate = partial(collate_events, sensor=source.sensor)
     return Sequences(source, collate, FRAMES, (2, *source.sensor), *examples)
@@ -91,7 +92,7 @@ def collate_events(
 def read_sounds(source: data.Dataset, parts: Sequence[data.Split], _options: Options) -> Sequences:
     """Log-mel spectra step by step, each band standardised by the training part."""
     if source.sample_rate_hz is None:
-        raise ValueError(f"{source.name} does not state its sample rate; choose another")
+        raise EngramError(f"{source.name} does not state its sample rate; choose another")
     spectra = [[log_mel(wave, source.sample_rate_hz) for wave in part.inputs] for part in parts]
     seen = np.concatenate(spectra[0])
     mean, deviation = seen.mean(0), seen.std(0) + 1e-6

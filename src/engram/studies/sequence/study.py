@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from engram.device import choose_device, threads
+from engram.errors import EngramError
 from engram.journal import Journal
 from engram.neuron.presets import PRESETS, Place
 from engram.report import Report
@@ -72,20 +73,20 @@ class SequenceMemory:
         for field in ("k", "limit", "epochs", "seeds", "threads"):
             value = getattr(self, field)
             if value is not None and value < 1:
-                raise ValueError(f"{field} is {value}: it must be at least 1")
+                raise EngramError(f"{field} is {value}: it must be at least 1")
         for field, known in (("tasks", get_args(TaskName)), ("neurons", get_args(NeuronName))):
             chosen = getattr(self, field)
             if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(known):
-                raise ValueError(
+                raise EngramError(
                     f"{field} are {chosen}: name at least one of {', '.join(known)}, each only once"
                 )
         if self.permuted and "smnist" not in self.tasks:
-            raise ValueError(
+            raise EngramError(
                 f"permuted with tasks {self.tasks}: it applies to smnist; add that task"
             )
         for task in self.tasks:
             if not self.neurons_of(task):
-                raise ValueError(
+                raise EngramError(
                     f"{task} has sequences of unequal length, and {', '.join(self.neurons)} "
                     f"require one length; add a neuron such as sliding, or leave the task out"
                 )

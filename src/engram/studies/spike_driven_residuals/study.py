@@ -11,6 +11,7 @@ from torch.optim import AdamW
 
 from engram.device import threads
 from engram.energy.appraisal import appraise
+from engram.errors import EngramError
 from engram.journal import Journal
 from engram.report import Report
 from engram.studies.comparison.runs import compare
@@ -79,20 +80,20 @@ class SpikeDrivenResiduals:
         for field in (*counted, "seeds", "threads"):
             value = getattr(self, field)
             if value is not None and value < 1:
-                raise ValueError(f"{field} is {value}: it must be at least 1")
+                raise EngramError(f"{field} is {value}: it must be at least 1")
         if not 0 < self.lr < math.inf:
-            raise ValueError(
+            raise EngramError(
                 f"lr={self.lr}: the learning rate must be a positive number, such as 1e-3"
             )
         if self.dim < 8 or self.dim % 8 or self.dim % self.heads:
-            raise ValueError(
+            raise EngramError(
                 f"dim={self.dim} with heads={self.heads}: dim must be a multiple of 8 and of the "
                 f"heads"
             )
         known = get_args(NetworkName)
         chosen = self.networks
         if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(known):
-            raise ValueError(
+            raise EngramError(
                 f"networks are {chosen}: name at least one of {', '.join(known)}, each only once"
             )
 

@@ -11,6 +11,7 @@ import numpy as np
 from platformdirs import user_cache_path
 
 from engram import __version__, data
+from engram.errors import EngramError
 from engram.policy.embedded import EmbeddedEngine, segment
 from engram.policy.engine import Engine
 from engram.policy.ingestion.ingest import ingest
@@ -104,7 +105,7 @@ def _found(corpora: tuple[str, ...]) -> dict[str, Path]:
         except data.DataError as error:
             missing.append(str(error))  # some of the corpora suffice; `_named` lists them
     if not found:
-        raise ValueError(
+        raise EngramError(
             f"{'; '.join(missing) or 'no corpus was given'}; or use the annual messages included "
             f"in Engram, {EMBEDDED!r}, or a generated record"
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal, final
 
+from engram.errors import EngramError
 from engram.journal import Journal
 from engram.policy.engine import Engine
 from engram.policy.relate import INDICATORS, SIX, check_settings, relate, report_findings
@@ -70,14 +71,14 @@ class TaxLanguage:
         ):  # fmt: skip
             value = getattr(self, field)
             if value < least:
-                raise ValueError(f"{field} is {value}; give at least {least}")
+                raise EngramError(f"{field} is {value}; give at least {least}")
         unknown = [name for name in self.indicators if name not in INDICATORS]
         if unknown or not self.indicators:
-            raise ValueError(
+            raise EngramError(
                 f"indicators are {list(self.indicators)}; choose some of {', '.join(INDICATORS)}"
             )
         if self.generated and self.store:
-            raise ValueError(f"generated with store {self.store}: choose one of them")
+            raise EngramError(f"generated with store {self.store}: choose one of them")
 
     def run(self, report: Report, journal: Journal) -> None:
         """Count both terms, describe the record, and relate the rates to the indicators.
@@ -95,7 +96,7 @@ class TaxLanguage:
                 report.note(note)
             composition = _parts(journal, "coverage", partial(_composition, record.engine))
             if self.doc_type not in composition:
-                raise ValueError(
+                raise EngramError(
                     f"the record has no {self.doc_type}: set doc_type to one of "
                     f"{', '.join(composition)}, or add such documents"
                 )

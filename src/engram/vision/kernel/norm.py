@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from engram.errors import EngramError
 from engram.kernel.eager import differentiate, differentiates_again
 from engram.kernel.memory import REALS, new_like
 from engram.kernel.team import Entry, entry, launch
@@ -114,24 +115,24 @@ def check_batch(x: Tensor, weight: Tensor, bias: Tensor, steps: int = 1) -> None
         steps: The steps of time that the batch consists of.
     """
     if x.ndim != 4 or x.dtype not in (torch.float32, torch.float64) or not x.is_cpu:
-        raise ValueError(
+        raise EngramError(
             f"the kernels of the batch norm got {tuple(x.shape)} of dtype {x.dtype} on {x.device}: "
             "they take (batch, channels, height, width), float32 or float64, on the CPU; "
             "reference() computes all else"
         )
     if not x.is_contiguous(memory_format=torch.channels_last) or x.is_neg():
-        raise ValueError(
+        raise EngramError(
             f"the kernels of the batch norm got strides {x.stride()} for {tuple(x.shape)}: they "
             "take x.contiguous(memory_format=torch.channels_last)"
         )
     if not x.numel() or steps < 1 or x.shape[0] % steps:
-        raise ValueError(
+        raise EngramError(
             f"the kernels of the batch norm got {tuple(x.shape)} in {steps} steps: the first axis "
             "must hold as many samples for each of at least one step, and none may be empty"
         )
     for name, tensor in (("weight", weight), ("bias", bias)):
         if tensor.shape != x.shape[1:2] or tensor.dtype != x.dtype or not tensor.is_cpu:
-            raise ValueError(
+            raise EngramError(
                 f"the {name} of the batch norm is {tuple(tensor.shape)} of dtype {tensor.dtype} on "
                 f"{tensor.device}: for this input it must be ({x.shape[1]},) of dtype {x.dtype} on "
                 "the CPU"

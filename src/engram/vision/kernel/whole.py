@@ -5,6 +5,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from engram.errors import EngramError
 from engram.kernel.memory import REALS
 from engram.kernel.team import Entry, entry, launch
 
@@ -46,7 +47,7 @@ def add_digits(y: Tensor, a: Tensor, b: Tensor, c: Tensor, bias: Tensor) -> None
     for name, tensor in (("y", y), ("a", a), ("b", b), ("c", c)):
         _check(name, tensor, y, (torch.float32,), y.shape)
         if tensor.ndim != 4 or not tensor.is_contiguous(memory_format=torch.channels_last):
-            raise ValueError(
+            raise EngramError(
                 f"{name} {tuple(tensor.shape)} with strides {tensor.stride()}: "
                 "add_digits takes (batch, channels, height, width), channels-last"
             )
@@ -74,7 +75,7 @@ def _check(
     fits = shape is None or tensor.shape == shape
     wanted = tuple(like.shape if shape is None else shape)
     if not (fits and dense and tensor.is_cpu and tensor.dtype in dtypes) or tensor.is_neg():
-        raise ValueError(
+        raise EngramError(
             f"{name} is {tuple(tensor.shape)} of dtype {tensor.dtype} on {tensor.device} with "
             f"strides {tensor.stride()}: it must be {wanted} "
             f"of dtype {' or '.join(map(str, dtypes))} on the CPU, contiguous or channels-last"
