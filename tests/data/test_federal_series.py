@@ -21,8 +21,9 @@ def table() -> dict[int, dict[str, float]]:
     }
 
 
-# OMB Historical Tables, table 1.1; Treasury, Historical Debt Outstanding; BLS, CPI-U annual
-# averages and CPS annual averages; BEA, NIPA tables 1.1.5 and 1.1.6; IRS, SOI Bulletin
+# Treasury, statement of receipts 1789-1832, and Historical Debt Outstanding; OMB Historical
+# Tables, table 1.1; BLS, averages of CPI-U and unemployment; BEA, NIPA tables 1.1.5 and 1.1.6;
+# IRS, SOI Bulletin
 PUBLISHED = {
     (1901, "receipts_million_usd"): 588,
     (1901, "outlays_million_usd"): 525,
@@ -44,7 +45,12 @@ PUBLISHED = {
     (1980, "cpi_u"): 82.4,
     (2000, "cpi_u"): 172.2,
     (2020, "cpi_u"): 258.811,
+    (1793, "receipts_million_usd"): 4.653,
+    (1806, "receipts_million_usd"): 15.560,
+    (1929, "unemployment_percent"): 3.2,
+    (1931, "unemployment_percent"): 15.9,
     (1933, "unemployment_percent"): 24.9,
+    (1936, "unemployment_percent"): 16.9,
     (1944, "unemployment_percent"): 1.2,
     (1982, "unemployment_percent"): 9.7,
     (2010, "unemployment_percent"): 9.6,

@@ -22,9 +22,10 @@ HEADER = """\
 #   January 1790-1842, 1 July 1843, then 30 June to 1976 and 30 September from 1977.
 # cpi_u: consumer price index of all urban consumers, 1982-84 = 100, not seasonally adjusted,
 #   mean of the 12 months of a calendar year; BLS, series CUUR0000SA0. 2025 lacks October.
-# unemployment_percent: of the civilian labour force, mean of the calendar year; BLS. 1929-1940
-#   as in Historical Statistics (1975), series D 86; from 1941 Current Population Survey, table
-#   1. Persons of 14 and older to 1946, of 16 and older from 1947.
+# unemployment_percent: of the civilian labour force, mean of the calendar year; BLS. 1929-1939
+#   are estimates (Labor Force, Employment, and Unemployment, 1929-39: Estimating Methods,
+#   Monthly Labor Review, July 1948); from 1940 Current Population Survey, table 1. Persons of
+#   14 and older to 1946, of 16 and older from 1947.
 # gdp_billion_usd, real_gdp_billion_2017_usd: calendar years; BEA, National Income and Product
 #   Accounts, tables 1.1.5 and 1.1.6.
 # top_rate_percent: highest marginal rate of the schedule of the federal individual income tax,
@@ -77,11 +78,14 @@ EARLY_UNEMPLOYMENT = {
     1929: 3.2, 1930: 8.7, 1931: 15.9, 1932: 23.6, 1933: 24.9, 1934: 21.7, 1935: 20.1, 1936: 16.9,
     1937: 14.3, 1938: 19.0, 1939: 17.2, 1940: 14.6,
 }  # fmt: skip
-"""Bureau of the Census, Historical Statistics of the United States (1975), series D 86."""
+"""Bureau of Labor Statistics, which made the estimates for 1929-1939 in 1948."""
 
 CORRECTIONS = {(1793, "fedReceipts"): 4.653, (1920, "fedReceipts"): 6648.898}
-"""Corrected misprints of the input, in million dollars: with these, receipts minus
-outlays equal the Treasury's surplus."""
+"""Corrected misprints of the input, in million dollars.
+
+With these, receipts minus outlays equal the Treasury's surplus; its statement of receipts from
+1789 to 1832 gives 4,652,923.14 dollars for 1793.
+"""
 
 ECONOMY, PRICES, WORK, OUTPUT = (
     "us-economy-1774-2024.csv",
