@@ -18,7 +18,7 @@ from joblib import Parallel, delayed
 from benchmarks import harness
 from engram.policy.relate.causality import assess_causality
 from engram.policy.relate.control import ALPHA
-from engram.policy.relate.interval import bootstrap_intervals, hac_interval
+from engram.policy.relate.correlation import bootstrap_intervals, hac_interval
 from engram.policy.relate.lag import LAGS, naive_p
 from engram.policy.relate.relation import prewhiten
 from engram.policy.relate.yearly import Floats, Yearly

@@ -6,8 +6,7 @@ from typing import Any
 
 from engram.policy import analyzer
 from engram.policy.analyzer import Word
-from engram.policy.document import Document
-from engram.policy.engine import searched
+from engram.policy.document import Document, searched
 from engram.policy.query import Node, parse, universe
 from engram.policy.query.functional import Match, evaluate, forms
 from engram.policy.query.tree import written

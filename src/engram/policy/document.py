@@ -148,6 +148,15 @@ def unit_of(id_: str) -> str:
     return ":".join(id_.split(":", 2)[:2])
 
 
+def searched(document: Document) -> str:
+    """Return the searched text of a document: its title if it has no text.
+
+    Args:
+        document: The document.
+    """
+    return document.text or document.title
+
+
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """A record that was quarantined instead of becoming a document.

@@ -10,7 +10,7 @@ import pytest
 
 from engram.policy.document import Document
 from engram.policy.embedded import EmbeddedEngine, segment
-from engram.policy.engine import GROUPINGS, Tally
+from engram.policy.tally import GROUPINGS, Tally
 from tests.policy.brute import BruteForce
 from tests.policy.queries import documents, queries
 

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.optimize import brentq
 
-from engram.policy.engine import DocumentCounts, Tally, summarise
 from engram.policy.measure.interval import (
     Dispersion,
     dispersion,
@@ -15,6 +14,7 @@ from engram.policy.measure.interval import (
     rate_ratio,
     resampled,
 )
+from engram.policy.tally import DocumentCounts, Tally, summarise
 
 
 def counts(k: np.ndarray, n: np.ndarray, group: np.ndarray | None = None) -> DocumentCounts:

@@ -6,8 +6,7 @@ from datetime import date
 import pytest
 
 from engram.policy import analyzer
-from engram.policy.document import Document
-from engram.policy.engine import GROUPINGS, searched
+from engram.policy.document import Document, searched
 from engram.policy.measure import filter_notes
 from engram.policy.query import Node
 from engram.policy.query.values import UnknownValueError
@@ -15,6 +14,7 @@ from engram.policy.solr import Solr, SolrEngine, create_collection, create_schem
 from engram.policy.solr import engine as module
 from engram.policy.solr.schema import encode
 from engram.policy.solr.translate import Translation
+from engram.policy.tally import GROUPINGS
 from tests.policy.brute import BruteForce
 from tests.policy.embedded.test_engine import INJECTIONS, rows
 from tests.policy.queries import documents, queries

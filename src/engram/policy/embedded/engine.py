@@ -13,23 +13,20 @@ from engram.index import Hits
 from engram.policy.document import Document
 from engram.policy.embedded.opened import OpenSegment
 from engram.policy.embedded.segment import Backend, installed
-from engram.policy.engine import (
-    Context,
-    DocumentCounts,
-    Label,
-    Passage,
-    Tally,
-    WordForms,
-    check_grouping,
-    merge,
-    ordered,
-    ranked_forms,
-    summarise,
-)
+from engram.policy.engine import Context, Passage, WordForms, ranked_forms
 from engram.policy.query import Node, parse, universe
 from engram.policy.query.spans import Integers, Mask, Spans, minimal
 from engram.policy.query.tree import leaves
 from engram.policy.query.values import resolve
+from engram.policy.tally import (
+    DocumentCounts,
+    Label,
+    Tally,
+    check_grouping,
+    merge,
+    ordered,
+    summarise,
+)
 
 _OPEN = 256
 """Maximum number of segments open at once."""

@@ -22,7 +22,7 @@ import numpy as np
 
 from engram.errors import EngramError
 from engram.policy import analyzer
-from engram.policy.document import Document
+from engram.policy.document import Document, searched
 from engram.policy.embedded.segment import (
     EPOCH,
     FIELDS,
@@ -35,7 +35,7 @@ from engram.policy.embedded.segment import (
 )
 from engram.policy.embedded.view import LIVE, SUFFIX, amended, attach, base_of
 from engram.policy.embedded.vocabulary import Vocabulary
-from engram.policy.engine import Passage, searched
+from engram.policy.engine import Passage
 from engram.policy.query.spans import (
     Found,
     Integers,

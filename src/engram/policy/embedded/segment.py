@@ -24,9 +24,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from engram.errors import EngramError
-from engram.policy.document import Document
+from engram.policy.document import Document, searched
 from engram.policy.embedded import vocabulary
-from engram.policy.engine import searched
 
 Backend: TypeAlias = Literal["apsw", "sqlite3"]
 """The library through which SQLite is used."""

@@ -6,11 +6,12 @@ from typing import NamedTuple
 import numpy as np
 
 from engram.errors import EngramError
-from engram.policy.engine import DocumentCounts, Engine, Label
+from engram.policy.engine import Engine
 from engram.policy.measure.frequency import group_name, name_queries
 from engram.policy.measure.grouping import per_document
 from engram.policy.measure.interval import rate_ratio
 from engram.policy.query import parse, universe
+from engram.policy.tally import DocumentCounts, Label
 
 
 class Ratio(NamedTuple):

@@ -7,10 +7,11 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from engram.errors import EngramError
-from engram.policy.engine import Engine, Label, Tally
+from engram.policy.engine import Engine
 from engram.policy.measure.filters import filter_notes
 from engram.policy.measure.grouping import ALONG, PERIODS, check_group, per_document, tally
 from engram.policy.measure.interval import Floats, dispersion, quasi_poisson, resampled
+from engram.policy.tally import Label, Tally
 from engram.series import Series
 from engram.stats import wilson
 

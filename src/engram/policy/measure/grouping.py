@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 
 from engram.errors import EngramError
-from engram.policy.engine import (
+from engram.policy.engine import Engine
+from engram.policy.presidents import presidents
+from engram.policy.query import And, Node, parse
+from engram.policy.query.tree import Between
+from engram.policy.tally import (
     GROUPINGS,
     DocumentCounts,
-    Engine,
     Label,
     Tally,
     check_grouping,
     merge,
     ordered,
 )
-from engram.policy.presidents import presidents
-from engram.policy.query import And, Node, parse
-from engram.policy.query.tree import Between
 
 PERIODS = ("year", "month", "congress", "decade")
 """Groupings by time, in which a period without documents is a gap."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from engram.policy.engine import DocumentCounts, Tally
+from engram.policy.tally import DocumentCounts, Tally
 from engram.stats import Interval
 
 Floats = NDArray[np.float64]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtr
 
-from engram.policy.relate.interval import (
+from engram.policy.relate.correlation import (
     REPLICATES,
     bootstrap_intervals,
     correlation,

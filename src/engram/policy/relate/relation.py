@@ -11,7 +11,7 @@ from engram.errors import EngramError
 from engram.policy.relate.breaks import Breaks, find_breaks
 from engram.policy.relate.causality import Causality, assess_causality
 from engram.policy.relate.control import ALPHA, Nonsense, assess_nonsense, sunspots
-from engram.policy.relate.interval import REPLICATES
+from engram.policy.relate.correlation import REPLICATES
 from engram.policy.relate.lag import (
     LAGS,
     MOST_LAGS,

@@ -17,27 +17,17 @@ from engram.errors import EngramError
 from engram.index import Hits
 from engram.policy import analyzer
 from engram.policy.analyzer import Word
-from engram.policy.document import Document
-from engram.policy.engine import (
-    Context,
-    DocumentCounts,
-    Label,
-    Passage,
-    Tally,
-    WordForms,
-    check_grouping,
-    ordered,
-    ranked_forms,
-    searched,
-)
+from engram.policy.document import Document, searched
+from engram.policy.engine import Context, Passage, WordForms, ranked_forms
 from engram.policy.query import Node, Prefix, parse
 from engram.policy.query.functional import finds
 from engram.policy.query.tree import Leaf, Term, leaves
 from engram.policy.query.values import resolve
 from engram.policy.solr.client import Solr, SolrError
+from engram.policy.solr.matcher import verify
 from engram.policy.solr.schema import STORED, TERMS, WORDS, decode, exact
 from engram.policy.solr.translate import Literal, Translation
-from engram.policy.solr.verify import verify
+from engram.policy.tally import DocumentCounts, Label, Tally, check_grouping, ordered
 
 PAGE = 5000
 """Documents per request when only counts are fetched."""

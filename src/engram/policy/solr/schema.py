@@ -11,8 +11,7 @@ from datetime import date
 from typing import Any, Final
 
 from engram.policy.analyzer import Word, words
-from engram.policy.document import Document
-from engram.policy.engine import searched
+from engram.policy.document import Document, searched
 from engram.policy.query.tree import key
 from engram.policy.solr.client import Solr, SolrError
 

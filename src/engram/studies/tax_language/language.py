@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engram.policy.engine import Engine, Tally
+from engram.policy.engine import Engine
 from engram.policy.measure.interval import Dispersion, dispersion, quasi_poisson
+from engram.policy.tally import Tally
 from engram.series import Series
 
 MILLION = 1_000_000

@@ -5,7 +5,7 @@ import pytest
 import statsmodels.api as sm
 from scipy.stats import pearsonr, spearmanr
 
-from engram.policy.relate.interval import (
+from engram.policy.relate.correlation import (
     bootstrap_intervals,
     correlation,
     hac_interval,

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from engram.policy import analyzer
 from engram.policy.analyzer import Word
-from engram.policy.document import Document
-from engram.policy.engine import searched
+from engram.policy.document import Document, searched
 from engram.policy.query import functional, spans
 from engram.policy.query.spans import Spans
 from engram.policy.query.tree import Between, Leaf, Node, OneOf, Term, leaves
