@@ -1,3 +1,4 @@
+import math
 from functools import partial
 
 import pytest
@@ -5,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.optim import SGD, AdamW
-from torch.optim.lr_scheduler import CosineAnnealingLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR
 
 from engram.train import (
     Examples,
@@ -260,3 +261,20 @@ def test_a_rehearsal_finds_what_training_would_fail_at(n):
         before = torch.get_rng_state()
         rehearse("the network", make, examples, VALIDATION, **settings)
         assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_weights_are_bit_for_bit_those_of_a_plain_loop():
+    epochs, lr, batch = 3, 0.03, 24
+    model = Readout()
+    descent = AdamW(model.parameters(), lr=lr)
+    decay = LambdaLR(descent, lambda step: 0.5 * (1 + math.cos(math.pi * step / (epochs * 3))))
+    order = torch.Generator().manual_seed(9)
+    for _ in range(epochs):
+        for rows in torch.randperm(64, generator=order).split(batch):
+            inputs = TRAIN.inputs[rows].transpose(0, 1)
+            descent.zero_grad()
+            F.cross_entropy(model(inputs), TRAIN.labels[rows]).backward()
+            descent.step()
+            decay.step()
+    ours = weights(epochs=epochs, lr=lr, batch=batch, seed=9, keep_from=epochs - 1)
+    assert torch.equal(ours, model.linear.weight.detach())

@@ -264,6 +264,9 @@ class Temporal(nn.Module, ABC):
 class Neuron(Temporal):
     """A layer of spiking neurons: its output is 0 or 1, in the shape of its input current."""
 
+    weight_decay: ClassVar[bool] = False
+    """Whether training decays the parameters, by default."""
+
 
 @final
 class OverTime(Temporal):

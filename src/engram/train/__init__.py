@@ -1,6 +1,9 @@
-"""Training: examples, images and their augmentation, and a short training loop."""
+"""Training: examples, images and their augmentation, and the training engine."""
 
 from engram.train.augment import Augmentation
+from engram.train.average import Average
+from engram.train.distributed import Processes, processes
+from engram.train.engine import Engine, Step
 from engram.train.examples import (
     Augment,
     Collate,
@@ -10,25 +13,46 @@ from engram.train.examples import (
     pad,
     time_first,
 )
-from engram.train.fit import History, cosine, fit, predict, rehearse
+from engram.train.feed import ExampleFeed, Feed
+from engram.train.fit import History, fit, predict, rehearse
+from engram.train.hooks import StepHook, attach
+from engram.train.loss import distillation, temporal_efficient
+from engram.train.optimise import make_optimizer, parameter_groups
 from engram.train.pictures import Pictures, as_batch, load_images, read_pictures
+from engram.train.precision import choose_precision
+from engram.train.rates import cosine, schedule
 
 __all__ = [
     "Augment",
     "Augmentation",
+    "Average",
     "Collate",
+    "Engine",
+    "ExampleFeed",
     "Examples",
+    "Feed",
     "History",
     "Padded",
     "Pictures",
+    "Processes",
+    "Step",
+    "StepHook",
     "as_batch",
+    "attach",
     "batches",
+    "choose_precision",
     "cosine",
+    "distillation",
     "fit",
     "load_images",
+    "make_optimizer",
     "pad",
+    "parameter_groups",
     "predict",
+    "processes",
     "read_pictures",
     "rehearse",
+    "schedule",
+    "temporal_efficient",
     "time_first",
 ]

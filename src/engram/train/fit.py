@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from statistics import median
@@ -13,12 +13,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
 from engram.device import choose_device, evaluating
 from engram.errors import EngramError
 from engram.series import Series
+from engram.train.engine import Engine
 from engram.train.examples import Augment, Collate, Examples, batches, time_first
+from engram.train.feed import ExampleFeed
+from engram.train.rates import schedule
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,6 @@ def predict(
     """
     with evaluating(model) as device:
         return torch.cat([model(x.to(device)).cpu() for x in batches(inputs, batch, collate)])
-
-
-def cosine(progress: float) -> float:
-    """The remaining share of the learning rate: ½(1 + cos(π·progress)), progress from 0 to 1.
-
-    References:
-        Loshchilov and Hutter, "SGDR", ICLR 2017, equation 5, without restarts.
-    """
-    return 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
 def fit(
@@ -112,8 +105,10 @@ def fit(
     model.to(choose_device(device))
     descent = optimizer(model.parameters(), lr=lr)
     steps = epochs * math.ceil(len(train.labels) / batch)
-    schedule = LambdaLR(descent, lambda step: cosine(step / steps))
-    order = torch.Generator().manual_seed(seed)
+    feed = ExampleFeed(train, collate, augment)
+    engine = Engine(
+        model, feed, descent, schedule("cosine", steps), batch=batch, seed=seed, loss=loss
+    )
     losses: list[float] = []
     accuracies: list[float] = []
     seconds: list[float] = []
@@ -122,24 +117,14 @@ def fit(
         if before_epoch:
             before_epoch(epoch)
         start = time.perf_counter()
-        rows = torch.randperm(len(train.labels), generator=order).split(batch)
-        losses.append(
-            _epoch(
-                model,
-                train,
-                rows,
-                descent=descent,
-                schedule=schedule,
-                loss=loss,
-                collate=collate,
-                augment=augment,
-            )
-        )
-        seconds.append((time.perf_counter() - start) / len(rows))
+        for _ in engine.steps():
+            pass
+        losses.append(engine.end_epoch())
+        seconds.append((time.perf_counter() - start) / engine.steps_per_epoch)
         outputs = predict(model, validation.inputs, batch=batch, collate=collate)
-        if not (math.isfinite(losses[-1]) and outputs.isfinite().all()):
+        if not outputs.isfinite().all():
             raise EngramError(
-                f"training diverged in epoch {epoch}: the loss is {losses[-1]} with lr={lr}; "
+                f"training diverged in epoch {epoch}: the outputs are not finite with lr={lr}; "
                 "lower the learning rate, or look for infinities in the inputs"
             )
         accuracies.append((outputs.argmax(-1) == validation.labels).float().mean().item())
@@ -200,34 +185,6 @@ def rehearse(
             raise EngramError(
                 f"{name} cannot be trained with these settings on these data: {reason}"
             ) from error
-
-
-def _epoch(
-    model: nn.Module,
-    train: Examples,
-    order: Sequence[Tensor],
-    *,
-    descent: Optimizer,
-    schedule: LambdaLR,
-    loss: Callable[[Tensor, Tensor], Tensor],
-    collate: Collate,
-    augment: Augment | None,
-) -> float:
-    """Take a step for each batch of rows, and return the mean loss per example."""
-    device = next(model.parameters()).device
-    model.train()
-    parts = []
-    for rows in order:
-        inputs, targets = collate(train.inputs, rows), train.labels[rows]
-        if augment:
-            inputs, targets = augment(inputs, targets)
-        value = loss(model(inputs.to(device)), targets.to(device))
-        descent.zero_grad()
-        value.backward()
-        descent.step()
-        schedule.step()
-        parts.append(value.detach() * len(rows))
-    return torch.stack(parts).sum().item() / len(train.labels)
 
 
 def _check(
