@@ -19,8 +19,8 @@ from engram.policy.query import (
     Prefix,
     QueryError,
     Term,
-    notes,
     parse,
+    read,
     universe,
 )
 from engram.policy.query.tree import is_wording, leaves
@@ -92,6 +92,9 @@ def test_trees(text: str) -> None:
 
 def test_a_tree_is_parsed_already() -> None:
     assert parse(TAX) is TAX
+    query = read("tax cut")
+    assert read(query) is query
+    assert parse(query) is query.tree
 
 
 def test_generated_queries_become_their_trees() -> None:
@@ -238,7 +241,7 @@ NOTES = {
 
 @pytest.mark.parametrize("text", NOTES)
 def test_what_may_be_meant_otherwise_is_noted(text: str) -> None:
-    found = notes(text)
+    found = read(text).notes
     assert len(found) == len(NOTES[text])
     for note, part in zip(found, NOTES[text], strict=True):
         assert part in note

@@ -21,11 +21,11 @@ def read_notes(queries: Iterable[str], engine: "Engine | None" = None) -> list[s
         engine: What answers them; filters are not looked at if it is not given.
     """
     from engram.policy.measure import filter_notes  # noqa: PLC0415  not for --help
-    from engram.policy.query import notes  # noqa: PLC0415
+    from engram.policy.query import read  # noqa: PLC0415
 
     found: list[str] = []
     for query in queries:
-        found += notes(query)
+        found += read(query).notes
         found += filter_notes(engine, query) if engine is not None else []
     return list(dict.fromkeys(found))
 

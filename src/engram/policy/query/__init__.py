@@ -1,6 +1,7 @@
 """The query language: its tree, its parser, and its semantics."""
 
-from engram.policy.query.syntax import QueryError, notes, parse
+from engram.policy.query.query import AnyQuery, Query, QueryError
+from engram.policy.query.syntax import parse, read
 from engram.policy.query.tree import (
     And,
     Between,
@@ -18,6 +19,7 @@ from engram.policy.query.tree import (
 
 __all__ = [
     "And",
+    "AnyQuery",
     "Between",
     "Exact",
     "Near",
@@ -27,9 +29,10 @@ __all__ = [
     "Or",
     "Phrase",
     "Prefix",
+    "Query",
     "QueryError",
     "Term",
-    "notes",
     "parse",
+    "read",
     "universe",
 ]

@@ -3,12 +3,14 @@
 A document is a list of words and a mapping of fields. A document *matches* a query or not, and the
 query's words *occur* in it a number of times. Spans `(start, end)` of word positions say where:
 
-    Term            each position whose word has the stem Exact           each position whose word
-    has the form Prefix          each position whose folded form has the prefix Phrase
-    every chain of spans of its parts, each starting where the previous one ends Near
-    every pair of spans of left and right that do not overlap and are at most `within` - 1 words
-    apart, from the start of the first to the end of the second Or              the spans of the
-    parts that match And             the spans of all parts, if all match
+    Term            each position whose word has the stem
+    Exact           each position whose word has the form
+    Prefix          each position whose folded form has the prefix
+    Phrase          every chain of spans of its parts, each starting where the previous one ends
+    Near            every pair of spans of left and right that do not overlap and are at most
+                    `within` - 1 words apart, from the start of the first to the end of the second
+    Or              the spans of the parts that match
+    And             the spans of all parts, if all match
     Not, filters    none: they only match or not
 
 The *occurrences* are the minimal spans: one that contains another is not counted. So "raise or

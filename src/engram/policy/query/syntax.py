@@ -1,35 +1,33 @@
 """Parser of the query language, from text to tree.
 
-    tax taxes               words in any inflection; adjacent words are joined by AND =taxes ="tax
-    cuts"      exact words, except for case "tax cut" "=tax cut"    a phrase; a phrase of exact
-    words tax*                    all words with this beginning {raise, new, put up}
-    alternatives: words, prefixes or phrases "{cut, reduce} tax*"    the same inside a phrase raise
-    NEAR/3 tax        at most 3 words apart, in either order raise BEFORE/3 tax      at most 3
-    words apart, in this order AND OR NOT ( )          in capitals; NEAR and BEFORE bind closest,
-    then NOT, AND, OR date:1900..1950         also 1913, 1913-04, 1913-04-01, 1900.., ..1950
-    congress:100..105       ranges include their ends type:message            also type:{bill,
-    vote}; so chamber:, party:, state:, speaker:"J. Adams"
+    tax taxes               words in any inflection; adjacent words are joined by AND
+    =taxes ="tax cuts"      exact words, except for case
+    "tax cut" "=tax cut"    a phrase; a phrase of exact words
+    tax*                    all words with this beginning
+    {raise, new, put up}    alternatives: words, prefixes or phrases
+    "{cut, reduce} tax*"    the same inside a phrase
+    raise NEAR/3 tax        at most 3 words apart, in either order
+    raise BEFORE/3 tax      at most 3 words apart, in this order
+    AND OR NOT ( )          in capitals; NEAR and BEFORE bind closest, then NOT, AND, OR
+    date:1900..1950         also 1913, 1913-04, 1913-04-01, 1900.., ..1950
+    congress:100..105       ranges include their ends
+    type:message            also type:{bill, vote}; so chamber:, party:, state:, speaker:"J. Adams"
 
 Words and quoted text are analysed like the documents, so that `taxes` finds "tax" and "Tax's".
 Text that looks like an operator or the syntax of another search engine is refused (`doubts`).
 """
 
 import re
-from calendar import monthrange
 from collections.abc import Callable, Iterator
-from datetime import date
-from difflib import get_close_matches
-from typing import Any
 
-from engram.errors import EngramError
 from engram.policy import analyzer
-from engram.policy.document import CHAMBERS, DOC_TYPES
 from engram.policy.query import doubts
+from engram.policy.query.filters import KNOWN, read_name, read_range
+from engram.policy.query.query import AnyQuery, Query, QueryError
 from engram.policy.query.tree import (
     CHOICES,
     RANGES,
     And,
-    Between,
     Exact,
     Near,
     Node,
@@ -40,7 +38,6 @@ from engram.policy.query.tree import (
     Prefix,
     Term,
     is_wording,
-    key,
 )
 
 LONGEST = 20_000
@@ -52,57 +49,37 @@ DEEPEST = 50
 FARTHEST = 100
 """Maximum distance of NEAR and BEFORE, in words."""
 
-KNOWN = {"type": DOC_TYPES, "chamber": CHAMBERS}
-"""Fields with a fixed set of names."""
-
 _BARE = re.compile(r'[^\s(){}"“”„«»＂]+')
 _IN_GROUP = re.compile(r'[^{}"“”„«»＂,]+')
 _QUOTES = {'"': '"', "“": "”", "„": "“", "”": "”", "«": "»", "＂": "＂"}
 _FIELD = re.compile(r"([^\W\d]\w*):")
 _DISTANCE = re.compile(r"(NEAR|BEFORE)(?:/(\d*))?$")
-_DAY = re.compile(r"([0-9]{4})(?:-([0-9]{2}))?(?:-([0-9]{2}))?$")
-_NUMBER = re.compile(r"[0-9]{1,4}$")
 
 
-class QueryError(EngramError):
-    """A query that does not parse.
+def read(query: AnyQuery) -> Query:
+    """Parse a query.
 
     Args:
-        position: Position in the query, counted from 0.
-        problem: What is wrong at that position, and what to write instead.
-    """
-
-    def __init__(self, position: int, problem: str) -> None:
-        super().__init__(f"in the query, at character {position + 1}: {problem}")
-        self.position = position
-
-
-def parse(query: str | Node) -> Node:
-    """The tree of a query.
-
-    Args:
-        query: Text in the query language; a tree is returned unchanged.
+        query: Text in the query language or a tree; a parsed query is returned unchanged.
 
     Raises:
         QueryError: If it does not parse; the message says where, why, and what to write instead.
     """
-    return _Parser(query).parse() if isinstance(query, str) else query
+    if isinstance(query, Query):
+        return query
+    if not isinstance(query, str):
+        return Query("", query)
+    parser = _Parser(query)
+    return Query(query, parser.parse(), tuple(dict.fromkeys(parser.notes)))
 
 
-def notes(query: str | Node) -> tuple[str, ...]:
-    """Explain the interpretation of parts of a query that may have been meant differently.
+def parse(query: AnyQuery) -> Node:
+    """Return the tree of a query; see `read`.
 
     Args:
-        query: Text in the query language; a tree has no notes.
-
-    Raises:
-        QueryError: If it does not parse.
+        query: Text in the query language, a tree, or a parsed query.
     """
-    if not isinstance(query, str):
-        return ()
-    parser = _Parser(query)
-    parser.parse()
-    return tuple(dict.fromkeys(parser.notes))
+    return read(query).tree
 
 
 class _Parser:
@@ -343,7 +320,7 @@ class _Parser:
             text = self.text[start : self.at].strip()
             if meant := doubts.of_rest(field, text, self.text[self.at :]):
                 raise QueryError(start, f"a range has two dots and no spaces; write {meant}")
-            return self._range(field, text, start)
+            return read_range(field, text, start)
         quoted = not self._ended and (self._here in _QUOTES or self._here == "{")
         names = tuple(dict.fromkeys(self._names(field)))
         if not quoted and field not in KNOWN and self._word[:1].isupper():
@@ -370,34 +347,10 @@ class _Parser:
             else:
                 self._run(_IN_GROUP if several else _BARE)
                 name = self.text[start : self.at]
-            yield self._known(field, key(name), start)
+            yield read_name(field, name, start)
             more = several and not self._ended and self._here == ","
         if several:
             self._close("}", opened)
-
-    def _known(self, field: str, name: str, start: int) -> str:
-        if not name:
-            problem = f'{field}: lacks a name; write {field}:name or {field}:"a name"'
-            raise QueryError(start, problem)
-        known = KNOWN.get(field)
-        if known and name not in known:
-            near = get_close_matches(name, known, n=1) or [", ".join(known)]
-            raise QueryError(start, f"no {field} is called {name!r}; write {near[0]}")
-        return name
-
-    def _range(self, field: str, text: str, start: int) -> Node:
-        low, dots, high = text.partition("..")
-        read: Callable[[str, int], tuple[Any, Any]] = _days if field == "date" else _numbers
-        if meant := doubts.of_range(field, text):
-            raise QueryError(start, f"{text!r} is not a value of {field}:; write {meant}")
-        ends = [read(end, start) if end else (None, None) for end in (low, high)]
-        if not low and not high:
-            raise QueryError(start, f"{field}: lacks a value; write {field}:{_EXAMPLES[field]}")
-        first: Any = ends[0][0]
-        last: Any = ends[1][1] if dots else ends[0][1]
-        if first is not None and last is not None and first > last:
-            raise QueryError(start, f"the range ends at {last}, before {first}; swap its ends")
-        return Between(field, first, last)
 
     @property
     def _ended(self) -> bool:
@@ -442,29 +395,3 @@ class _Parser:
 def _joint(kind: type[And] | type[Or], parts: list[Node]) -> Node:
     distinct = tuple(dict.fromkeys(parts))
     return distinct[0] if len(distinct) == 1 else kind(distinct)
-
-
-_EXAMPLES = {"date": "1900..1950", "congress": "100..105"}
-
-
-def _days(text: str, start: int) -> tuple[date, date]:
-    """The first and the last day of a year, a month or a day."""
-    found = _DAY.match(text)
-    try:
-        if not found:
-            raise EngramError("no date")
-        year, month, day = (int(part) if part else None for part in found.groups())
-        assert year is not None
-        last_month = month or 12
-        last_day = day or monthrange(year, last_month)[1]
-        return date(year, month or 1, day or 1), date(year, last_month, last_day)
-    except ValueError:
-        problem = f"{text!r} is not a date; write 1913, 1913-04, 1913-04-01, or a range, 1900..1950"
-        raise QueryError(start, problem) from None
-
-
-def _numbers(text: str, start: int) -> tuple[int, int]:
-    if not _NUMBER.match(text):
-        problem = f"{text!r} is not the number of a Congress; write 105, or a range, 100..105"
-        raise QueryError(start, problem)
-    return int(text), int(text)

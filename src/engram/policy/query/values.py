@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from engram.errors import EngramError
 from engram.policy.presidents import speaker_spellings
-from engram.policy.query.syntax import KNOWN
+from engram.policy.query.filters import KNOWN
 from engram.policy.query.tree import And, Node, Not, OneOf, Or, key
 
 _PARTIES = (
