@@ -27,8 +27,6 @@ ARCHIVES = ("presidential-speeches.tar.xz", "state-of-the-union.tar.xz")
 TIMES = 100
 """How many times larger the replica is."""
 
-BACKENDS: tuple[segment.Backend, ...] = ("apsw", "sqlite3")
-
 QUERIES = {
     "phrase": '"tax cut"',
     "word": "tax",
@@ -93,7 +91,7 @@ def sizes(paths: list[Path]) -> dict[str, int]:
     """Bytes of the segments, by part, and what they hold."""
     found = {"index": 0, "texts": 0, "file": 0}
     for path in paths:
-        connection = segment.connect(path, "apsw")
+        connection = segment.connect(path)
         for name, size in connection.execute("SELECT name, sum(pgsize) FROM dbstat GROUP BY name"):
             part = "index" if name.startswith("terms") else "texts" if name == "texts" else None
             if part:
@@ -157,8 +155,7 @@ def measure(scratch: Path) -> dict[str, Any]:
         for j, path in enumerate(paths):
             shutil.copyfile(path, copies / f"{i:03}-{j:03}.sqlite")
     replica = sorted(copies.iterdir())
-    engines = {f"1x {name}": EmbeddedEngine(paths, name) for name in BACKENDS}
-    entries += measure_queries(engines, rounds=20)
+    entries += measure_queries({"1x apsw": EmbeddedEngine(paths)}, rounds=20)
     entries += measure_queries({f"{TIMES}x apsw": EmbeddedEngine(replica)}, rounds=3)
     peaks = {
         name: harness.in_own_process("benchmarks.policy", function, store, count)

@@ -7,18 +7,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-WITHOUT_NUMBA = """
-import sys, warnings
-sys.modules["numba"] = None
-with warnings.catch_warnings(record=True) as seen:
-    warnings.simplefilter("always")
-    import torch
-    from engram.neuron import LIF, SlidingPSN, backend
-    for neuron in (LIF(), SlidingPSN(3), LIF()):
-        neuron(torch.randn(4, 8, requires_grad=True)).sum().backward()
-print(backend(), sum("pip install numba" in str(warning.message) for warning in seen))
-"""
-
 COMPILES = """
 import torch
 from engram.neuron import LIF, SlidingPSN
@@ -40,10 +28,6 @@ def run(script: str, **environment: str) -> list[str]:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
-
-
-def test_without_numba_the_reference_runs_and_says_so_once() -> None:
-    assert run(WITHOUT_NUMBA) == ["reference", "1"]
 
 
 def test_a_kernel_is_compiled_once_and_then_read_from_disk(tmp_path: Path) -> None:

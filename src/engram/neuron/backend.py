@@ -1,6 +1,5 @@
 """Choose the implementation: compiled kernels if possible, else the reference in plain torch."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -14,18 +13,12 @@ from engram.neuron.surrogate import Surrogate
 
 Backend = Literal["numba", "triton", "reference"]
 
-_KERNELS: dict[str, Backend] = {"cpu": "numba", "cuda": "triton"}
-_installed = {name: find_spec(name) is not None for name in _KERNELS.values()}
+_KERNELS: dict[str, Backend] = {"cpu": "numba"}
+if find_spec("triton"):
+    _KERNELS["cuda"] = "triton"
 _forced = False
 _translated = False
 _tracing_state = torch._C._get_tracing_state
-
-if not _installed["numba"]:
-    warnings.warn(
-        "Numba is not installed: spiking neurons run on the CPU in plain torch, several times "
-        "slower; `pip install numba` enables the kernels",
-        stacklevel=2,
-    )
 
 
 def backend(device: str | torch.device = "cpu") -> Backend:
@@ -35,14 +28,14 @@ def backend(device: str | torch.device = "cpu") -> Backend:
         device: A device, or its type.
 
     Returns:
-        "numba" or "triton" for compiled kernels, "reference" for plain torch: if the compiler is
-        not installed, on other devices, and inside `reference()`. A neuron with a user-defined
-        surrogate also runs on the reference.
+        "numba" on the CPU, "triton" on CUDA if it is installed, "reference" for plain torch on
+        other devices and inside `reference()`. A neuron with a user-defined surrogate also runs
+        on the reference.
     """
     kernels = _KERNELS.get(
         (device if isinstance(device, torch.device) else torch.device(device)).type
     )
-    return "reference" if _forced or kernels is None or not _installed[kernels] else kernels
+    return "reference" if _forced or kernels is None else kernels
 
 
 @contextmanager
@@ -74,7 +67,7 @@ def writes_onnx() -> bool:
 
 def uses_reference(x: Tensor, surrogate: Surrogate) -> bool:
     """Whether this input with this surrogate runs on the reference."""
-    compiled = _installed["numba"] and not _forced if x.is_cpu else backend(x.device) != "reference"
+    compiled = not _forced if x.is_cpu else backend(x.device) != "reference"
     if not compiled or type(surrogate) not in SHAPES:
         return True
     # an export compiles or traces; torch takes a µs to tell whether it is one to ONNX

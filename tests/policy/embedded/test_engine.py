@@ -1,4 +1,4 @@
-"""The embedded engine answers as the definition says, through both libraries."""
+"""The embedded engine answers as the definition says."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -23,15 +23,13 @@ def brute() -> BruteForce:
     return BruteForce(DOCUMENTS)
 
 
-@pytest.fixture(scope="module", params=["apsw", "sqlite3"])
-def engine(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[EmbeddedEngine]:
-    folder, backend = tmp_path_factory.mktemp("segments"), request.param
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedEngine]:
+    folder = tmp_path_factory.mktemp("segments")
     cuts = (0, 50, 51, 51, len(DOCUMENTS))  # one segment holds a single document, one none
     for i, (low, high) in enumerate(pairwise(cuts)):
-        segment.write(folder / f"{i}.sqlite", DOCUMENTS[low:high], backend)
-    engine = EmbeddedEngine(sorted(folder.glob("*.sqlite")), backend)
+        segment.write(folder / f"{i}.sqlite", DOCUMENTS[low:high])
+    engine = EmbeddedEngine(sorted(folder.glob("*.sqlite")))
     yield engine
     engine.close()
 
@@ -134,17 +132,6 @@ def test_documents_come_back_as_they_were_written(engine: EmbeddedEngine) -> Non
         engine.fetch([DOCUMENTS[0].id, "made:none"])
 
 
-def test_the_libraries_write_segments_that_either_can_read(tmp_path: Path) -> None:
-    for writer, reader in (("apsw", "sqlite3"), ("sqlite3", "apsw")):
-        path = tmp_path / f"{writer}.sqlite"
-        segment.write(path, DOCUMENTS[:20], writer)  # pyright: ignore[reportArgumentType]
-        engine = EmbeddedEngine([path], reader)  # pyright: ignore[reportArgumentType]
-        expected = BruteForce(DOCUMENTS[:20]).tally("tax*")
-        assert rows(engine.tally("tax*")).keys() == expected.keys()
-        assert engine.tally("tax*", None).occurrences[0] == sum(row[1] for row in expected.values())
-        engine.close()
-
-
 def test_no_segments_count_nothing() -> None:
     engine = EmbeddedEngine([])
     assert engine.tally("tax").groups == ()
@@ -152,18 +139,6 @@ def test_no_segments_count_nothing() -> None:
     assert len(engine.per_document("tax").group) == 0
     assert engine.search("tax").total == 0
     assert engine.context("tax").total == 0
-
-
-def test_a_missing_apsw_is_seen_and_changes_no_count(
-    engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("engram.policy.embedded.segment.find_spec", lambda name: None)
-    with pytest.warns(RuntimeWarning, match="pip install apsw"):
-        plain = EmbeddedEngine(engine.paths)
-    assert plain.backend == "sqlite3"
-    for query in QUERIES[:20]:
-        assert rows(plain.tally(query.text)) == rows(engine.tally(query.text))
-    plain.close()
 
 
 def test_more_segments_than_may_be_open(
@@ -185,7 +160,7 @@ def test_mistakes_are_named(engine: EmbeddedEngine, tmp_path: Path) -> None:
     for content in (b"", b"no database at all" * 100):
         (tmp_path / "x.sqlite").write_bytes(content)
         with pytest.raises(ValueError, match="is not a segment"):
-            EmbeddedEngine([tmp_path / "x.sqlite"], engine.backend).tally("tax")
+            EmbeddedEngine([tmp_path / "x.sqlite"]).tally("tax")
 
 
 INJECTIONS = (

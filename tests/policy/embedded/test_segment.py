@@ -23,11 +23,10 @@ def test_counts(tmp_path: Path) -> None:
     assert counts.text_bytes == sum(len(x.text.encode()) for x in made)
 
 
-@pytest.mark.parametrize("backend", ["apsw", "sqlite3"])
-def test_the_same_documents_make_the_same_file(tmp_path: Path, backend: segment.Backend) -> None:
+def test_the_same_documents_make_the_same_file(tmp_path: Path) -> None:
     made = documents(seed=7, count=40)
     for name in "ab":
-        segment.write(tmp_path / name, made, backend)
+        segment.write(tmp_path / name, made)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     check = sqlite3.connect(tmp_path / "a")
     assert check.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -35,13 +34,12 @@ def test_the_same_documents_make_the_same_file(tmp_path: Path, backend: segment.
     assert sorted(x.name for x in tmp_path.iterdir()) == ["a", "b"]
 
 
-@pytest.mark.parametrize("backend", ["apsw", "sqlite3"])
-def test_mistakes_are_named(tmp_path: Path, backend: segment.Backend) -> None:
+def test_mistakes_are_named(tmp_path: Path) -> None:
     path, made = tmp_path / "s.sqlite", documents(seed=7, count=3)
     with pytest.raises(ValueError, match=f"two documents have the id '{made[0].id}'"):
-        segment.write(path, [*made, made[0]], backend)
+        segment.write(path, [*made, made[0]])
     with pytest.raises(ValueError, match="exists; a segment is written once"):
-        segment.write(path, made, backend)
+        segment.write(path, made)
 
 
 def test_blocks_cut_no_word_and_lose_no_character() -> None:

@@ -39,7 +39,7 @@ def holding(location):
     """The ids of a store's documents in order, from its segments."""
     ids = []
     for path in Store(location).segments():
-        segment = OpenSegment(path, "apsw")
+        segment = OpenSegment(path)
         ids += segment.ids(segment.numbers())
         segment.close()
     return ids

@@ -9,7 +9,6 @@ import sys
 
 import pytest
 
-from engram.policy.embedded import EmbeddedEngine
 from engram.policy.ingestion import ingest, repair, verify
 from engram.policy.store import Shelf, Store, StoreError
 from tests.policy.corpus import EXPECTED_DOCUMENTS, SETTINGS, files
@@ -185,16 +184,3 @@ def test_a_limit_on_the_size_of_files_is_told(tmp_path, workers):
     assert len(done.stdout.splitlines()) == 1
     ingest([record], tmp_path / "store", workers=1)
     assert Store(tmp_path / "store").manifest.documents == {"speech": 5}
-
-
-def test_an_engine_over_views_gives_documents_of_either_backend(sound):
-    paths = Store(sound).segments()
-    queries = ("tax*", "type:message", 'speaker:"Bill Clinton"', "party:Democratic")
-    answers = []
-    for backend in ("apsw", "sqlite3"):
-        engine = EmbeddedEngine(paths, backend)
-        answers.append(
-            [(engine.search(query, 5).ids, engine.context(query, 3)) for query in queries]
-        )
-        engine.close()
-    assert answers[0] == answers[1]

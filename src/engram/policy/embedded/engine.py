@@ -1,6 +1,5 @@
 """The embedded engine: SQLite FTS5 finds positions, NumPy evaluates the query on them."""
 
-import warnings
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,7 +11,6 @@ from engram.errors import EngramError
 from engram.index import Hits
 from engram.policy.document import Document
 from engram.policy.embedded.opened import OpenSegment
-from engram.policy.embedded.segment import Backend, installed
 from engram.policy.engine import Context, Passage, WordForms, ranked_forms
 from engram.policy.query import Node, parse, universe
 from engram.policy.query.spans import Integers, Mask, Spans, minimal
@@ -53,30 +51,15 @@ class EmbeddedEngine:
 
     Args:
         segments: The files, such as `Store(path).segments()`; no document may be in two of them.
-        backend: The SQLite library to use. None uses apsw or, if it is not installed, the slower
-            sqlite3, with a warning; counts are equal.
         notes: Notes for the reader of any answer, such as `Store(path).manifest.notes()`.
 
     Raises:
         ValueError: When queried, if a file is not a segment.
     """
 
-    def __init__(
-        self,
-        segments: Iterable[str | Path],
-        backend: Backend | None = None,
-        notes: Iterable[str] = (),
-    ) -> None:
+    def __init__(self, segments: Iterable[str | Path], notes: Iterable[str] = ()) -> None:
         self.notes = tuple(notes)
         self.paths = tuple(map(Path, segments))
-        self.backend: Backend = backend or installed()
-        if backend is None and self.backend == "sqlite3":
-            warnings.warn(
-                "apsw is not installed, so queries use sqlite3, which is slower; counts are "
-                "equal; `pip install apsw` speeds them up",
-                RuntimeWarning,
-                stacklevel=2,
-            )
         self._names: dict[str, list[str]] = {}
         self._opened: OrderedDict[int, OpenSegment] = OrderedDict()
 
@@ -182,7 +165,7 @@ class EmbeddedEngine:
         return self._names[field]
 
     def _segment(self, index: int) -> OpenSegment:
-        segment = self._opened.pop(index, None) or OpenSegment(self.paths[index], self.backend)
+        segment = self._opened.pop(index, None) or OpenSegment(self.paths[index])
         self._opened[index] = segment
         if len(self._opened) > _OPEN:
             self._opened.popitem(last=False)[1].close()

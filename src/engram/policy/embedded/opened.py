@@ -1,9 +1,8 @@
 """An open segment: matching documents, positions of words, and texts.
 
-With apsw, FTS5 looks up phrases and intersects documents, and an auxiliary function returns the
-positions. With sqlite3, which does not allow such functions, the positions of single terms are
-read from FTS5's vocabulary. In both cases NumPy evaluates the query on the positions. Exact words
-and prefixes are positions of stems; the segment's own vocabulary knows the form at each.
+FTS5 looks up phrases and intersects documents, an auxiliary function returns the positions, and
+NumPy evaluates the query on them. Exact words and prefixes are positions of stems; the segment's
+own vocabulary knows the form at each.
 """
 
 import json
@@ -28,7 +27,6 @@ from engram.policy.embedded.segment import (
     FIELDS,
     FORMAT,
     MAGIC,
-    Backend,
     blocks,
     connect,
     unpack,
@@ -91,27 +89,20 @@ class OpenSegment:
 
     Args:
         path: The file.
-        backend: The library to use.
 
     Raises:
         ValueError: If the file is not a segment, or a segment of another version.
     """
 
-    def __init__(self, path: Path, backend: Backend) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._connection = connect(base_of(path), backend)
-        self._native = backend == "apsw"
+        self._connection = connect(base_of(path))
         try:
             self._check()
         except Exception:
             self.close()
             raise
-        if self._native:
-            self._connection.register_fts5_function("places", _places)
-        else:
-            self._connection.execute(
-                "CREATE VIRTUAL TABLE temp.places USING fts5vocab(main, terms, instance)"
-            )
+        self._connection.register_fts5_function("places", _places)
         attach(self._connection, path)
         self.size = len(self.column("date"))
         self._live = self.column(LIVE) > 0 if path.suffix == SUFFIX and self._has(LIVE) else None
@@ -282,11 +273,7 @@ class OpenSegment:
         selected: set[Selected] = set()
         if not all(isinstance(leaf, Term) for leaf in leaves(node)):
             node = self._planned(node, selected)
-        placed = self._select(selected)
-        if self._native:
-            return self._by_phrases(node, placed)
-        stems = {leaf for leaf in leaves(node) if not isinstance(leaf, Exact)}
-        return compose(node, placed | {leaf: self._vocabulary(leaf) for leaf in stems})
+        return self._by_phrases(node, self._select(selected))
 
     def _planned(self, node: Any, selected: set[Selected]) -> Any:
         """Rewrite a wording in stems, with exact words and prefixes as found in the segment.
@@ -353,14 +340,9 @@ class OpenSegment:
     def _whole(self, stems: Sequence[str]) -> Iterator[tuple[str, Spans]]:
         """Positions of some stems in the whole segment."""
         for i in range(0, len(stems), _AT_ONCE):
-            terms = [Term(stem) for stem in stems[i : i + _AT_ONCE]]
-            if self._native:
-                asked: list[Words] = [(term,) for term in terms]
-                found = self._lookup(_any(asked), asked)
-            else:
-                found = map(self._vocabulary, terms)
-            for term, spans in zip(terms, found, strict=True):
-                yield term.text, spans
+            once = stems[i : i + _AT_ONCE]
+            asked: list[Words] = [(Term(stem),) for stem in once]
+            yield from zip(once, self._lookup(_any(asked), asked), strict=True)
 
     def _by_phrases(self, node: Node, selected: dict[Node, Spans]) -> Spans:
         """Positions of a planned wording, by looking up phrases in FTS5."""
@@ -404,16 +386,6 @@ class OpenSegment:
         for words, chosen in zip(wanted, np.split(order, ends), strict=True):
             yield place(document[chosen], position[chosen], len(words))
 
-    def _vocabulary(self, leaf: Term | Prefix) -> Spans:
-        """Positions of a term, or of all terms with a prefix, from FTS5's vocabulary."""
-        if isinstance(leaf, Term):
-            where, values = "term = ?", (leaf.text,)
-        else:
-            where, values = "term >= ? AND term < ? || char(0x10FFFF)", (leaf.text, leaf.text)
-        rows = self._rows(f"SELECT doc << 32 | offset FROM temp.places WHERE {where}", *values)
-        start = np.sort(np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows)))
-        return place(start >> 32, start & 0xFFFFFFFF)
-
 
 def _within(spans: Spans, live: Mask) -> Spans:
     """The spans in counted documents."""
@@ -439,7 +411,7 @@ class _Words:
         return start + a, start + b
 
 
-def _places(api: Any) -> bytes:
+def _places(api: Any, *values: Any) -> bytes:
     """FTS5 auxiliary function: counts and positions of each phrase, as 32-bit integers."""
     found = [api.phrase_locations(phrase)[0] for phrase in range(api.phrase_count)]
     counts = array("i", map(len, found))

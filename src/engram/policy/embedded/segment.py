@@ -13,25 +13,19 @@ at spaces, so that only the analyzer decides what a term is.
 import json
 import os
 import re
-import sqlite3
 import string
 import zlib
 from array import array
 from collections.abc import Iterable, Iterator
 from datetime import date
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
+
+import apsw
 
 from engram.errors import EngramError
 from engram.policy.document import Document, searched
 from engram.policy.embedded import vocabulary
-
-Backend: TypeAlias = Literal["apsw", "sqlite3"]
-"""The library through which SQLite is used."""
-
-Connection: TypeAlias = Any
-"""A connection of either library; only their common interface is used."""
 
 FORMAT = 2
 """Version of the layout of a segment."""
@@ -86,9 +80,7 @@ class SegmentCounts(NamedTuple):
     text_bytes: int
 
 
-def write(
-    path: str | Path, documents: Iterable[Document], backend: Backend | None = None
-) -> SegmentCounts:
+def write(path: str | Path, documents: Iterable[Document]) -> SegmentCounts:
     """Write documents and their index to a new file.
 
     The documents are streamed: memory holds one of them, an index of bounded size, and the
@@ -97,7 +89,6 @@ def write(
     Args:
         path: The file; it must not exist.
         documents: The documents, of distinct ids.
-        backend: The library to use; apsw if it is installed when None.
 
     Returns:
         What was written.
@@ -108,7 +99,7 @@ def write(
     path = Path(path)
     if path.exists():
         raise EngramError(f"{path} exists; a segment is written once, so choose another name")
-    connection = connect(path, backend or installed(), readonly=False)
+    connection = connect(path, readonly=False)
     try:
         for line in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -16384"):
             connection.execute(f"PRAGMA {line}").fetchall()
@@ -129,24 +120,14 @@ def write(
     return counts
 
 
-def installed() -> Backend:
-    """Return the default library: apsw, or sqlite3 if apsw is not installed."""
-    return "apsw" if find_spec("apsw") else "sqlite3"
-
-
-def connect(path: Path, backend: Backend, readonly: bool = True) -> Connection:
+def connect(path: Path, readonly: bool = True) -> apsw.Connection:
     """Open a SQLite file that nothing else writes to.
 
     Args:
         path: The file.
-        backend: The library to use.
         readonly: Whether the file exists and is opened read-only.
     """
     uri = path.absolute().as_uri() + ("?mode=ro&immutable=1" if readonly else "?mode=rwc")
-    if backend == "sqlite3":
-        return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-    import apsw  # noqa: PLC0415  it may be missing
-
     writing = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     flags = apsw.SQLITE_OPEN_READONLY if readonly else writing
     return apsw.Connection(uri, flags=flags | apsw.SQLITE_OPEN_URI)
@@ -177,7 +158,7 @@ def unpack(text: bytes) -> str:
     return zlib.decompress(text).decode()
 
 
-def _fill(connection: Connection, documents: Iterable[Document]) -> SegmentCounts:
+def _fill(connection: apsw.Connection, documents: Iterable[Document]) -> SegmentCounts:
     columns: dict[str, array[int]] = {
         name: array("i") for name in ("date", "congress", "tokens", *NAMES)
     }
@@ -220,7 +201,7 @@ def _analysed(text: str, words: vocabulary.Writer) -> tuple[str, bytes]:
     return " ".join(filter(None, parts)), before.tobytes()
 
 
-def _insert(connection: Connection, number: int, document: Document, tokens: int) -> None:
+def _insert(connection: apsw.Connection, number: int, document: Document, tokens: int) -> None:
     values = [getattr(document, field) for field in FIELDS]
     values[FIELDS.index("date")] = document.date.isoformat()
     marks = ", ".join("?" * (len(values) + 2))

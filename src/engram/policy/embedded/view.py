@@ -6,17 +6,18 @@ segment, replaces columns of it, and changes fields of documents.
 """
 
 import json
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+import apsw
 import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import EngramError
 from engram.policy.document import Document
+from engram.policy.embedded.segment import connect
 
 SUFFIX = ".view"
 """The suffix that distinguishes a view from a segment."""
@@ -35,10 +36,6 @@ Changes = Mapping[tuple[int, str], str | int | None]
 """New values of fields, by the document's number in the segment and the field."""
 
 
-class _Connection(Protocol):
-    def execute(self, statement: str, bindings: Any = ...) -> Any: ...
-
-
 def write_view(
     path: Path,
     base: str,
@@ -55,7 +52,7 @@ def write_view(
         names: By field, the value of each document, for the fields that are filtered and grouped.
         changes: Values that differ from those in the segment.
     """
-    connection = sqlite3.connect(path, isolation_level=None)
+    connection = connect(path, readonly=False)
     try:
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("BEGIN")
@@ -87,18 +84,19 @@ def base_of(path: Path) -> Path:
     if path.suffix != SUFFIX:
         return path
     try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        connection = connect(path)
         try:
-            return path.with_name(connection.execute("SELECT name FROM base").fetchone()[0])
+            [(name,)] = connection.execute("SELECT name FROM base").fetchall()
+            return path.with_name(str(name))
         finally:
             connection.close()
-    except (sqlite3.Error, TypeError) as error:
+    except (apsw.Error, ValueError) as error:
         raise EngramError(
             f"{path} is not a view of a segment ({error}); run engram policy verify --repair"
         ) from error
 
 
-def attach(connection: _Connection, path: Path) -> None:
+def attach(connection: apsw.Connection, path: Path) -> None:
     """Attach a view to a connection to a segment; its columns become the table `shown`.
 
     Args:
@@ -117,7 +115,7 @@ def attach(connection: _Connection, path: Path) -> None:
 
 
 def amended(
-    connection: _Connection, path: Path, documents: Sequence[tuple[int, Document]]
+    connection: apsw.Connection, path: Path, documents: Sequence[tuple[int, Document]]
 ) -> list[Document]:
     """Apply the changes of a view to documents.
 
@@ -128,7 +126,7 @@ def amended(
     """
     if path.suffix != SUFFIX or not documents:
         return [document for _, document in documents]
-    rows = connection.execute(
+    rows: list[Any] = connection.execute(
         "SELECT number, field, value FROM above.changes "
         "WHERE number IN (SELECT value FROM json_each(?))",
         (json.dumps([number for number, _ in documents]),),

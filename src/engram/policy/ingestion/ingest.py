@@ -8,7 +8,6 @@ stopped.
 import hashlib
 import json
 import platform
-import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -18,6 +17,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import apsw
 
 from engram.errors import EngramError
 from engram.policy.ingestion.archive import Archive
@@ -346,7 +347,7 @@ class _Run:
             "engram": version("engram"),
             "python": platform.python_version(),
             "apsw": version("apsw"),
-            "sqlite": sqlite3.sqlite_version,
+            "sqlite": apsw.sqlite_lib_version(),
         }
         self._store.save()
 

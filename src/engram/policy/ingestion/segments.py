@@ -59,12 +59,12 @@ class SegmentReader:
 
     def _rows(self, key: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         if key not in self._open:
-            from engram.policy.embedded.segment import connect, installed  # noqa: PLC0415
+            from engram.policy.embedded.segment import connect  # noqa: PLC0415
 
             segment = self._store.manifest.partitions[key].segment
             assert segment is not None, "a document is in a segment"
             path = self._store.file(f"segments/{segment.sha256}.sqlite", segment.sha256)
-            connection = connect(path, installed())
+            connection = connect(path)
             self._stack.callback(connection.close)
             self._open[key] = connection
         return self._open[key].execute(statement, values).fetchall()

@@ -1,11 +1,13 @@
 """Verify a store against its manifest, and repair it by reading damaged partitions again."""
 
 import hashlib
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
+import apsw
+
+from engram.policy.embedded.segment import connect
 from engram.policy.ingestion.build import build
 from engram.policy.ingestion.ingest import Progress, absolute, own_writer
 from engram.policy.ingestion.inputs import InputError, open_inputs
@@ -200,14 +202,14 @@ def _inside(store: Store, name: str, segment: SegmentEntry) -> Iterator[str]:
     """Check the integrity of a segment, and its numbers of documents and terms."""
     path = store.file(name, segment.sha256)
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as opened:
+        with closing(connect(path)) as opened:
             [(said,), *_] = opened.execute("PRAGMA integrity_check(1)").fetchall()
             if said != "ok":
                 yield f"SQLite finds: {said}"
-            documents, tokens = opened.execute(
+            [(documents, tokens)] = opened.execute(
                 "SELECT count(*), coalesce(sum(tokens), 0) FROM documents"
-            ).fetchone()
-    except sqlite3.Error as error:
+            ).fetchall()
+    except apsw.Error as error:
         yield f"SQLite cannot read it: {error}"
         return
     if (documents, tokens) != (segment.documents, segment.tokens):

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 from engram.policy import analyzer
 from engram.policy.document import Document, searched
 from engram.policy.embedded.opened import OpenSegment
-from engram.policy.embedded.segment import installed
 from engram.policy.solr.client import Solr, SolrError
 from engram.policy.solr.schema import analyse, create_collection, create_schema, encode, exact
 from engram.policy.store import Store
@@ -155,7 +154,7 @@ def _send(solr: Solr, path: Path, name: str) -> Iterator[int]:
 
 def _documents(path: Path) -> Iterator[tuple[Document, int]]:
     """The documents of a segment, in order, with the number of their terms."""
-    segment = OpenSegment(path, installed())
+    segment = OpenSegment(path)
     try:
         tokens = segment.column("tokens")
         numbers = segment.numbers()
