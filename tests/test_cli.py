@@ -12,6 +12,7 @@ import pytest
 
 import engram
 from engram import cli, studies
+from engram.errors import EngramError
 from engram.journal import Journal
 from engram.report import Report, Scalar, Table, load_report
 
@@ -40,7 +41,7 @@ class Toy:
 
     def run(self, report: Report, journal: Journal) -> None:
         if self.pieces < 1:
-            raise ValueError(f"pieces is {self.pieces}; give at least 1")
+            raise EngramError(f"pieces is {self.pieces}; give at least 1")
         journal.expect(self.pieces)
         for piece in range(self.pieces):
             journal.once(f"piece {piece}", lambda: time.sleep(self.pause_s) or {})

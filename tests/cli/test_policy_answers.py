@@ -10,7 +10,8 @@ import pytest
 from rich.cells import cell_len
 
 from engram import cli
-from engram.cli.policy import repeat_options
+from engram.cli import tree
+from engram.cli.words import repeat_options
 from engram.policy import ingest
 from engram.report import load_report
 
@@ -85,13 +86,14 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     ],
 )  # fmt: skip
 def test_an_option_takes_only_words_of_its_kind(words: str, expected: str) -> None:
-    assert repeat_options(["policy", *words.split()]) == ["policy", *expected.split()]
+    command, *rest = words.split()
+    found = repeat_options(rest, tree.load(f"policy {command}"))
+    assert [command, *found] == expected.split()
 
 
 def test_other_commands_are_left_as_they_are() -> None:
     words = ["study", "run", "sequence", "--tasks", "smnist", "spoken-digits"]
-    assert repeat_options(words) == words
-    assert repeat_options(["policy"]) == ["policy"]
+    assert repeat_options(words[3:], tree.load("study run sequence")) == words[3:]
 
 
 def test_the_next_argument_is_not_swallowed(tmp_path, capsys) -> None:

@@ -26,13 +26,13 @@ def print_rows(rows: Iterable[tuple[str, ...]]) -> None:
     Console().print(grid)
 
 
-def print_path(path: Path) -> None:
-    """Print a path unchanged on its own line.
+def print_line(text: object) -> None:
+    """Print a text or a path unchanged on its own line, whatever its length.
 
     Args:
-        path: The path.
+        text: What to print.
     """
-    Console().print(str(path), markup=False, highlight=False, soft_wrap=True)
+    Console().print(str(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def print_json(content: Any) -> None:

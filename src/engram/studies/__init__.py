@@ -1,9 +1,10 @@
 """The studies: one module per question, which alone combine several capabilities."""
 
 from importlib import import_module
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from engram.study import Study
+if TYPE_CHECKING:
+    from engram.study import Study
 
 
 class StudyEntry(NamedTuple):
@@ -38,7 +39,7 @@ STUDIES: dict[str, StudyEntry] = {
 }
 
 
-def load(name: str) -> type[Study]:
+def load(name: str) -> "type[Study]":
     """Import and return the study's settings class, with its module's dependencies."""
     entry = STUDIES[name]
     return getattr(import_module(entry.module), entry.attribute)

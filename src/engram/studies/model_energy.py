@@ -1,7 +1,4 @@
-"""Which operations does a model compute on images, is it spike-driven, and at what energy?
-
-The settings are imported quickly, for the command line; torch is imported when the study runs.
-"""
+"""Which operations does a model compute on images, is it spike-driven, and at what energy?"""
 
 import math
 from dataclasses import dataclass
@@ -9,18 +6,22 @@ from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
+from typing import Annotated, Any, ClassVar, Literal, final
 
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from tyro.conf import Positional, arg
 
+from engram import energy
+from engram.device import choose_device
+from engram.energy import appraisal
 from engram.errors import EngramError
 from engram.journal import Journal
 from engram.report import Figure, Report
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from engram.train.pictures import Pictures
+from engram.train import batches
+from engram.train.pictures import Pictures, as_batch, read_pictures
+from engram.vision import CUSTOMARY, PRESETS, load_checkpoint
 
 
 @final
@@ -85,10 +86,6 @@ class ModelEnergy:
         find_model(self.model)
         if self.checkpoint is not None and not self.checkpoint.is_file():
             raise EngramError(f"checkpoint {self.checkpoint} is not a file; name a file of weights")
-        from engram.device import choose_device  # noqa: PLC0415
-        from engram.energy import appraisal  # noqa: PLC0415  torch is slow to import
-        from engram.train.pictures import read_pictures  # noqa: PLC0415
-
         choose_device(self.device)
         pictures = read_pictures(
             self.data,
@@ -112,14 +109,7 @@ class ModelEnergy:
             Figure("Energy by part", ["energy"], "bar", caption="Arithmetic only, per sample."),
         )
 
-    def _appraise(self, pictures: "Pictures") -> dict[str, Any]:
-        from engram import energy  # noqa: PLC0415
-        from engram.device import choose_device  # noqa: PLC0415
-        from engram.energy import appraisal  # noqa: PLC0415
-        from engram.train import batches  # noqa: PLC0415
-        from engram.train.pictures import as_batch  # noqa: PLC0415
-        from engram.vision import CUSTOMARY  # noqa: PLC0415
-
+    def _appraise(self, pictures: Pictures) -> dict[str, Any]:
         arithmetic = {"fp32": energy.FP32, "fp16": energy.FP16, "int8": energy.INT8}
         costs = appraisal.Costs(
             arithmetic[self.arithmetic], energy.Memory(self.sram_pj, self.dram_pj)
@@ -132,12 +122,8 @@ class ModelEnergy:
             costs=costs,
         )
 
-    def _build(self, pictures: "Pictures") -> "nn.Module":
+    def _build(self, pictures: Pictures) -> nn.Module:
         """The model, with its weights."""
-        import torch  # noqa: PLC0415
-
-        from engram.vision import load_checkpoint  # noqa: PLC0415
-
         settings: dict[str, Any] = {
             "num_classes": len(pictures.source.classes),
             "in_channels": pictures.train.inputs.shape[1],
@@ -153,7 +139,7 @@ class ModelEnergy:
             settle(model, pictures.train.inputs[: 2 * self.batch])
         return model
 
-    def _describe(self, pictures: "Pictures") -> list[str]:
+    def _describe(self, pictures: Pictures) -> list[str]:
         source = pictures.source
         height, width = pictures.test.inputs.shape[-2:]
         weights = (
@@ -185,8 +171,6 @@ def find_model(name: str) -> Any:
     Raises:
         ValueError: The preset, module or function does not exist.
     """
-    from engram.vision import PRESETS  # noqa: PLC0415  torch is slow to import
-
     module, colon, function = name.partition(":")
     if not colon:
         if name in PRESETS:
@@ -200,11 +184,8 @@ def find_model(name: str) -> Any:
         raise EngramError(f"{name!r} is not an importable function: {error}") from error
 
 
-def settle(model: "nn.Module", pictures: Any) -> None:
+def settle(model: nn.Module, pictures: Any) -> None:
     """Set the batch-norm statistics of a model from these images."""
-    import torch  # noqa: PLC0415
-    from torch.nn.modules.batchnorm import _BatchNorm  # noqa: PLC0415
-
     norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
     before = [norm.momentum for norm in norms]
     for norm in norms:

@@ -198,6 +198,6 @@ def test_mistakes_name_the_remedy(embedded: Engine, change: dict[str, object], m
 def test_the_flags_offer_what_there_is() -> None:
     assert get_args(asking.Field) == GROUPS
     assert get_args(asking.Period) == PERIODS
-    assert get_args(asking.Measure) == get_args(Measure) == tuple(UNITS)
-    assert get_args(asking.Method) == get_args(Method) == METHODS
+    assert get_args(Measure) == tuple(UNITS)
+    assert get_args(Method) == METHODS
     assert parse("tax")

@@ -4,16 +4,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from tempfile import TemporaryFile
+from typing import Annotated, Literal, TypeAlias
 
-from tyro.conf import arg
+from tyro.conf import UseAppendAction, arg
 
+from engram.cli.words import Several
 from engram.errors import EngramError
+from engram.policy.embedded import EmbeddedEngine
+from engram.policy.engine import Engine
+from engram.policy.measure import Frequency, frequency
+from engram.policy.measure.frequency import Measure, Method
+from engram.policy.query import QueryError, parse
+from engram.policy.store import Store, StoreError
 from engram.progress import working
-
-if TYPE_CHECKING:
-    from engram.policy.engine import Engine
-    from engram.policy.measure import Frequency
 
 Field: TypeAlias = Literal[
     "year",
@@ -29,8 +33,6 @@ Field: TypeAlias = Literal[
 ]
 By: TypeAlias = Field | Literal["all"]
 Period: TypeAlias = Literal["year", "month", "congress", "decade"]
-Measure: TypeAlias = Literal["per-million", "per-document", "share", "count"]
-Method: TypeAlias = Literal["quasi-poisson", "bootstrap", "none"]
 
 STORE = "record"
 """The default store."""
@@ -39,6 +41,8 @@ WIDEST = 100_000
 """Most characters that a passage shows on each side."""
 
 Name = Annotated[str, arg(metavar="NAME")]
+Names = Annotated[tuple[Name, ...], UseAppendAction, Several()]
+"""Names that may be any words; the option is given once for each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,13 +62,11 @@ class Asking:
     json: bool = False
 
     @contextmanager
-    def opened(self) -> Iterator["Engine"]:
+    def opened(self) -> Iterator[Engine]:
         """Context with the engine."""
-        from engram.policy.embedded import EmbeddedEngine  # noqa: PLC0415  not for --help
-        from engram.policy.solr import Solr, SolrEngine  # noqa: PLC0415
-        from engram.policy.store import Store, StoreError  # noqa: PLC0415
-
         if self.engine == "solr":
+            from engram.policy.solr import Solr, SolrEngine
+
             with Solr(self.solr_url) as solr, working("querying Solr"):
                 yield SolrEngine(solr)
             return
@@ -100,30 +102,17 @@ class Counting(Asking):
     by: By = "year"
     measure: Measure = "per-million"
     interval: Method = "quasi-poisson"
-    names: tuple[Name, ...] = ()
+    names: Names = ()
     seed: int = 0
 
-    def count(self, engine: "Engine", queries: dict[str, str], by: str | None) -> "Frequency":
+    def count(self, engine: Engine, queries: dict[str, str], by: str | None) -> Frequency:
         """Measure the frequency of queries."""
-        from engram.policy.measure import frequency  # noqa: PLC0415  not for --help
-
         return frequency(engine, queries, by, self.measure, self.interval, seed=self.seed)
 
     @property
     def grouping(self) -> str | None:
         """The grouping, as `frequency` takes it."""
         return None if self.by == "all" else self.by
-
-
-def located(name: str) -> str:
-    """Location of an input: a path, or else a source of the catalogue.
-
-    Args:
-        name: A path, a URL or the name of a source.
-    """
-    from engram import data  # noqa: PLC0415  not for --help
-
-    return str(data.path(name)) if name in data.SOURCES and not Path(name).exists() else name
 
 
 def check_width(width: int | None) -> None:
@@ -139,10 +128,22 @@ def check_width(width: int | None) -> None:
         raise EngramError(f"width is {width}; give 0 to {WIDEST} characters")
 
 
+def check_writable(folder: Path) -> None:
+    """Create a folder and check that it is writable, before anything is computed.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        OSError: If it cannot be created or written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=folder):
+        pass
+
+
 def name_queries(queries: Sequence[str], names: Sequence[str] = ()) -> dict[str, str]:
     """Return the parsed queries by name; an error shows its position in the query."""
-    from engram.policy.query import QueryError, parse  # noqa: PLC0415  not for --help
-
     if not queries:
         raise EngramError("no query was given; give one, such as '\"tax cut\"'")
     if names and len(names) != len(queries):

@@ -1,28 +1,28 @@
-"""How a query was interpreted, and which word forms it counted."""
+"""How a query was interpreted, which word forms it counted, and the tables of an answer."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from engram.policy.engine import Engine, WordForms
+from engram.policy.engine import Engine, WordForms
+from engram.policy.measure import Frequency, filter_notes
+from engram.policy.query import read
+from engram.report import Provenance, Report, Table, print_report
 
 MOST = 50
 """Maximum number of forms per word in JSON; the others are summed."""
 
 
-def read_notes(queries: Iterable[str], engine: "Engine | None" = None) -> list[str]:
+def read_notes(queries: Iterable[str], engine: Engine | None = None) -> list[str]:
     """Notes on the interpretation of queries, and on filters that no document passes.
 
     Args:
         queries: The queries.
         engine: What answers them; filters are not looked at if it is not given.
     """
-    from engram.policy.measure import filter_notes  # noqa: PLC0415  not for --help
-    from engram.policy.query import read  # noqa: PLC0415
-
     found: list[str] = []
     for query in queries:
         found += read(query).notes
@@ -30,12 +30,12 @@ def read_notes(queries: Iterable[str], engine: "Engine | None" = None) -> list[s
     return list(dict.fromkeys(found))
 
 
-def read_forms(engine: "Engine", queries: Iterable[str]) -> dict[str, "WordForms"]:
+def read_forms(engine: Engine, queries: Iterable[str]) -> dict[str, WordForms]:
     """The counted forms, by word of the queries."""
     return {found.word: found for query in queries for found in engine.forms(query)}
 
 
-def print_reading(notes: Iterable[str], forms: dict[str, "WordForms"]) -> None:
+def print_reading(notes: Iterable[str], forms: dict[str, WordForms]) -> None:
     """Print the notes, and one line of forms per word."""
     console = Console()
     for note in notes:
@@ -44,7 +44,7 @@ def print_reading(notes: Iterable[str], forms: dict[str, "WordForms"]) -> None:
         console.print(Text(f"Counted {found.describe()}", style="dim"), soft_wrap=True)
 
 
-def forms_to_dict(forms: dict[str, "WordForms"]) -> dict[str, Any]:
+def forms_to_dict(forms: dict[str, WordForms]) -> dict[str, Any]:
     """The forms as JSON: by word of the query, each form with its count, in decreasing order."""
     return {
         word: {
@@ -54,3 +54,17 @@ def forms_to_dict(forms: dict[str, "WordForms"]) -> dict[str, Any]:
         }
         for word, found in forms.items()
     }
+
+
+def without(answer: Frequency, notes: Sequence[str]) -> Frequency:
+    """An answer without the notes that are given beside it."""
+    return replace(answer, notes=tuple(note for note in answer.notes if note not in notes))
+
+
+def print_answer(title: str, tables: Sequence[Table], notes: Sequence[str] = ()) -> None:
+    """Print the tables of an answer, and its notes."""
+    report = Report("policy", title, provenance=Provenance(status="complete"))
+    report.add(*tables)
+    for note in notes:
+        report.note(note)
+    print_report(report, Console())

@@ -1,0 +1,1 @@
+"""Studies: questions with settings, answered by a report."""
