@@ -140,9 +140,9 @@ def test_the_same_report_gives_the_same_page_in_any_style(report: Report) -> Non
 
 def test_a_partial_report_says_so_and_an_empty_one_is_a_page(report: Report) -> None:
     report.provenance.missing = "2 of 3 pieces of work"
-    assert "It lacks 2 of 3 pieces of work." in render(report)
+    assert "Missing: 2 of 3 pieces of work." in render(report)
     empty = render(Report("empty"))
-    assert "It lacks what the run had still to do." in empty
+    assert "Missing: the remaining work of the run." in empty
     assert not Page(empty).all("table")
     report.provenance.status = "complete"
     assert "Partial report" not in render(report)

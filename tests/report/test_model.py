@@ -129,14 +129,14 @@ def test_a_failed_write_leaves_the_earlier_report(
 @pytest.mark.parametrize(
     ("item", "message"),
     [
-        (Scalar("accuracy", 1.0), "a scalar 'accuracy' already"),
-        (Table("Sizes", ["a"], []), "a table 'Sizes' already"),
-        (Series("rate", [1], [1]), "a series 'rate' already"),
-        (Figure("Rates", ["rate"]), "a figure 'Rates' already"),
+        (Scalar("accuracy", 1.0), "already has a scalar 'accuracy'"),
+        (Table("Sizes", ["a"], []), "already has a table 'Sizes'"),
+        (Series("rate", [1], [1]), "already has a series 'rate'"),
+        (Figure("Rates", ["rate"]), "already has a figure 'Rates'"),
         (Figure("Other", ["rate", "absent"]), r"\['absent'\].*add these series first"),
         (Figure("Other", ["rate", "speed"]), "different axes or units"),
         (Figure("Other", ["speed"], x_log=True), "logarithmic index over names"),
-        (1.0, "is no Scalar"),
+        (1.0, "is not a Scalar"),
     ],
 )
 def test_what_does_not_fit_the_report_is_refused(item, message: str) -> None:
@@ -216,7 +216,7 @@ def test_sections_chapters_and_the_answer_are_saved(tmp_path: Path) -> None:
     ]
     assert [chapter.fingerprint for chapter in loaded.chapters] == [full().fingerprint]
     assert loaded.fingerprint == report.fingerprint != arranged().fingerprint
-    with pytest.raises(ValueError, match="a report 'A toy' already"):
+    with pytest.raises(ValueError, match="already has a report 'A toy'"):
         report.chapter(full())
 
 

@@ -44,7 +44,7 @@ def test_columns_that_no_scalar_fills_are_left_out() -> None:
 def test_a_partial_report_says_what_is_missing() -> None:
     report = Report("toy")
     report.provenance.missing = "2 of 3 pieces"
-    assert "Partial: it lacks 2 of 3 pieces" in shown(report)
+    assert "Partial report. Missing: 2 of 3 pieces" in shown(report)
     report.provenance.status = "complete"
     assert "Partial" not in shown(report)
 

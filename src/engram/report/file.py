@@ -1,4 +1,4 @@
-"""Reports on disk: report.json, and report.html made from it."""
+"""Save and load reports: report.json, and the page report.html."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from engram.report.model import Report
 
 
 def save_report(report: Report, folder: str | Path) -> Path:
-    """Write report.json and report.html, each replaced in one step.
+    """Write report.json and report.html, each replaced atomically.
 
     Args:
         report: The report.

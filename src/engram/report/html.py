@@ -15,11 +15,7 @@ from engram.report.svg import drawing
 
 
 def render(report: Report) -> str:
-    """Return the page of a report; it depends on the report only.
-
-    Args:
-        report: The report.
-    """
+    """Return the page of a report, which depends on the report only."""
     return _template().render(report=report, source=report.provenance, body=Body(report, ""))
 
 
@@ -60,7 +56,7 @@ class Body:
             Figure: self._figure,
         }
         for kind, group in groupby(items, type):
-            yield kind.__name__.lower(), [show.get(kind, _as_it_is)(item) for item in group]
+            yield kind.__name__.lower(), [show[kind](x) if kind in show else x for x in group]
 
     def _table(self, table: Table) -> tuple[str, int, Table, list[bool], list[tuple[str, ...]]]:
         number = self.report.tables.index(table) + 1
@@ -72,12 +68,8 @@ class Body:
         return number, figure, drawing(figure, self.report.drawn_by(figure), name)
 
 
-def _as_it_is(item: Any) -> Any:
-    return item
-
-
 def _columns(table: Table) -> tuple[list[bool], list[tuple[str, ...]]]:
-    """Which columns of a table hold numbers, and its rows as text."""
+    """Which columns of a table are numeric, and its rows as text."""
     columns = list(zip(*table.rows, strict=True))
     rows = zip(*(column_text(column) for column in columns), strict=True)
     return [is_numeric(column) for column in columns] or [False] * len(table.columns), list(rows)

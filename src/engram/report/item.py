@@ -18,7 +18,7 @@ class Published:
     Args:
         value: The paper's number, in the unit of ours.
         source: The paper, and the table or figure of it.
-        differs: What differs there; empty if nothing does.
+        differs: What differs from our measurement; empty if nothing does.
     """
 
     value: float
@@ -80,7 +80,7 @@ class Table:
 
     Raises:
         ValueError: If the title or the columns are empty, a row has another length than the
-            columns, or a cell is not one of those kinds.
+            columns, or a cell has another type.
     """
 
     title: str
@@ -123,12 +123,12 @@ class Figure:
         x_log: Whether the index axis is logarithmic; for lines over numbers.
         y_log: Whether the value axis is logarithmic.
         caption: One or two sentences on how to read it.
-        clip: Whether intervals that are far wider than the others are cut at the edge of the scale,
-            where marks and a line of text say so; for lines and intervals.
+        clip: Whether intervals that are far wider than the others are cut at the edge of the axes,
+            with marks and a line of text that say so; for lines and intervals.
 
     Raises:
-        ValueError: If the title is empty, no series is named, the kind is unknown, or bars or
-            intervals ask for a logarithmic index, or bars for clipping.
+        ValueError: If the title is empty, no series is named, the kind is unknown, bars or
+            intervals have a logarithmic index, or bars are clipped.
     """
 
     title: str

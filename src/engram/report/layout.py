@@ -1,4 +1,4 @@
-"""How a table of text is fitted to a width: which columns stand together, and how wide each is."""
+"""Fit a table of text to a width: divide its columns into blocks, and set their widths."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 
 PADDING = 3
-"""Characters that a column takes beside its text."""
+"""Characters per column in addition to its text."""
 EDGES = 1
-"""Characters that a table takes beside its columns."""
+"""Characters per table in addition to its columns."""
 SHORT = 16
-"""Text of up to so many characters, such as an interval, is kept on one line."""
+"""Text of at most this many characters, such as an interval, is kept on one line."""
 LONG_WORD = 24
-"""A longer word, such as an address, may be broken."""
+"""A word of more characters, such as an address, may be broken."""
 NARROW = 12
-"""Longer text is not wrapped to fewer characters."""
+"""Minimum number of characters per line of wrapped text."""
 MAX_KEYS = 3
-"""Most columns that tell rows apart."""
+"""Maximum number of columns that identify a row."""
 
 
 @dataclass(frozen=True)
@@ -34,21 +34,17 @@ class Cells:
     numeric: Sequence[bool]
 
     def column(self, i: int) -> list[str]:
-        """The texts of a column.
-
-        Args:
-            i: Its position.
-        """
+        """The texts of the column at position `i`."""
         return [row[i] for row in self.rows]
 
 
 @dataclass(frozen=True)
 class Block:
-    """Columns that stand side by side.
+    """Columns that are printed side by side.
 
     Args:
         columns: Their positions.
-        widths: Characters of each.
+        widths: Width of each, in characters.
     """
 
     columns: list[int]
@@ -56,14 +52,14 @@ class Block:
 
 
 def divide(cells: Cells, width: int) -> list[Block]:
-    """Divide the columns of a table among as few blocks as the width allows.
+    """Divide the columns of a table into as few blocks as the width allows.
 
     Args:
         cells: The table.
-        width: Characters of a line.
+        width: Characters per line.
 
     Returns:
-        The blocks, each with the columns by which rows are told apart first; none if these and
+        The blocks, each of which begins with the columns that identify a row; none if these and
         one more column do not fit side by side.
     """
     everything = list(range(len(cells.headings)))
@@ -88,7 +84,7 @@ def _total(widths: Sequence[int]) -> int:
 
 
 def _keys(cells: Cells) -> int:
-    """How many leading columns tell the rows apart."""
+    """Number of leading columns that identify a row."""
     most = min(MAX_KEYS, len(cells.headings))
     for count in range(1, most + 1):
         if len({tuple(row[:count]) for row in cells.rows}) == len(cells.rows):
@@ -98,7 +94,7 @@ def _keys(cells: Cells) -> int:
 
 
 def _least(cells: Cells, i: int) -> int:
-    """The width below which something would be cut or broken that should not be."""
+    """The minimum width at which no number or short text is broken."""
     texts = cells.column(i)
     longest = max(map(cell_len, texts), default=0)
     heading = max(map(cell_len, cells.headings[i].split()), default=0)
@@ -109,7 +105,7 @@ def _least(cells: Cells, i: int) -> int:
 
 
 def _block(cells: Cells, columns: list[int], least: Sequence[int], width: int) -> Block:
-    """The columns as wide as their text, or narrowed, the widest first, until they fit."""
+    """The columns at the width of their text, or narrowed until they fit, the widest first."""
     widths = [max(map(cell_len, (cells.headings[i], *cells.column(i))), default=0) for i in columns]
     while (excess := _total(widths) - width) > 0:
         room = [wide - least[i] for wide, i in zip(widths, columns, strict=True)]

@@ -1,4 +1,4 @@
-"""Report: what a study found, as data."""
+"""Report: the results of a study, as data."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ Place = tuple[str, str | int]
 
 
 class Section:
-    """Items of a report that are shown together, in the order they were added.
+    """Items of a report that are shown together, in the order in which they were added.
 
     Args:
         report: The report that holds the items.
@@ -34,7 +34,7 @@ class Section:
         self.places: list[Place] = []
 
     def add(self, *items: Item) -> None:
-        """Add scalars, tables, series and figures to the report, and show them here.
+        """Add scalars, tables, series and figures to the report and to this section.
 
         Args:
             items: As in `Report.add`.
@@ -48,17 +48,13 @@ class Section:
                 self.places.append((type(item).__name__.lower(), name_of(item)))
 
     def note(self, text: str) -> None:
-        """Add a remark to the report, and show it here.
-
-        Args:
-            text: The remark.
-        """
+        """Add a remark to the report and to this section."""
         self.places.append(("note", len(self._report.notes)))
         self._report.note(text)
 
     @property
     def items(self) -> list[Scalar | Table | Figure | str]:
-        """What the section shows, in order; a note is its text."""
+        """The items of the section, in order; a note is its text."""
         report = self._report
         held: dict[Place, Scalar | Table | Figure | str] = {
             (type(item).__name__.lower(), name_of(item)): item
@@ -69,16 +65,16 @@ class Section:
 
 
 class Report:
-    """What a study found: filled in piece by piece, saved at any moment.
+    """The results of a study; it is filled piece by piece and can be saved at any time.
 
-    Items that belong to no section are shown by kind: scalars, figures, tables, notes. Sections
-    follow in the order they were begun, then chapters, each a report of its own.
+    Items without a section are shown by kind: scalars, figures, tables, notes. Sections follow in
+    the order in which they were created, then chapters, each of which is a complete report.
 
     Args:
         name: Name of the study.
         title: Its title.
-        question: The question it answers.
-        provenance: Where the report comes from.
+        question: The question that it answers.
+        provenance: Settings, data, software and hardware that the results come from.
     """
 
     def __init__(
@@ -98,9 +94,9 @@ class Report:
         self.provenance = provenance or Provenance()
 
     def answer(self, sentence: str) -> None:
-        """Say what the study concludes, in one plain sentence with its number and interval.
+        """Set the conclusion, which is shown first: one sentence with a number and its interval.
 
-        The sentence stands first. It is not part of the fingerprint: the numbers are.
+        It is not part of the fingerprint, which covers the numbers.
 
         Args:
             sentence: The conclusion; it replaces an earlier one.
@@ -108,14 +104,7 @@ class Report:
         self.conclusion = sentence
 
     def section(self, title: str) -> Section:
-        """Begin a section, or go on with the one of that title.
-
-        Args:
-            title: Title of the section.
-
-        Returns:
-            The section: what is added to it is shown there, in that order.
-        """
+        """Return the section with this title, which is created if it does not exist."""
         known = {section.title: section for section in self.sections}
         if title not in known:
             known[title] = Section(self, title)
@@ -129,13 +118,13 @@ class Report:
             report: The report.
 
         Raises:
-            ValueError: If there is a chapter of that title already.
+            ValueError: If the report already has a chapter with that title.
         """
         self._append(self.chapters, report, report.title)
 
     @property
     def loose(self) -> "Report":
-        """A report of the items that belong to no section, for showing them by kind."""
+        """A report of the items without a section."""
         placed = {place for section in self.sections for place in section.places}
         rest = Report(self.name, self.title, self.question, self.provenance)
         for kind, items in (
@@ -150,14 +139,14 @@ class Report:
         return rest
 
     def add(self, *items: Item) -> None:
-        """Add scalars, tables, series and figures, each shown in the order it was added.
+        """Add scalars, tables, series and figures, which are shown in this order.
 
         Args:
-            items: What to add. The series of a figure come before the figure.
+            items: The items; the series of a figure must precede the figure.
 
         Raises:
-            ValueError: If the report has an item of that kind and name, or if a figure draws a
-                series that is missing or that has another axis or unit than its fellows.
+            ValueError: If the report already has an item of that kind and name, or a figure draws
+                series that are missing or differ in axis or unit.
         """
         for item in items:
             match item:
@@ -171,15 +160,14 @@ class Report:
                     self.drawn_by(item)
                     self._append(self.figures, item, item.title)
                 case _:
-                    raise EngramError(f"{item!r} is no Scalar, Table, Series or Figure; wrap it")
+                    raise EngramError(
+                        f"{item!r} is not a Scalar, Table, Series or Figure; wrap it in one"
+                    )
 
     def note(self, text: str) -> None:
-        """Add a remark of a sentence or two.
+        """Add a remark of one or two sentences.
 
-        Notes are part of the fingerprint: a timing belongs in a volatile scalar.
-
-        Args:
-            text: The remark.
+        Notes are part of the fingerprint; report a timing as a volatile scalar instead.
         """
         self.notes.append(text)
 
@@ -190,14 +178,14 @@ class Report:
             figure: A figure over series of this report.
 
         Raises:
-            ValueError: If a series is missing, they differ in axis or unit, or a logarithmic
-                index is asked for over names or dates.
+            ValueError: If a series is missing, the series differ in axis or unit, or the index is
+                logarithmic but consists of names or dates.
         """
         known = {series.name: series for series in self.series}
         missing = [name for name in figure.series if name not in known]
         if missing:
             raise EngramError(
-                f"figure {figure.title!r} draws {missing}, which the report lacks; "
+                f"figure {figure.title!r} draws {missing}, which are not in the report; "
                 "add these series first"
             )
         drawn = [known[name] for name in figure.series]
@@ -214,9 +202,9 @@ class Report:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of all that the same settings, seed and data must give again, in hexadecimal.
+        """SHA-256, in hexadecimal, of all content that settings, seed and data determine.
 
-        How the items are arranged does not count, so a report of format 1 keeps its fingerprint.
+        The arrangement of the items is excluded, so a report of format 1 keeps its fingerprint.
         """
         kept: dict[str, Any] = self._content() | {"format": 1}
         for kind in ("scalars", "tables", "series"):
@@ -242,7 +230,7 @@ class Report:
         } | self._content()
 
     def _content(self) -> dict[str, Any]:
-        """What the report says, without how it is arranged and where it comes from."""
+        """The content of the report, without its arrangement and its provenance."""
         return {
             "name": self.name,
             "title": self.title,
@@ -262,7 +250,7 @@ class Report:
             entries: The dictionary.
 
         Raises:
-            ValueError: If it has another format, or lacks an entry.
+            ValueError: If it has another format, or an entry is missing.
         """
         if not isinstance(entries, dict) or entries.get("format") not in {1, FORMAT}:
             raise EngramError(
@@ -289,12 +277,12 @@ class Report:
         return report
 
     def _arrange(self, entries: dict[str, Any]) -> None:
-        """Take the answer, the sections and the chapters from what `to_dict` wrote."""
+        """Restore the answer, the sections and the chapters from what `to_dict` wrote."""
         self.conclusion = entries["answer"]
         for stored in entries["sections"]:
             section = self.section(stored["title"])
             section.places = [(kind, name) for kind, name in stored["items"]]
-            _ = section.items  # an item that is missing is found here
+            _ = section.items  # raises KeyError if an item is missing
         for chapter in entries["chapters"]:
             self.chapter(Report.from_dict(chapter))
 
@@ -303,12 +291,12 @@ class Report:
         names: Sequence[str] = [name_of(old) for old in items]
         if name in names:
             kind = type(item).__name__.lower()
-            raise EngramError(f"the report has a {kind} {name!r} already; give it another name")
+            raise EngramError(f"the report already has a {kind} {name!r}; choose another name")
         items.append(item)
 
 
 def name_of(item: "Item | Report") -> str:
-    """What an item is called: its title, or its name where it has none."""
+    """The title of an item, or its name if it has no title."""
     return getattr(item, "title", None) or item.name  # pyright: ignore[reportAttributeAccessIssue]
 
 

@@ -1,4 +1,4 @@
-"""Numbers as readers see them: as many digits as they carry, aligned within a column."""
+"""Numbers as text: with their significant digits, and aligned within a column."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -6,18 +6,14 @@ from collections.abc import Iterable, Sequence
 from engram.report.item import Cell, Scalar
 
 DIGITS = 4
-"""Significant digits shown of a number without an interval."""
+"""Number of significant digits of a number without an interval."""
 GAP = "–"
-"""What stands for a missing number."""
+"""Text for a missing number."""
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def cell_text(cell: Cell) -> str:
-    """Return a cell as text of its own.
-
-    Args:
-        cell: Text, a number, a boolean or None.
-    """
+    """Return a cell as text, independently of its column."""
     if cell is None:
         return GAP
     if isinstance(cell, bool):
@@ -28,11 +24,7 @@ def cell_text(cell: Cell) -> str:
 
 
 def column_text(cells: Sequence[Cell]) -> list[str]:
-    """Return the cells of a column, its numbers with one count of decimals.
-
-    Args:
-        cells: The column, (n).
-    """
+    """Return the cells of a column, (n), as text; all numbers have as many decimals."""
     if not is_numeric(cells):
         return [cell_text(cell) for cell in cells]
     numbers = [float(cell) for cell in cells if isinstance(cell, int | float)]
@@ -41,21 +33,13 @@ def column_text(cells: Sequence[Cell]) -> list[str]:
 
 
 def is_numeric(cells: Sequence[Cell]) -> bool:
-    """Whether a column holds numbers and gaps only.
-
-    Args:
-        cells: The column, (n).
-    """
+    """Whether a column, (n), holds numbers and gaps only."""
     kinds = {type(cell) for cell in cells} - {type(None)}
     return bool(kinds) and kinds <= {int, float}
 
 
 def scalar_text(scalar: Scalar) -> tuple[str, str]:
-    """Return the value of a scalar and its interval, to two digits of the interval's width.
-
-    Args:
-        scalar: The scalar.
-    """
+    """Return a scalar's value and interval, rounded to two digits of half the interval's width."""
     if scalar.value is None or scalar.low is None or scalar.high is None:
         return cell_text(scalar.value), ""
     width = scalar.high - scalar.low
@@ -65,7 +49,7 @@ def scalar_text(scalar: Scalar) -> tuple[str, str]:
 
 
 def _places(numbers: Iterable[float]) -> int:
-    """Decimals that show 4 digits of the largest number, 2 of the smallest, none in excess."""
+    """Decimals for 4 digits of the largest number and 2 of the smallest, without trailing zeros."""
     sizes = [abs(number) for number in numbers if number]
     if not sizes:
         return 0

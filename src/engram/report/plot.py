@@ -1,6 +1,6 @@
-"""Series as drawings: functions that return Axes, in whatever style is set.
+"""Plots of series: functions that return Axes, in the current Matplotlib style.
 
-Colours, markers and dashes come from the property cycle of the style, bands and whiskers from
+Colours, markers and dashes come from the property cycle of the style, and bands and whiskers from
 the intervals of the series.
 """
 
@@ -20,26 +20,27 @@ from engram.report.item import Figure
 from engram.series import Numbers, Series
 
 TICKS = 10
-"""Most positions that each get a tick."""
+"""Maximum number of positions with one tick each."""
 MARKED = 25
-"""Most values of a line that each get a marker."""
+"""Maximum number of values of a line with one marker each."""
 EARLIEST, LATEST = float(date2num(date.min)), float(date2num(date.max))
-"""The days between which an axis of dates can be drawn."""
+"""Limits of an axis of dates."""
 WIDE = 3.0
-"""How many times the usual width, or its lower end, an interval may reach to set the scale."""
+"""An interval sets the scale if it is at most this many times as wide as the median interval, or
+if its upper end is at most this many times its lower end."""
 BEYOND = 1.5
-"""How far beyond that scale an interval must reach to be cut."""
+"""Intervals are cut if the largest upper end exceeds that scale by this factor."""
 LEGEND_WIDTH = 46
-"""Characters that fit side by side in a legend."""
+"""Characters per row of a legend."""
 AXIS_WIDTH = 40
-"""Characters of tick labels that fit side by side under an axis."""
+"""Characters of tick labels that fit under an axis."""
 
 
 def draw(figure: Figure, drawn: Sequence[Series], ax: Axes | None = None) -> Axes:
     """Draw a figure of a report.
 
     Args:
-        figure: What to draw: kind, labels and scales.
+        figure: Its kind, labels and scales.
         drawn: Its series.
         ax: Where to draw; the axes of a new figure when None.
 
@@ -80,7 +81,7 @@ def line(drawn: Sequence[Series], ax: Axes | None = None) -> Axes:
     for series in drawn:
         places = _places(series, names)
         values, alone = _floats(series.values), _alone(series)
-        # on a long line, marks at some of the values would look like findings
+        # on a long line, markers at some of the values would look like results
         marked = alone if len(series) > MARKED else list(range(len(series)))
         (stroke,) = ax.plot(places, values, label=_verbatim(series.name), markevery=marked)
         colour = stroke.get_color()
@@ -166,7 +167,7 @@ KINDS: dict[str, Callable[[Sequence[Series], Axes | None], Axes]] = {
     "bar": bar,
     "interval": interval,
 }
-"""The kinds of figure a report draws."""
+"""The kinds of figures."""
 
 
 def _axes() -> Axes:
@@ -180,7 +181,7 @@ def _label(text: str, unit: str) -> str:
 
 
 def _verbatim(text: str) -> str:
-    """The text as it stands: between two dollar signs Matplotlib would read mathematics."""
+    """Escape dollar signs, between which Matplotlib would read mathematics."""
     return text.replace("$", r"\$")
 
 
@@ -189,17 +190,16 @@ def _floats(numbers: Numbers) -> np.ndarray:
 
 
 def _clip(ax: Axes, drawn: Sequence[Series], along: str, across: Callable[..., Any]) -> None:
-    """Let the values with ordinary intervals set the scale, and mark what reaches beyond it.
+    """Let the values with ordinary intervals set the scale, and mark values beyond it.
 
-    The scale holds every value whose interval is at most three times as wide as is usual, or
-    reaches at most from a value to three times of it; half of the upper ends; and all lower ends.
-    So a short document, of which little is known, does not decide how all others look.
+    The scale includes every value with an ordinary interval (see `WIDE`), half of the upper ends,
+    and all lower ends, so that one short document with a wide interval does not set it.
 
     Args:
         ax: The axes.
         drawn: The series.
         along: The axis of the values, "x" or "y".
-        across: From a series and its number to its places on the other axis.
+        across: Maps a series and its number to its positions on the other axis.
     """
     values = _joined(series.values for series in drawn)
     highs = _joined(series.high or series.values for series in drawn)
@@ -234,7 +234,7 @@ def _joined(parts: Iterable[Numbers]) -> np.ndarray:
 
 
 def _alone(series: Series) -> list[int]:
-    """Values between gaps, which a line does not show."""
+    """Indices of values between gaps, which a line does not show."""
     known = [False, *(value is not None for value in series.values), False]
     return [i for i in range(len(series)) if known[i : i + 3] == [False, True, False]]
 
@@ -247,7 +247,7 @@ def _whiskers(series: Series) -> np.ndarray:
 
 
 def _categories(drawn: Sequence[Series]) -> list[str]:
-    """Names of the positions where the index is text, in the order of first appearance."""
+    """Names of the positions if the index is text, in the order of first appearance."""
     if drawn[0].axis == "date":
         return []
     names = [position for series in drawn for position in series.index]
@@ -289,7 +289,7 @@ def _log_index(ax: Axes, drawn: Sequence[Series]) -> None:
 
 
 def _legend(ax: Axes, drawn: Sequence[Series]) -> None:
-    """Names the series above the axes, without what all their names end in after a comma."""
+    """Add a legend above the axes, without the part after the last comma if all names share it."""
     if len(drawn) < 2:
         return
     heads, _, tails = zip(*(series.name.rpartition(", ") for series in drawn), strict=True)
@@ -306,5 +306,5 @@ def _legend(ax: Axes, drawn: Sequence[Series]) -> None:
 
 
 def legend_columns(names: Sequence[str]) -> int:
-    """How many names fit side by side in a legend."""
+    """Number of names that fit side by side in a legend."""
     return max(1, min(len(names), LEGEND_WIDTH // (max(map(len, names)) + 4)))

@@ -1,4 +1,4 @@
-"""Provenance: where a report comes from, so that another can repeat it."""
+"""Provenance: the settings, data, software and hardware behind a report, so it can be repeated."""
 
 import os
 import platform
@@ -24,23 +24,23 @@ PACKAGES = {
     "ruptures": "ruptures",
     "apsw": "apsw",
 }
-"""Modules whose versions matter once they are imported, and the packages that hold them."""
+"""Modules whose versions are recorded if they are imported, and their packages."""
 
 
 @dataclass
 class Provenance:
-    """Where a report comes from.
+    """The settings, data, software and hardware that the results of a report come from.
 
     Args:
         settings: The settings of the study.
         seed: Its seed.
-        data: SHA-256 of each data file read, by name.
+        data: SHA-256 of each data file, by name.
         versions: Versions of Python and of the packages that were imported.
         hardware: Processor, cores, memory and accelerator.
-        started: Time of the start, ISO 8601 in UTC.
-        duration_s: Time of work in seconds, over all the sessions of a resumed run.
+        started: Start time, ISO 8601 in UTC.
+        duration_s: Working time in seconds, over all sessions of a resumed run.
         status: "complete", or "partial" while work is missing.
-        missing: What a partial report lacks.
+        missing: The missing work of a partial report.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Provenance:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Engram, Python and the known packages this process imported."""
+    """Return the versions of Engram, Python and the known packages that are imported."""
     found = {"engram": __version__, "python": platform.python_version()}
     for module, package in PACKAGES.items():
         if module in sys.modules:
@@ -67,7 +67,7 @@ def versions() -> dict[str, str]:
 
 
 def hardware() -> dict[str, str]:
-    """Return the processor, its cores, the memory, the accelerator and the system."""
+    """Return the names of processor, accelerator and system, the cores and the memory."""
     return {
         "processor": _processor(),
         "cores": _cores(),

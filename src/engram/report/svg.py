@@ -1,4 +1,4 @@
-"""Figures as SVG that lives inside a page: one drawing for a light and a dark theme.
+"""Figures as SVG elements of a page, for its light and its dark theme.
 
 Matplotlib draws with sentinel colours, which are then mapped to the page's CSS variables.
 """
@@ -23,7 +23,7 @@ PALETTE = [f"#0e001{i}" for i in range(6)]
 VARIABLES = {INK: "--ink", GRID: "--grid", PAPER: "--paper"} | {
     sentinel: f"--series-{i}" for i, sentinel in enumerate(PALETTE, start=1)
 }
-"""Sentinel colours, and the CSS variables that stand in their place."""
+"""Sentinel colours, and the CSS variables that replace them."""
 
 STYLE = {
     "svg.fonttype": "none",
@@ -60,12 +60,12 @@ WIDTH_IN, HEIGHT_IN, ROW_IN = 5.6, 3.5, 0.34
 
 
 def drawing(figure: Figure, drawn: Sequence[Series], prefix: str) -> str:
-    """Return a figure as an SVG element, the same text each time.
+    """Return a figure as an SVG element; equal figures give equal text.
 
     Args:
-        figure: What to draw.
+        figure: The figure.
         drawn: Its series.
-        prefix: Distinguishes its ids from those of other figures in the page.
+        prefix: Prefix of its ids, unique on the page.
     """
     height = HEIGHT_IN
     if figure.kind == "interval":

@@ -1,4 +1,4 @@
-"""A report in the terminal."""
+"""Print a report in a terminal."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -17,22 +17,17 @@ from engram.report.number import cell_text, column_text, is_numeric, scalar_text
 from engram.series import Series
 
 BAR_WIDTH = 40
-"""Characters of the longest bar."""
+"""Length of the longest bar, in characters."""
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Print the answer, the scalars, the tables and the notes of a report, section by section.
-
-    Args:
-        report: The report.
-        console: Where to print.
-    """
+    """Print the answer, the scalars, the tables and the notes of a report, section by section."""
     console.print(f"\n[bold]{escape(report.title)}[/bold]")
     if report.question:
         console.print(f"[italic]{escape(report.question)}[/italic]")
     if report.provenance.status == "partial":
-        missing = report.provenance.missing or "what the run had still to do"
-        console.print(f"[yellow]Partial:[/yellow] it lacks {escape(missing)}")
+        missing = report.provenance.missing or "the remaining work of the run"
+        console.print(f"[yellow]Partial report.[/yellow] Missing: {escape(missing)}")
     if report.conclusion:
         console.print(f"[bold]{escape(report.conclusion)}[/bold]")
     rest = report.loose
@@ -46,7 +41,7 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def _print_items(items: Sequence[Scalar | Table | Figure | str], console: Console) -> None:
-    """Print items in their order, scalars that follow each other in one table, and no figures."""
+    """Print items in order, consecutive scalars as one table, without figures."""
     for kind, group in groupby(items, type):
         if kind is Scalar:
             _print_scalars([item for item in group if isinstance(item, Scalar)], console)
@@ -59,12 +54,12 @@ def _print_items(items: Sequence[Scalar | Table | Figure | str], console: Consol
 
 
 def print_bars(figure: Figure, drawn: Sequence[Series], console: Console) -> None:
-    """Print series as horizontal bars, one below the other, as `print_report` does not.
+    """Print series as horizontal bars, one below the other.
 
     Args:
-        figure: The figure they belong to, for its title and caption.
-        drawn: Its series; a bar for each value, from 0, and none for a gap.
-        console: Where to print.
+        figure: The figure of the series, for its title and caption.
+        drawn: The series; each value has a bar from 0, and a gap has none.
+        console: The console.
     """
     for series in drawn:
         most = max((value for value in series.values if value is not None), default=0.0)
@@ -79,15 +74,11 @@ def print_bars(figure: Figure, drawn: Sequence[Series], console: Console) -> Non
 
 
 def print_table(table: Table, console: Console) -> None:
-    """Print a table at the width of the console, without cutting a number or a name.
+    """Print a table at the width of the console, without truncating numbers or names.
 
-    Text is wrapped; where that is not enough, the columns are divided among several tables that
-    repeat the columns by which rows are told apart, and where not even one more column fits
-    beside these, each row becomes a list.
-
-    Args:
-        table: The table.
-        console: Where to print.
+    Text is wrapped. If that is not enough, the columns are divided among several tables that repeat
+    the columns that identify a row; if not even one more column fits beside those, each row is
+    printed as a list.
     """
     columns = list(zip(*table.rows, strict=True)) or [() for _ in table.columns]
     rows = list(zip(*(column_text(column) for column in columns), strict=True))

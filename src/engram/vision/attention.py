@@ -13,7 +13,7 @@ from engram.vision.layer import ConvBN, NeuronFactory, fire
 
 
 class Heads(Protocol):
-    """The layers of a spiking self-attention."""
+    """The layers of spiking self-attention."""
 
     heads: int
     q: ConvBN
@@ -26,11 +26,11 @@ class Heads(Protocol):
 
 
 def self_attention(layers: Heads, x: Tensor, scale: float) -> Tensor:
-    """Spiking self-attention: q, k and v as spikes, `attend`, and the neurons after it.
+    """Spiking self-attention: q, k and v as spikes, `attend`, then neurons.
 
     Args:
         layers: The layers.
-        x: Input from which q, k and v are computed, `(time, batch, channels, height, width)`.
+        x: Input of q, k and v, `(time, batch, channels, height, width)`.
         scale: Factor of the attention.
 
     Returns:
@@ -52,10 +52,10 @@ def attend(
 ) -> Float[Tensor, "time batch channels height width"]:
     """Attention without softmax: scale · q(kᵀv) in each head, or scale · (qkᵀ)v if that is cheaper.
 
-    For spikes, both products are integers, and both orders agree exactly.
+    For spikes the products are integers, so that both orders give exactly the same result.
 
     Args:
-        q: Queries; a pixel is a token.
+        q: Queries; each pixel is a token.
         k: Keys.
         v: Values.
         heads: Number of heads, which share the channels.

@@ -40,7 +40,7 @@ class Loaded(NamedTuple):
         naming: The naming of its weights.
         dropped: Its unused content: weights by name, and whole state dicts by key.
         taken: Location of the weights in the file: their keys and the prefix of their names,
-            joined by dots; empty at the top level.
+            joined by dots; empty for the top level.
     """
 
     naming: str
@@ -101,7 +101,7 @@ def load_checkpoint(
     inner = vision_model(model)
     if not isinstance(source, str | PathLike | Mapping):
         raise CheckpointError(
-            f"the checkpoint is a {type(source).__name__}: give a path, or a state dict, such as "
+            f"the checkpoint is a {type(source).__name__}: give a path or a state dict, such as "
             "model.state_dict()"
         )
     content = source if isinstance(source, Mapping) else read(Path(source))
@@ -271,7 +271,7 @@ def publish(model: VisionModel, naming: Naming) -> State:
 
 
 def explain_classes(model: VisionModel, bias: Tensor | None) -> str:
-    """Error text for a checkpoint that differs only in its head, with the remedy."""
+    """Error message for a checkpoint that differs only in its head."""
     classes = 0 if bias is None else len(bias)
     return (
         f"the checkpoint has {classes} classes and the {type(model).__name__} "
@@ -281,7 +281,7 @@ def explain_classes(model: VisionModel, bias: Tensor | None) -> str:
 
 
 def explain(model: VisionModel, found: Match) -> str:
-    """Error text for a checkpoint that does not fit, with its nearest preset."""
+    """Error message for a checkpoint that does not fit, with its nearest preset."""
     state = found.candidate.state
     bias = state.get(found.naming.key("head.bias"))
     if (

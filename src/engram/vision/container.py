@@ -19,8 +19,8 @@ State = dict[str, Tensor]
 WRAPPERS = frozenset(
     {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_fpw_module"}
 )
-"""What DataParallel, torch.compile, FSDP, activation checkpointing and AveragedModel add to names,
-in front or inside."""
+"""Parts added to names by DataParallel, torch.compile, FSDP, activation checkpointing and
+AveragedModel."""
 COUNTERS = ("n_averaged",)
 """Tensors that a wrapper stores in addition to the weights."""
 AVERAGES = ("ema", "averag", "avg", "swa", "shadow")
@@ -90,12 +90,12 @@ def read(path: Path) -> Mapping[str, Any]:
 
 
 def check_archive(path: Path) -> None:
-    """Raises CheckpointError where what torch saved has changed since: torch does not look."""
+    """Raise CheckpointError if a checksum of an archive is wrong: torch does not check them."""
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
-            if not entry.CRC:  # written without, or empty
+            if not entry.CRC:  # written without a checksum, or empty
                 continue
             try:
                 with archive.open(entry) as file:
@@ -108,7 +108,7 @@ def check_archive(path: Path) -> None:
 
 
 def check_values(state: Mapping[str, Tensor]) -> None:
-    """Raises CheckpointError where weights hold what no training that went well leaves behind."""
+    """Raise CheckpointError if weights are not finite, or a variance is negative."""
     for key, value in state.items():
         if value.is_floating_point() and not value.isfinite().all():
             bad = int((~value.isfinite()).sum())

@@ -1,4 +1,4 @@
-"""Export a model to ONNX with standard operators only and unrolled steps."""
+"""Export a model to ONNX, with standard operators only and its time steps unrolled."""
 
 import math
 from collections.abc import Callable
@@ -67,7 +67,7 @@ def export_onnx(model: VisionModel, path: str | PathLike[str], sample: Tensor) -
 def check_dtypes(model: torch.nn.Module, sample: Tensor) -> None:
     """Raise ValueError if runtimes could not read the exported file."""
     held = [*model.parameters(), *model.buffers(), sample]
-    # a number without a dimension, as λ of a MaskedPSN, takes on the dtype of what it meets
+    # a scalar, such as λ of a MaskedPSN, is promoted to the dtype of the other operand
     wanted = {x.dtype for x in held if x.is_floating_point() and x.ndim}
     if torch.bfloat16 in wanted:
         raise EngramError(
@@ -101,10 +101,10 @@ def check_packages() -> None:
 
 
 def lif_nodes() -> Callable[..., Any]:
-    """Translation of `functional.lif` to nodes, fewer and faster than by tracing."""
+    """Translation of `functional.lif` to ONNX nodes, fewer and faster than those from tracing."""
     from onnxscript import opset18  # noqa: PLC0415
 
-    op: Any = opset18  # its results are nodes, whatever its signatures say
+    op: Any = opset18  # returns nodes, unlike its type annotations
 
     def lif(
         x: Any,
@@ -119,7 +119,7 @@ def lif_nodes() -> Callable[..., Any]:
         scale: float,
         width: float,
     ) -> Any:
-        del detach_reset, shape, scale, width  # of the gradient
+        del detach_reset, shape, scale, width  # only the gradient needs them
 
         def number(value: float) -> Any:
             return op.CastLike(op.Constant(value_float=value), x)

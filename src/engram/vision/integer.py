@@ -1,9 +1,9 @@
 """Convolutions of spikes in integer arithmetic, on the matrix units of a processor.
 
-A spike adds a weight. In fixed point an addition is exact, so a weight is an integer multiple of a
-power of two: three digits of 8 bits, 22 bits or more below the largest weight of its output
-channel. The convolution of spikes with each digit is exact, and only the sum of the three and the
-bias is rounded, where a convolution in float32 rounds at each of its additions.
+Each weight is an integer multiple of a power of two, in three digits of 8 bits, with at least 22
+bits for the largest weight of its output channel. The convolution of spikes with each digit is
+exact, and only the sum of the three digits and the bias is rounded, whereas a convolution in
+float32 rounds at each addition.
 """
 
 import os
@@ -64,7 +64,7 @@ class FixedPointConv(nn.Module):
         return y
 
     def convolve(self, spikes: Tensor, packed: Tensor, unit: Tensor) -> Tensor:
-        """The convolution with one digit, in float32."""
+        """The convolution with one digit, as float32."""
         zeros = torch.zeros(len(unit), dtype=torch.int64)
         return torch.ops.onednn.qconv_pointwise(
             *(spikes, 1.0, 0, packed, unit, zeros, None, *self.geometry(), 1),
@@ -72,7 +72,7 @@ class FixedPointConv(nn.Module):
         )
 
     def packed(self, spikes: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Each digit of the weights, laid out for the processor, and its unit by channel."""
+        """Each digit of the weights in the processor's layout, and its unit per channel."""
         if not self._packed:
             for digit, unit in digits_of(self.conv.weight.detach()):
                 packed = torch.ops.onednn.qconv_prepack(
@@ -111,10 +111,10 @@ def digits_of(weight: Tensor) -> list[tuple[Tensor, Tensor]]:
 
 @cache
 def has_matrix_unit() -> bool:
-    """Whether the processor can multiply matrices of bytes, and torch can and may use it.
+    """Whether the processor has a matrix unit for bytes (AMX) that torch can and may use.
 
-    On processors without the unit, or if the environment forbids it to oneDNN, sums of products of
-    bytes saturate.
+    Without it, or if an environment variable forbids it to oneDNN, sums of products of bytes
+    saturate.
     """
     allowed = [os.environ.get(f"{name}_MAX_CPU_ISA", "ALL") for name in ("ONEDNN", "DNNL")]
     if not all(isa.upper() in ("ALL", "DEFAULT") or "AMX" in isa.upper() for isa in allowed):

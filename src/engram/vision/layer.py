@@ -28,9 +28,9 @@ paper_lif = partial(LIF, detach_reset=True, surrogate=Sigmoid(4.0))
 
 @final
 class ConvBN(nn.Module):
-    """Convolution, then batch norm: every step of every image is one sample of the norm.
+    """Convolution and batch norm; the norm treats every step of every image as one sample.
 
-    The weights are stored channels-last, so that the activations are too.
+    The weights are stored channels-last, and therefore the activations are too.
 
     Args:
         in_channels: Channels of the input.
@@ -160,11 +160,11 @@ class MaxPool(nn.Module):
 
 
 def make_neuron(neuron: NeuronFactory, threshold: float = 1.0) -> Neuron:
-    """Make the neurons of one layer with this threshold, or this initial value of a learned one.
+    """Make the neurons of one layer.
 
     Args:
-        neuron: Makes them; called with the keyword `threshold` if accepted.
-        threshold: V_th.
+        neuron: Makes them; called with the keyword `threshold` if it accepts it.
+        threshold: V_th, or the initial value of a learned one.
     """
     parameters = inspect.signature(neuron).parameters.values()
     if any(p.name == "threshold" or p.kind is p.VAR_KEYWORD for p in parameters):

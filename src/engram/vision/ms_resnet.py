@@ -26,7 +26,7 @@ DEPTHS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 104: (3, 8, 32, 8)}
 
 @final
 class MSBlock(nn.Module):
-    """F(x) + shortcut(x) on membranes, with neurons before each convolution of F.
+    """F(x) + shortcut(x) on membrane potentials, with neurons before each convolution of F.
 
     Args:
         convolutions: F without its neurons.
@@ -61,7 +61,7 @@ class MSBlock(nn.Module):
 
 @final
 class PooledProjection(nn.Module):
-    """A shortcut of the 104 layers: average pooling with `stride`, then 1 × 1 ConvBN."""
+    """A shortcut of the 104-layer network: average pooling with `stride`, then 1 × 1 ConvBN."""
 
     def __init__(self, projection: ConvBN, stride: int) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class PooledProjection(nn.Module):
 
 @final
 class DeepStem(nn.Module):
-    """The stem of the 104 layers: three 3 × 3 convolutions, the first with stride 2, and a norm."""
+    """Stem of the 104-layer network: 3 × 3 convolutions, the first with stride 2, and a norm."""
 
     def __init__(self, in_channels: int, width: int) -> None:
         super().__init__()

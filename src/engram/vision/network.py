@@ -17,8 +17,7 @@ class Naming(NamedTuple):
         name: Name of the publication.
         key: Maps our name of a weight to theirs; `name[1/3]` is the second of three parts, along
             the first axis, of theirs.
-        axes: Number of axes of their weights that are not two-dimensional convolutions, by the end
-            of the name.
+        axes: Number of axes of their weights that do not have four axes, by the end of the name.
         unused: Their unused weights: shapes by name.
         zero: Name endings of weights that they omit because they are 0.
         unfit: Why weights in this naming do not belong to the model although the names fit; empty
@@ -165,8 +164,8 @@ class VisionModel(nn.Module, ABC):
         height, width = x.shape[-2:]
         if height % self.divisor or width % self.divisor or not height * width:
             raise EngramError(
-                f"{name} got images of {height} × {width}: it halves them until {self.divisor} "
-                f"pixels are one, so pad or crop them to multiples of {self.divisor}"
+                f"{name} got images of {height} × {width}: it reduces their size by a factor of "
+                f"{self.divisor}, so pad or crop them to multiples of {self.divisor}"
             )
         x = self.stem(x)
         return x if x.ndim == 5 else repeat_steps(x, self.steps)

@@ -28,32 +28,32 @@ from engram.vision.layer import (
 from engram.vision.network import Naming, VisionModel
 
 EVERY_STAGE, LAST_STAGES = (0, 1, 2, 3), (2, 3)
-"""Convolutions of the tokenizer after which height and width are halved: all, or the last two."""
+"""Tokenizer convolutions after which height and width are halved: all, or the last two."""
 
 
 @final
 class Spikformer(VisionModel):
-    """Spikformer: x ← x + SSA(x), x ← x + MLP(x), both of which end with a neuron.
+    """Spikformer: x ← x + SSA(x), x ← x + MLP(x), where both terms end with neurons.
 
     The sums are counts of spikes, 0 … 2·depth + 2, which the next weights multiply: the network is
     not spike-driven.
 
     Args:
-        depth: Transformer blocks.
+        depth: Number of transformer blocks.
         dim: Channels per token, a multiple of 8.
-        heads: Attention heads.
-        steps: T.
+        heads: Number of attention heads.
+        steps: T, the number of time steps per image.
         num_classes: Number of classes; 0 for features only.
         in_channels: Channels of the input.
-        pools: Convolutions of the tokenizer, of 0 … 3, that a max pooling follows.
+        pools: Tokenizer convolutions, of 0 … 3, that are followed by max pooling.
         cml: Whether to pool membranes before firing instead of spikes.
         biased: Whether q, k and v have biases, as in the models for CIFAR.
         scale: Factor of the attention.
         neuron: Makes the neurons of a layer: the paper's LIF, or any of `engram.neuron`.
 
     Raises:
-        ValueError: A setting is out of range; and at the call, the image cannot be halved that
-            often, or the neurons require another number of steps.
+        ValueError: A setting is out of range; in a call, if the image cannot be halved that often
+            or the neurons require another number of steps.
 
     References:
         Zhou et al., "Spikformer", ICLR 2023, arXiv 2209.15425; CML: Zhou et al., arXiv 2305.05954.
@@ -132,7 +132,7 @@ def tokenizer_stage(
 
 @final
 class Position(nn.Module):
-    """Relative position: the spikes of a convolution, added to the spikes it reads.
+    """Position embedding: adds the spikes of a convolution to the spikes that it reads.
 
     Args:
         dim: Channels per token.
@@ -145,7 +145,7 @@ class Position(nn.Module):
         self.neuron = make_neuron(neuron)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Spikes `(time, batch, dim, height, width)` to counts of spikes."""
+        """Map spikes `(time, batch, dim, height, width)` to counts of spikes."""
         return x + fire(self.project, self.neuron, x)
 
 
@@ -155,7 +155,7 @@ class Attention(nn.Module):
 
     Args:
         dim: Channels per token.
-        heads: Attention heads.
+        heads: Number of attention heads.
         neuron: Makes the neurons of a layer.
         biased: Whether q, k and v have biases.
         scale: Factor of the attention.
@@ -173,7 +173,7 @@ class Attention(nn.Module):
         self.neuron = make_neuron(neuron)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Counts `(time, batch, dim, height, width)` to the spikes that are added to them."""
+        """Map counts `(time, batch, dim, height, width)` to the spikes that are added to them."""
         return fire(self.project, self.neuron, self_attention(self, x, self.scale))
 
 
@@ -204,7 +204,7 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Counts `(time, batch, dim, height, width)`, before and after."""
+        """Map counts `(time, batch, dim, height, width)` to counts."""
         x = x + self.attention(x)
         return x + self.mlp(x)
 
@@ -276,38 +276,32 @@ def spikingjelly_key(key: str) -> str:
 
 
 def stage_number(stage: int, blocks: bool) -> str:
-    """How the official code counts a stage: from 1 if as a block, else with no number first."""
+    """The official number of a stage: from 1 if stages are blocks, else empty for the first."""
     return str(stage + 1) if blocks else str(stage or "")
 
 
-def spikformer_cifar_4_256(num_classes: int = 10, **settings: Unpack[Settings]) -> Spikformer:
-    """4 blocks of 256 channels for images of 32 × 32; 8 heads."""
-    return _cifar(4, 256, num_classes, settings)
+def spikformer_cifar(
+    depth: int, dim: int, num_classes: int = 10, **settings: Unpack[Settings]
+) -> Spikformer:
+    """A published model for 32 × 32 images: 8 heads, or 12 with 384 channels and not 100 classes.
+
+    Args:
+        depth: Number of blocks.
+        dim: Channels per token.
+        num_classes: Number of classes.
+        settings: Other settings of `Spikformer`.
+    """
+    published = Settings(heads=cifar_heads(dim, num_classes))
+    return Spikformer(
+        depth, dim, num_classes=num_classes, pools=LAST_STAGES, biased=True, **published | settings
+    )
 
 
-def spikformer_cifar_2_384(num_classes: int = 10, **settings: Unpack[Settings]) -> Spikformer:
-    """2 blocks of 384 channels for images of 32 × 32; 12 heads, 8 for 100 classes."""
-    return _cifar(2, 384, num_classes, settings)
-
-
-def spikformer_cifar_4_384(num_classes: int = 10, **settings: Unpack[Settings]) -> Spikformer:
-    """4 blocks of 384 channels for images of 32 × 32; 12 heads, 8 for 100 classes."""
-    return _cifar(4, 384, num_classes, settings)
-
-
-def spikformer_imagenet_8_384(num_classes: int = 1000, **settings: Unpack[Settings]) -> Spikformer:
-    """8 blocks of 384 channels for images of 224 × 224; 8 heads."""
-    return _imagenet(384, num_classes, settings)
-
-
-def spikformer_imagenet_8_512(num_classes: int = 1000, **settings: Unpack[Settings]) -> Spikformer:
-    """8 blocks of 512 channels for images of 224 × 224; 8 heads."""
-    return _imagenet(512, num_classes, settings)
-
-
-def spikformer_imagenet_8_768(num_classes: int = 1000, **settings: Unpack[Settings]) -> Spikformer:
-    """8 blocks of 768 channels for images of 224 × 224; 8 heads."""
-    return _imagenet(768, num_classes, settings)
+def spikformer_imagenet(
+    dim: int, num_classes: int = 1000, **settings: Unpack[Settings]
+) -> Spikformer:
+    """A published model for 224 × 224 images: 8 blocks, 8 heads; see `spikformer_cifar`."""
+    return Spikformer(8, dim, num_classes=num_classes, **Settings(heads=8) | settings)
 
 
 def spikformer_dvs_2_256(num_classes: int = 10, **settings: Unpack[Settings]) -> Spikformer:
@@ -316,12 +310,10 @@ def spikformer_dvs_2_256(num_classes: int = 10, **settings: Unpack[Settings]) ->
     return Spikformer(2, 256, num_classes=num_classes, scale=0.25, **published | settings)
 
 
-def _cifar(depth: int, dim: int, num_classes: int, settings: Settings) -> Spikformer:
-    published = Settings(heads=cifar_heads(dim, num_classes))
-    return Spikformer(
-        depth, dim, num_classes=num_classes, pools=LAST_STAGES, biased=True, **published | settings
-    )
-
-
-def _imagenet(dim: int, num_classes: int, settings: Settings) -> Spikformer:
-    return Spikformer(8, dim, num_classes=num_classes, **Settings(heads=8) | settings)
+spikformer_cifar_4_256 = partial(spikformer_cifar, 4, 256)
+spikformer_cifar_2_384 = partial(spikformer_cifar, 2, 384)
+spikformer_cifar_4_384 = partial(spikformer_cifar, 4, 384)
+spikformer_imagenet_8_384 = partial(spikformer_imagenet, 384)
+spikformer_imagenet_8_512 = partial(spikformer_imagenet, 512)
+spikformer_imagenet_8_768 = partial(spikformer_imagenet, 768)
+"""The published sizes: number of blocks, and channels per token."""

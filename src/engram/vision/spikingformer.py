@@ -20,28 +20,28 @@ from engram.vision.layer import Chain, ConvBN, MaxPool, NeuronFactory, make_neur
 from engram.vision.network import Naming, VisionModel
 
 EVERY_STAGE, LAST_STAGES = (1, 2, 3, 4), (3, 4)
-"""Convolutions of the tokenizer that read half the height and width: all, or the last two."""
+"""Tokenizer convolutions before which height and width are halved: all, or the last two."""
 
 
 @final
 class Spikingformer(VisionModel):
-    """Spikingformer: x ← x + SSA(x), x ← x + MLP(x), both of which begin with a neuron.
+    """Spikingformer: x ← x + SSA(x), x ← x + MLP(x), where both terms begin with neurons.
 
     Args:
-        depth: Transformer blocks.
+        depth: Number of transformer blocks.
         dim: Channels per token, a multiple of 8.
-        heads: Attention heads.
-        steps: T.
+        heads: Number of attention heads.
+        steps: T, the number of time steps per image.
         num_classes: Number of classes; 0 for features only.
         in_channels: Channels of the input.
-        pools: Convolutions of the tokenizer, of 1 … 4, that a max pooling precedes.
-        cml: Pool right after the previous batch norm, on membranes before they fire, rather than
-            on spikes: there the gradient goes to the largest membrane.
+        pools: Tokenizer convolutions, of 1 … 4, that are preceded by max pooling.
+        cml: Whether to pool membranes after the previous batch norm instead of spikes, so that
+            the gradient goes to the largest membrane.
         neuron: Makes the neurons of a layer: the paper's LIF, or any of `engram.neuron`.
 
     Raises:
-        ValueError: A setting is out of range; and at the call, the image cannot be halved that
-            often, or the neurons require another number of steps.
+        ValueError: A setting is out of range; in a call, if the image cannot be halved that often
+            or the neurons require another number of steps.
 
     References:
         Zhou et al., "Spikingformer", arXiv 2304.11954; CML: Zhou et al., arXiv 2305.05954.
@@ -98,7 +98,7 @@ def tokenizer_stage(
     pool_spikes: bool,
     pool_membranes: bool,
 ) -> nn.Sequential:
-    """Neurons, then a convolution of their spikes; a pooling before or after it."""
+    """Neurons and a convolution of their spikes, with pooling before or after the convolution."""
     layers: OrderedDict[str, nn.Module] = OrderedDict(neuron=make_neuron(neuron))
     if pool_spikes:
         layers["pool"] = MaxPool()
@@ -156,13 +156,13 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Membranes `(time, batch, dim, height, width)`, before and after."""
+        """Map membranes `(time, batch, dim, height, width)` to membranes."""
         x = x + self.attention(x)
         return x + self.mlp(x)
 
 
 def published_namings(depth: int, dim: int) -> tuple[Naming, Naming]:
-    """How the models for CIFAR name their weights, and how those for other data and CML do."""
+    """The namings of the models for CIFAR, and of those for other data and with CML."""
     unused = unused_norms(depth, dim)
     axes = {f"{name}_conv.weight": 3 for name in ("q", "k", "v", "attn.proj")}
     cifar = partial(published_key, tokens=[f"block{stage}" for stage in range(5)])
@@ -171,7 +171,7 @@ def published_namings(depth: int, dim: int) -> tuple[Naming, Naming]:
 
 
 def published_key(key: str, tokens: Sequence[str]) -> str:
-    """Our name of a weight as the official code has it, whose tokenizer's stages are `tokens`."""
+    """The official name of a weight, where the stages of the tokenizer are named `tokens`."""
     key = re.sub(r"^stem\.0\.(conv|bn)", rf"patch_embed.{tokens[0]}_\1", key)
     key = re.sub(
         r"^tokenizer\.(\d)\.(?:project\.)?(conv|bn|neuron)",
@@ -181,40 +181,28 @@ def published_key(key: str, tokens: Sequence[str]) -> str:
     return published_block_key(key, "mlp", [(r"_neuron\.", "_lif.")])
 
 
-def spikingformer_cifar_4_256(num_classes: int = 10, **settings: Unpack[Settings]) -> Spikingformer:
-    """4 blocks of 256 channels for images of 32 × 32; 8 heads."""
-    return _cifar(4, 256, num_classes, settings)
-
-
-def spikingformer_cifar_2_384(num_classes: int = 10, **settings: Unpack[Settings]) -> Spikingformer:
-    """2 blocks of 384 channels for images of 32 × 32; 12 heads, 8 for 100 classes."""
-    return _cifar(2, 384, num_classes, settings)
-
-
-def spikingformer_cifar_4_384(num_classes: int = 10, **settings: Unpack[Settings]) -> Spikingformer:
-    """4 blocks of 384 channels for images of 32 × 32; 12 heads, 8 for 100 classes."""
-    return _cifar(4, 384, num_classes, settings)
-
-
-def spikingformer_imagenet_8_384(
-    num_classes: int = 1000, **settings: Unpack[Settings]
+def spikingformer_cifar(
+    depth: int, dim: int, num_classes: int = 10, **settings: Unpack[Settings]
 ) -> Spikingformer:
-    """8 blocks of 384 channels for images of 224 × 224; 8 heads."""
-    return _imagenet(384, num_classes, settings)
+    """A published model for 32 × 32 images: 8 heads, or 12 with 384 channels and not 100 classes.
+
+    Args:
+        depth: Number of blocks.
+        dim: Channels per token.
+        num_classes: Number of classes.
+        settings: Other settings of `Spikingformer`.
+    """
+    published = Settings(heads=cifar_heads(dim, num_classes))
+    return Spikingformer(
+        depth, dim, num_classes=num_classes, pools=LAST_STAGES, **published | settings
+    )
 
 
-def spikingformer_imagenet_8_512(
-    num_classes: int = 1000, **settings: Unpack[Settings]
+def spikingformer_imagenet(
+    dim: int, num_classes: int = 1000, **settings: Unpack[Settings]
 ) -> Spikingformer:
-    """8 blocks of 512 channels for images of 224 × 224; 8 heads."""
-    return _imagenet(512, num_classes, settings)
-
-
-def spikingformer_imagenet_8_768(
-    num_classes: int = 1000, **settings: Unpack[Settings]
-) -> Spikingformer:
-    """8 blocks of 768 channels for images of 224 × 224; 8 heads."""
-    return _imagenet(768, num_classes, settings)
+    """A published model for 224 × 224 images: 8 blocks, 8 heads; see `spikingformer_cifar`."""
+    return Spikingformer(8, dim, num_classes=num_classes, **Settings(heads=8) | settings)
 
 
 def spikingformer_dvs_2_256(num_classes: int = 10, **settings: Unpack[Settings]) -> Spikingformer:
@@ -224,12 +212,10 @@ def spikingformer_dvs_2_256(num_classes: int = 10, **settings: Unpack[Settings])
     return Spikingformer(2, 256, num_classes=num_classes, **published | settings)
 
 
-def _cifar(depth: int, dim: int, num_classes: int, settings: Settings) -> Spikingformer:
-    published = Settings(heads=cifar_heads(dim, num_classes))
-    return Spikingformer(
-        depth, dim, num_classes=num_classes, pools=LAST_STAGES, **published | settings
-    )
-
-
-def _imagenet(dim: int, num_classes: int, settings: Settings) -> Spikingformer:
-    return Spikingformer(8, dim, num_classes=num_classes, **Settings(heads=8) | settings)
+spikingformer_cifar_4_256 = partial(spikingformer_cifar, 4, 256)
+spikingformer_cifar_2_384 = partial(spikingformer_cifar, 2, 384)
+spikingformer_cifar_4_384 = partial(spikingformer_cifar, 4, 384)
+spikingformer_imagenet_8_384 = partial(spikingformer_imagenet, 384)
+spikingformer_imagenet_8_512 = partial(spikingformer_imagenet, 512)
+spikingformer_imagenet_8_768 = partial(spikingformer_imagenet, 768)
+"""The published sizes: number of blocks, and channels per token."""

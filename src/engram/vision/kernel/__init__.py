@@ -1,1 +1,1 @@
-"""Batch norm, batch norm with LIF, and whole numbers, compiled for the CPU."""
+"""Batch norm, batch norm with LIF, and integer convolutions, compiled for the CPU."""

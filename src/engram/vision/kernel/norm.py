@@ -1,7 +1,7 @@
-"""Batch norm in training, of channels-last memory, at the speed of memory.
+"""Batch norm in training on channels-last tensors, limited by memory bandwidth only.
 
-The mean and the variance of a batch come from one pass, exactly as accurate as from two: each block
-finds its own while the cache holds it, and the blocks are put together in float64.
+The mean and the variance of a batch take one pass and are as accurate as with two: each block
+computes its own while it is in the cache, and the blocks are combined in float64.
 """
 
 from functools import lru_cache, partial
@@ -16,11 +16,11 @@ from engram.kernel.memory import REALS, new_like
 from engram.kernel.team import Entry, entry, launch
 
 BLOCK = 1 << 14
-"""Numbers a piece: 64 KiB in float32, well inside a second-level cache."""
+"""Values per piece of work: 64 KiB in float32, which a second-level cache holds."""
 
 
 class Normed(NamedTuple):
-    """What a batch norm makes of a batch."""
+    """The result of a batch norm, and the statistics of the batch."""
 
     y: Tensor
     mean: Tensor
@@ -89,7 +89,7 @@ def gradients(
     Args:
         x: Input of the norm.
         g: Gradient of its output.
-        room: Where the gradient of x goes; may be g.
+        room: Tensor to which the gradient of x is written; may be g.
         weight: Weight of the norm.
         mean: Mean of each channel.
         variance: Variance of each channel.
@@ -106,41 +106,40 @@ def gradients(
 
 
 def check_batch(x: Tensor, weight: Tensor, bias: Tensor, steps: int = 1) -> None:
-    """Raises ValueError where the kernels would read what is not there.
+    """Raise ValueError if the kernels would read outside these tensors.
 
     Args:
         x: Input of the norm.
         weight: Its weight.
         bias: Its bias.
-        steps: The steps of time that the batch consists of.
+        steps: Number of time steps in the batch.
     """
     if x.ndim != 4 or x.dtype not in (torch.float32, torch.float64) or not x.is_cpu:
         raise EngramError(
             f"the kernels of the batch norm got {tuple(x.shape)} of dtype {x.dtype} on {x.device}: "
             "they take (batch, channels, height, width), float32 or float64, on the CPU; "
-            "reference() computes all else"
+            "use reference() for other input"
         )
     if not x.is_contiguous(memory_format=torch.channels_last) or x.is_neg():
         raise EngramError(
-            f"the kernels of the batch norm got strides {x.stride()} for {tuple(x.shape)}: they "
-            "take x.contiguous(memory_format=torch.channels_last)"
+            f"the kernels of the batch norm got strides {x.stride()} for {tuple(x.shape)}: "
+            "pass x.contiguous(memory_format=torch.channels_last)"
         )
     if not x.numel() or steps < 1 or x.shape[0] % steps:
         raise EngramError(
-            f"the kernels of the batch norm got {tuple(x.shape)} in {steps} steps: the first axis "
-            "must hold as many samples for each of at least one step, and none may be empty"
+            f"the kernels of the batch norm got {tuple(x.shape)} in {steps} steps: the batch must "
+            "not be empty, and its first axis must be a multiple of the steps"
         )
     for name, tensor in (("weight", weight), ("bias", bias)):
         if tensor.shape != x.shape[1:2] or tensor.dtype != x.dtype or not tensor.is_cpu:
             raise EngramError(
                 f"the {name} of the batch norm is {tuple(tensor.shape)} of dtype {tensor.dtype} on "
-                f"{tensor.device}: for this input it must be ({x.shape[1]},) of dtype {x.dtype} on "
-                "the CPU"
+                f"{tensor.device}: this input needs ({x.shape[1]},) of dtype {x.dtype} on the CPU"
             )
 
 
 def _in_torch(eps: float, x: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor]:
-    """The batch norm in plain torch, for derivatives that the kernels do not have."""
+    """The batch norm in plain torch, for derivatives that the kernels do not support."""
     mean, variance = moments_in_torch(x)
     scale = weight.double() / (variance + eps).sqrt()
     shift = bias - mean * scale
@@ -166,7 +165,7 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def affine(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """The result of x · scale + shift, both given by channel."""
+    """Return x · scale + shift, with a scale and a shift per channel."""
     y = new_like(x)
     _launch("affine", x, y, scale.to(x.dtype), shift.to(x.dtype))
     return y
@@ -181,12 +180,12 @@ def products(x: Tensor, g: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def combine(x: Tensor, g: Tensor, y: Tensor, scale: Tensor, slope: Tensor, shift: Tensor) -> None:
-    """Writes g · scale + x · slope + shift into y, which may be g."""
+    """Write g · scale + x · slope + shift to y, which may be g."""
     _launch("combine", x, g, y, *(v.to(x.dtype) for v in (scale, slope, shift)))
 
 
 def _pieces(x: Tensor) -> tuple[int, int, int, int]:
-    """Rows, columns, rows a piece, pieces."""
+    """Number of rows, columns, rows per piece, and pieces."""
     channels = x.shape[1]
     rows = x.numel() // channels
     block = max(1, BLOCK // channels)
@@ -194,7 +193,7 @@ def _pieces(x: Tensor) -> tuple[int, int, int, int]:
 
 
 def _launch(kernel: str, x: Tensor, *tensors: Tensor) -> None:
-    """Runs a kernel of `norm_cpu` on x and what follows it."""
+    """Run a kernel of `norm_cpu` on x and further tensors."""
     rows, channels, block, pieces = _pieces(x)
     addresses = (tensor.data_ptr() for tensor in (x, *tensors))
     words = (*addresses, rows, channels, block)

@@ -1,7 +1,7 @@
-"""Batch norm on the CPU, of channels-last memory: a matrix with a row a pixel, a column a channel.
+"""Batch norm on the CPU, on channels-last tensors: a matrix of one row per pixel.
 
-A piece of work is a block of rows that the caches hold, so that what takes two passes over a block
-reads memory once. Sums run in the precision of the input within a block, in float64 across blocks.
+A piece of work is a block of rows that fits in the caches, so that two passes over it read memory
+once. Sums have the precision of the input within a block, and float64 across blocks.
 """
 
 # Numba compiles the kernels; their scalars and arrays are not what a type checker takes them for
@@ -19,10 +19,10 @@ from engram.kernel.native import array_at, compile_kernel, take
 
 @cache
 def moments(real: type[np.floating]) -> int:
-    """Address of the kernel that finds mean and squared deviation of each column of each block.
+    """Address of the kernel that computes the means and squared deviations of the blocks.
 
     Its words: x `(rows, columns)`; the means and the sums of squared deviations from them, both
-    `(pieces, columns)`; rows, columns, the block.
+    `(pieces, columns)`; number of rows, columns, and rows per block.
     """
     zero = real(0)
 
@@ -59,7 +59,8 @@ def moments(real: type[np.floating]) -> int:
 def affine(real: type[np.floating]) -> int:
     """Address of the kernel y = x · scale + shift.
 
-    Its words: x and y `(rows, columns)`; scale and shift `(columns,)`; rows, columns, the block.
+    Its words: x and y `(rows, columns)`; scale and shift `(columns,)`; number of rows, columns,
+    and rows per block.
     """
     zero = real(0)
 
@@ -83,8 +84,8 @@ def affine(real: type[np.floating]) -> int:
 def products(real: type[np.floating]) -> int:
     """Address of the kernel that sums g and g · (x − mean) in each column of each block.
 
-    Its words: x and g `(rows, columns)`; mean `(columns,)`; both sums `(pieces, columns)`; rows,
-    columns, the block.
+    Its words: x and g `(rows, columns)`; mean `(columns,)`; both sums `(pieces, columns)`; number
+    of rows, columns, and rows per block.
     """
     zero = real(0)
 
@@ -113,8 +114,8 @@ def products(real: type[np.floating]) -> int:
 def combine(real: type[np.floating]) -> int:
     """Address of the kernel y = g · scale + x · slope + shift; y may be g.
 
-    Its words: x, g and y `(rows, columns)`; scale, slope and shift `(columns,)`; rows, columns, the
-    block.
+    Its words: x, g and y `(rows, columns)`; scale, slope and shift `(columns,)`; number of rows,
+    columns, and rows per block.
     """
     zero = real(0)
 

@@ -1,4 +1,4 @@
-"""Batch norm and LIF as one node of autograd, which keeps the input and computes the rest again."""
+"""Batch norm and LIF as one autograd node, which saves its input and recomputes the rest."""
 
 from functools import lru_cache, partial
 from typing import Any
@@ -20,20 +20,20 @@ from engram.neuron.kernel.lif_launch import (
 from engram.vision.kernel.norm import check_batch, gradients, moments, moments_in_torch
 
 SCRATCH = 1 << 16
-"""Charges that the backward of one piece holds, in the second-level cache."""
+"""Number of membrane potentials per piece of the backward pass; fits a second-level cache."""
 
 
 def norm_lif(
     x: Tensor, weight: Tensor, bias: Tensor, eps: float, steps: int, settings: Settings
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Spikes of a LIF from rest whose current is the batch norm of x, by the batch's statistics.
+    """Spikes of a LIF that starts from rest and whose current is the batch norm of x.
 
     Args:
         x: Float32 or float64 on the CPU, `(time · batch, channels, height, width)`, channels-last.
         weight: Weight of the norm, `(channels,)`, in the dtype of x.
         bias: Its bias, likewise.
         eps: Its ε.
-        steps: The steps of time.
+        steps: Number of time steps.
         settings: The LIF, whose leak is not learned.
 
     Returns:
@@ -96,7 +96,7 @@ class _NormLIF(torch.autograd.Function):
 def _in_torch(
     eps: float, steps: int, settings: Settings, x: Tensor, weight: Tensor, bias: Tensor
 ) -> tuple[Tensor]:
-    """The spikes in plain torch, for derivatives that the kernels do not have."""
+    """The spikes in plain torch, for derivatives that the kernels do not support."""
     scale, shift = _affine(weight, bias, *moments_in_torch(x), eps)
     current = x * scale.view(-1, 1, 1) + shift.view(-1, 1, 1)
     spikes, _ = reference(settings, current.unflatten(0, (steps, -1)), None, None)
@@ -106,20 +106,20 @@ def _in_torch(
 def _affine(
     weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor, eps: float
 ) -> tuple[Tensor, Tensor]:
-    """The norm as x · scale + shift."""
+    """The scale and the shift of the norm as x · scale + shift."""
     scale = weight.double() / (variance + eps).sqrt()
     return scale.to(weight.dtype), (bias - mean * scale).to(weight.dtype)
 
 
 def _rows(x: Tensor, steps: int) -> tuple[int, int, int]:
-    """Rows a step, columns, rows a piece."""
+    """Number of rows per step, columns, and rows per piece."""
     channels = x.shape[1]
     return x.numel() // channels // steps, channels, max(1, SCRATCH // (steps * channels))
 
 
 @lru_cache(256)
 def _forward_kernel(real: torch.dtype, settings: Settings) -> tuple[Entry, tuple[int, ...]]:
-    """The kernel of these settings, and its last words: τ, threshold, reset potential."""
+    """The kernel for these settings, and its last words: τ, threshold, reset potential."""
     from engram.vision.kernel import norm_lif_cpu  # Numba is loaded when first needed
 
     check_settings(real, False, settings)
@@ -130,7 +130,7 @@ def _forward_kernel(real: torch.dtype, settings: Settings) -> tuple[Entry, tuple
 
 @lru_cache(256)
 def _backward_kernel(real: torch.dtype, settings: Settings) -> tuple[Entry, tuple[int, ...]]:
-    """The kernel of these settings, and its last words, from τ to the surrogate's width."""
+    """The kernel for these settings, and its last words: τ to the width of the surrogate."""
     from engram.vision.kernel import norm_lif_cpu
 
     form = form_of(real, False, settings)

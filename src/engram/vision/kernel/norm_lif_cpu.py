@@ -1,7 +1,7 @@
-"""Batch norm and LIF in one pass on the CPU: the normalised current is never in memory.
+"""Batch norm and LIF in one pass on the CPU: the normalised current is never stored.
 
-As in `norm_cpu`, a step is a matrix with a row a pixel and a column a channel; a piece of work is a
-block of rows through all steps.
+As in `norm_cpu`, a step is a matrix with one row per pixel and one column per channel; a piece of
+work is a block of rows over all steps.
 """
 
 # Numba compiles the kernels; their scalars and arrays are not what a type checker takes them for
@@ -23,8 +23,8 @@ from engram.neuron.kernel.slope import slope
 def forward(real: type[np.floating], kind: int, decays: bool, reset: int) -> int:
     """Address of the forward kernel.
 
-    Its words: x and spikes `(T, rows, columns)`; scale and shift `(columns,)`; T, rows, columns,
-    the block; τ (or 1/τ), threshold, reset potential.
+    Its words: x and spikes `(T, rows, columns)`; scale and shift `(columns,)`; T, number of rows,
+    columns, and rows per block; τ (or 1/τ), threshold, reset potential.
     """
     one, zero = real(1), real(0)
 
@@ -61,12 +61,12 @@ def forward(real: type[np.floating], kind: int, decays: bool, reset: int) -> int
 def backward(
     real: type[np.floating], kind: int, decays: bool, reset: int, detach: bool, shape: int
 ) -> int:
-    """Address of the backward kernel, up to the gradient of the current.
+    """Address of the backward kernel, which ends at the gradient of the current.
 
     Its words: x and the gradients of the spikes and of the current `(T, rows, columns)`; scale,
     shift and mean `(columns,)`; the sums of the current's gradient and of its product with
-    x − mean, `(pieces, columns)`; T, rows, columns, the block; τ (or 1/τ), threshold, reset
-    potential, dH/dX, dH/dV, and the scale and width of the surrogate gradient.
+    x − mean, `(pieces, columns)`; T, number of rows, columns, and rows per block; τ (or 1/τ),
+    threshold, reset potential, dH/dX, dH/dV, and the scale and width of the surrogate gradient.
     """
     one, zero = real(1), real(0)
 

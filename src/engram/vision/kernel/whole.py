@@ -1,4 +1,4 @@
-"""Spikes, and sums of them, as bytes; what their convolutions with digits amount to."""
+"""Spikes, and sums of spikes, as bytes; and the sum of their convolutions with digits."""
 
 from functools import lru_cache
 
@@ -13,13 +13,13 @@ BLOCK = 1 << 14
 
 
 def to_bytes(x: Tensor) -> Tensor | None:
-    """The numbers of x as bytes, laid out as it is; None unless each is whole and in 0 … 255.
+    """The numbers of x as bytes in the same layout; None unless all are integers of 0 … 255.
 
     Args:
         x: Float32 or float64 on the CPU, contiguous or channels-last.
 
     Raises:
-        ValueError: x is otherwise.
+        ValueError: x has another dtype, device or layout.
     """
     _check("x", x, x, (torch.float32, torch.float64))
     y = torch.empty_like(x, dtype=torch.uint8)
@@ -32,17 +32,17 @@ def to_bytes(x: Tensor) -> Tensor | None:
 
 
 def add_digits(y: Tensor, a: Tensor, b: Tensor, c: Tensor, bias: Tensor) -> None:
-    """Writes a + b + c + bias, the bias by channel, into y; the smallest of a, b and c first.
+    """Write a + b + c + bias to y.
 
     Args:
         y: Float32 on the CPU, `(batch, channels, height, width)`, channels-last.
-        a: Laid out alike, as are b and c.
-        b: See a.
-        c: See a.
+        a: The smallest term, in the shape and layout of y.
+        b: The middle term, likewise.
+        c: The largest term, likewise.
         bias: `(channels,)`.
 
     Raises:
-        ValueError: A tensor is otherwise.
+        ValueError: A tensor has another shape, dtype, device or layout.
     """
     for name, tensor in (("y", y), ("a", a), ("b", b), ("c", c)):
         _check(name, tensor, y, (torch.float32,), y.shape)
@@ -68,7 +68,7 @@ def _check(
     dtypes: tuple[torch.dtype, ...],
     shape: torch.Size | None = None,
 ) -> None:
-    """Raises ValueError where the kernels would read or write what is not there."""
+    """Raise ValueError if the kernels would access memory outside the tensor."""
     dense = tensor.is_contiguous() or (
         tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
     )

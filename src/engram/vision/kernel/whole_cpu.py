@@ -1,4 +1,4 @@
-"""Whole numbers as bytes, and digits put together, on the CPU."""
+"""Conversion of integers to bytes, and the sum of digits, on the CPU."""
 
 # Numba compiles the kernels; their scalars and arrays are not what a type checker takes them for
 # pyright: reportArgumentType=false, reportOperatorIssue=false, reportIndexIssue=false
@@ -15,10 +15,10 @@ from engram.kernel.native import array_at, compile_kernel, take
 
 @cache
 def to_bytes(real: type[np.floating]) -> int:
-    """Address of the kernel that writes numbers as bytes and counts those that are none.
+    """Address of the kernel that writes numbers as bytes and counts those that are not bytes.
 
-    Its words: x and bytes `(n,)`; the count of numbers that are not whole or not in 0 … 255,
-    `(pieces,)`; n, the block.
+    Its words: x and bytes `(n,)`; the count of numbers that are not integers of 0 … 255,
+    `(pieces,)`; n, and the numbers per block.
     """
     zero, most, byte, long = real(0), real(255), np.uint8(0), np.int64(0)
 
@@ -35,7 +35,7 @@ def to_bytes(real: type[np.floating]) -> int:
             count = np.int32(0)
             for i in range(hi - lo):
                 inside = (a[i] >= zero) & (a[i] <= most)
-                whole = np.int32(a[i] if inside else zero)  # others have no int32, nor has NaN
+                whole = np.int32(a[i] if inside else zero)  # NaN and large numbers have no int32
                 b[i] = np.uint8(whole)
                 count += np.int32(real(b[i]) != a[i])
             wrong[piece] = count
@@ -48,7 +48,8 @@ def to_bytes(real: type[np.floating]) -> int:
 def add_digits(real: type[np.floating]) -> int:
     """Address of the kernel y = a + b + c + bias.
 
-    Its words: a, b, c and y `(rows, columns)`; the bias `(columns,)`; rows, columns, the block.
+    Its words: a, b, c and y `(rows, columns)`; the bias `(columns,)`; number of rows, columns, and
+    rows per block.
     """
     zero = real(0)
 
