@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import harness
-from engram.policy import analyzer
+from engram.policy import analyzer, segment
 from engram.policy.document import Document
-from engram.policy.embedded import EmbeddedEngine, segment
+from engram.policy.embedded import EmbeddedEngine
 from engram.policy.ingestion.ingest import ingest
 from engram.policy.store import Store
 

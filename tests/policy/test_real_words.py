@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from engram.policy import segment
 from engram.policy.document import Document
-from engram.policy.embedded import EmbeddedEngine, segment
+from engram.policy.embedded import EmbeddedEngine
 
 ARCHIVE = Path(os.environ.get("ENGRAM_DATA", "")) / "policy" / "state-of-the-union.tar.xz"
 

@@ -6,8 +6,8 @@ from typing import cast
 import numpy as np
 import pytest
 
-from engram.policy import planted
-from engram.policy.embedded import EmbeddedEngine, segment
+from engram.policy import planted, segment
+from engram.policy.embedded import EmbeddedEngine
 from engram.report import Report
 from engram.studies.tax_language import TaxLanguage, language
 from engram.studies.tax_language.language import TERMS, Counts

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engram.policy import segment
 from engram.policy.document import Document
-from engram.policy.embedded import EmbeddedEngine, segment
+from engram.policy.embedded import EmbeddedEngine
 from engram.policy.tally import GROUPINGS, Tally
 from tests.policy.brute import BruteForce
 from tests.policy.queries import documents, queries

@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 
 from engram.policy.document import REASONS
-from engram.policy.embedded.opened import OpenSegment
 from engram.policy.ingestion.ingest import ingest
 from engram.policy.loader import TableFormat
+from engram.policy.segment import OpenSegment
 from engram.policy.store import Store, StoreError
 from tests.policy.corpus import (
     EXPECTED_DOCUMENTS,

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from engram.policy import analyzer
+from engram.policy import analyzer, segment
 from engram.policy.document import searched
-from engram.policy.embedded import EmbeddedEngine, segment
+from engram.policy.embedded import EmbeddedEngine
 from engram.policy.engine import Engine
 from engram.policy.solr import Solr, SolrEngine, create_schema
 from engram.policy.solr.schema import encode

@@ -6,8 +6,8 @@ from typing import cast
 
 import pytest
 
-from engram.policy import Document
-from engram.policy.embedded import EmbeddedEngine, segment
+from engram.policy import Document, segment
+from engram.policy.embedded import EmbeddedEngine
 from engram.policy.engine import Engine
 from engram.policy.measure import compare, first_appearance, foremost, frequency, frequency_table
 from engram.policy.measure.grouping import BEFORE, per_document, tally

@@ -1,7 +1,7 @@
 from datetime import date
 
-from engram.policy import Document
-from engram.policy.embedded import EmbeddedEngine, segment
+from engram.policy import Document, segment
+from engram.policy.embedded import EmbeddedEngine
 from engram.policy.measure import frequency
 
 

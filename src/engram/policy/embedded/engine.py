@@ -10,12 +10,12 @@ import numpy as np
 from engram.errors import EngramError
 from engram.index import Hits
 from engram.policy.document import Document
-from engram.policy.embedded.opened import OpenSegment
 from engram.policy.engine import Context, Passage, WordForms, ranked_forms
 from engram.policy.query import Node, parse, universe
 from engram.policy.query.spans import Integers, Mask, Spans, minimal
 from engram.policy.query.tree import leaves
 from engram.policy.query.values import resolve
+from engram.policy.segment import OpenSegment
 from engram.policy.tally import (
     DocumentCounts,
     Label,

@@ -7,30 +7,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Protocol
 
 from engram.policy.document import Document, Rejected, Rejection, check_day, unit_of
 from engram.policy.ingestion.partition import Partition, materials
 from engram.policy.ingestion.records import RecordWriter, state_of, updated_of
 from engram.policy.loader import LOADERS, Material
+from engram.policy.segment import SegmentCounts
 from engram.policy.store import PartitionEntry, SegmentEntry, Shelf, explained
 
-
-class Counts(Protocol):
-    """What a segment writer reports about a segment."""
-
-    @property
-    def documents(self) -> int:
-        """Number of documents in it."""
-        ...
-
-    @property
-    def tokens(self) -> int:
-        """Number of their tokens."""
-        ...
-
-
-Write = Callable[[Path, Iterable[Document]], Counts]
+Write = Callable[[Path, Iterable[Document]], SegmentCounts]
 """Writes documents into a new segment at a path."""
 
 

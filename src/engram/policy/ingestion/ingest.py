@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import apsw
 
 from engram.errors import EngramError
+from engram.policy import segment
 from engram.policy.ingestion.archive import Archive
 from engram.policy.ingestion.build import Built, Write
 from engram.policy.ingestion.entries import is_remote
@@ -92,7 +93,7 @@ def ingest(
     table: TableFormat | None = None,
     prune: bool = False,
     progress: Progress | None = None,
-    write: Write | None = None,
+    write: Write = segment.write,
 ) -> Ingestion:
     """Read inputs into a store.
 
@@ -112,7 +113,7 @@ def ingest(
         table: How the user's own tables and texts are read; None if there are none.
         prune: Whether to remove documents whose file is no longer in its input.
         progress: Called to report progress.
-        write: Writes a segment; None uses the embedded engine's writer.
+        write: Writes a segment.
 
     Returns:
         What the run added.
@@ -134,7 +135,7 @@ def ingest(
     with target.lock(), explained(target.location):
         target.sweep()
         with worker_pool(workers) as (submit, width):
-            run = _Run(target, submit, width, progress or _silent, write or own_writer())
+            run = _Run(target, submit, width, progress or _silent, write)
             for source in opened:
                 with closing(source):
                     run.read(source, Plan(partition_size, limit, only, table))
@@ -359,13 +360,6 @@ def absolute(location: str) -> str:
         location: A path or URL.
     """
     return location if is_remote(location) else str(Path(location).absolute())
-
-
-def own_writer() -> Write:
-    """The default writer of segments."""
-    from engram.policy.embedded import segment  # noqa: PLC0415 - loads the analyzer and SQLite
-
-    return segment.write
 
 
 def _silent(name: str, done: int, total: int | None) -> None:

@@ -27,6 +27,7 @@ from engram.policy.ingestion.records import Records, Who, read_records
 from engram.policy.ingestion.segments import SegmentReader
 from engram.policy.loader import LOADERS
 from engram.policy.persons import Person, Persons
+from engram.policy.segment.view import SUFFIX, write_view
 from engram.policy.store import Counted, Store, sha256_of
 
 Integers = NDArray[np.int64]
@@ -321,8 +322,6 @@ def _merge(
 
 
 def _write(store: Store, base: str, live: Any, names: Any, changes: Any) -> tuple[str, int]:
-    from engram.policy.embedded.view import SUFFIX, write_view  # noqa: PLC0415 - with the engine
-
     with store.shelf.draft() as draft:
         write_view(draft, f"{base}.sqlite", live, names, changes)
         sha256, size = sha256_of(draft), draft.stat().st_size

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.policy.segment.file import connect, unpack
 from engram.policy.store import Store
 
 _FIELDS = ("id", "doc_type", "date", "title", "session", "chamber", "url", "source")
@@ -48,8 +49,6 @@ class SegmentReader:
 
     def text(self, key: str, number: int) -> str:
         """Return the searched text of a document."""
-        from engram.policy.embedded.segment import unpack  # noqa: PLC0415 - with the engine
-
         [(text, title)] = self._rows(
             key,
             "SELECT text, title FROM texts JOIN documents USING (number) WHERE number = ?",
@@ -59,8 +58,6 @@ class SegmentReader:
 
     def _rows(self, key: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         if key not in self._open:
-            from engram.policy.embedded.segment import connect  # noqa: PLC0415
-
             segment = self._store.manifest.partitions[key].segment
             assert segment is not None, "a document is in a segment"
             path = self._store.file(f"segments/{segment.sha256}.sqlite", segment.sha256)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import apsw
 
-from engram.policy.embedded.segment import connect
+from engram.policy import segment
 from engram.policy.ingestion.build import build
-from engram.policy.ingestion.ingest import Progress, absolute, own_writer
+from engram.policy.ingestion.ingest import Progress, absolute
 from engram.policy.ingestion.inputs import InputError, open_inputs
 from engram.policy.ingestion.partition import Plan
 from engram.policy.ingestion.reconcile import reconcile
@@ -142,13 +142,11 @@ def _read_again(store: Store, entry: SourceEntry, damaged: set[str], told: Progr
                 continue
             total, done = plan.size(source), 0
             for partition in plan.partitions(source):
-                built = build(partition, store.shelf, own_writer(), plan.limit, sound)
+                built = build(partition, store.shelf, segment.write, plan.limit, sound)
                 if built.entry and built.key in damaged:
                     old = manifest.partitions[built.key]
-                    segment = None if old.emptied else built.entry.segment
-                    manifest.partitions[built.key] = replace(
-                        built.entry, run=old.run, segment=segment
-                    )
+                    kept = None if old.emptied else built.entry.segment
+                    manifest.partitions[built.key] = replace(built.entry, run=old.run, segment=kept)
                 done += partition.size
                 told(entry.location, done, total)
 
@@ -157,11 +155,11 @@ def _problems(store: Store, key: str) -> Iterator[tuple[str, str]]:
     """The faults of the files of a partition."""
     manifest = store.manifest
     entry, counted = manifest.partitions[key], manifest.counted.get(key)
-    segment = entry.segment
-    if segment:
-        name = f"segments/{segment.sha256}.sqlite"
-        found = list(_differs(store, name, segment.sha256, segment.size))
-        found = found or list(_inside(store, name, segment))
+    held = entry.segment
+    if held:
+        name = f"segments/{held.sha256}.sqlite"
+        found = list(_differs(store, name, held.sha256, held.size))
+        found = found or list(_inside(store, name, held))
         yield from ((name, problem) for problem in found)
     if counted and counted.view:
         name = f"segments/{counted.view}.view"
@@ -198,11 +196,11 @@ def _differs(store: Store, name: str, sha256: str, size: int | None) -> Iterator
         yield "its content has changed: the sha256 differs"
 
 
-def _inside(store: Store, name: str, segment: SegmentEntry) -> Iterator[str]:
+def _inside(store: Store, name: str, entry: SegmentEntry) -> Iterator[str]:
     """Check the integrity of a segment, and its numbers of documents and terms."""
-    path = store.file(name, segment.sha256)
+    path = store.file(name, entry.sha256)
     try:
-        with closing(connect(path)) as opened:
+        with closing(segment.connect(path)) as opened:
             [(said,), *_] = opened.execute("PRAGMA integrity_check(1)").fetchall()
             if said != "ok":
                 yield f"SQLite finds: {said}"
@@ -212,8 +210,8 @@ def _inside(store: Store, name: str, segment: SegmentEntry) -> Iterator[str]:
     except apsw.Error as error:
         yield f"SQLite cannot read it: {error}"
         return
-    if (documents, tokens) != (segment.documents, segment.tokens):
+    if (documents, tokens) != (entry.documents, entry.tokens):
         yield (
-            f"it has {documents} documents of {tokens} terms, not {segment.documents} of "
-            f"{segment.tokens}"
+            f"it has {documents} documents of {tokens} terms, not {entry.documents} of "
+            f"{entry.tokens}"
         )

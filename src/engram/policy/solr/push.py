@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from engram.policy import analyzer
 from engram.policy.document import Document, searched
-from engram.policy.embedded.opened import OpenSegment
+from engram.policy.segment import OpenSegment
 from engram.policy.solr.client import Solr, SolrError
 from engram.policy.solr.schema import analyse, create_collection, create_schema, encode, exact
 from engram.policy.store import Store

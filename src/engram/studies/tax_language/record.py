@@ -12,7 +12,8 @@ from platformdirs import user_cache_path
 
 from engram import __version__, data
 from engram.errors import EngramError
-from engram.policy.embedded import EmbeddedEngine, segment
+from engram.policy import segment
+from engram.policy.embedded import EmbeddedEngine
 from engram.policy.engine import Engine
 from engram.policy.ingestion.ingest import ingest
 from engram.policy.manifest import FORMAT

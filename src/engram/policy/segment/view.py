@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from engram.errors import EngramError
 from engram.policy.document import Document
-from engram.policy.embedded.segment import connect
+from engram.policy.segment.file import connect
 
 SUFFIX = ".view"
 """The suffix that distinguishes a view from a segment."""

@@ -22,17 +22,6 @@ import numpy as np
 from engram.errors import EngramError
 from engram.policy import analyzer
 from engram.policy.document import Document, searched
-from engram.policy.embedded.segment import (
-    EPOCH,
-    FIELDS,
-    FORMAT,
-    MAGIC,
-    blocks,
-    connect,
-    unpack,
-)
-from engram.policy.embedded.view import LIVE, SUFFIX, amended, attach, base_of
-from engram.policy.embedded.vocabulary import Vocabulary
 from engram.policy.engine import Passage
 from engram.policy.query.spans import (
     Found,
@@ -60,6 +49,17 @@ from engram.policy.query.tree import (
     key,
     leaves,
 )
+from engram.policy.segment.file import (
+    EPOCH,
+    FIELDS,
+    FORMAT,
+    MAGIC,
+    blocks,
+    connect,
+    unpack,
+)
+from engram.policy.segment.view import LIVE, SUFFIX, amended, attach, base_of
+from engram.policy.segment.vocabulary import Vocabulary
 
 Words: TypeAlias = tuple[Term | Prefix, ...]
 """Consecutive words, of which only the last may be a prefix: what FTS5 looks up."""

@@ -25,7 +25,7 @@ import apsw
 
 from engram.errors import EngramError
 from engram.policy.document import Document, searched
-from engram.policy.embedded import vocabulary
+from engram.policy.segment import vocabulary
 
 FORMAT = 2
 """Version of the layout of a segment."""

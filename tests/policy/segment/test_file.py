@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from engram.policy import analyzer
+from engram.policy import analyzer, segment
 from engram.policy.document import Document
-from engram.policy.embedded import EmbeddedEngine, segment, vocabulary
+from engram.policy.embedded import EmbeddedEngine
+from engram.policy.segment import vocabulary
 from tests.policy.brute import BruteForce
 from tests.policy.queries import documents
 
