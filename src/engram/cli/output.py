@@ -1,17 +1,13 @@
-"""Output of commands: rows, paths and JSON on standard output, bars on standard error."""
+"""Output of commands: rows, lines and JSON on standard output."""
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
-
-from engram.progress import Step, bars
 
 
 def print_rows(rows: Iterable[tuple[str, ...]]) -> None:
@@ -42,24 +38,3 @@ def print_json(content: Any) -> None:
         content: A JSON-compatible value.
     """
     sys.stdout.write(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-@contextmanager
-def counting(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar with the number done and the total, if standard error is a terminal.
-
-    Args:
-        label: What is counted.
-    """
-    with bars() as progress:
-        yield lambda done, total: progress(Step(label, done, total, "documents"))
-
-
-@contextmanager
-def reading() -> Iterator[Callable[[str, int, int | None], None]]:
-    """Show a bar for each input that is read, if standard error is a terminal.
-
-    Yields: A callback that takes the input's name, the bytes done, and the total bytes.
-    """
-    with bars() as progress:
-        yield lambda name, done, total: progress(Step(name, done, total, "bytes", Path(name).name))

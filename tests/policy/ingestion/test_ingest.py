@@ -337,17 +337,20 @@ def test_a_damaged_archive_gives_what_can_be_read(record, tmp_path):
 
 def test_progress_reaches_the_whole(record, tmp_path):
     told = []
-    ingest([record], tmp_path / "store", workers=1, progress=lambda *now: told.append(now))
-    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
-    _, done, total = told[-1]
+    ingest([record], tmp_path / "store", workers=1, progress=told.append)
+    assert [step.done for step in told] == sorted(step.done for step in told)
+    assert {(step.task, step.unit, step.label) for step in told} == {
+        (str(record), "bytes", "record")
+    }
+    done, total = told[-1].done, told[-1].total
     beside = ("README", "hein/descr_111.txt")
     assert total == sum(len(data) for name, data in files().items() if name not in beside)
     assert done == total
 
 
 def test_an_interrupted_run_can_be_resumed(record, tmp_path):
-    def interrupt(name, done, total):
-        if done > total // 3:
+    def interrupt(step):
+        if step.done > step.total // 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -32,7 +32,7 @@ if __name__ == "__main__":
         workers=int(workers),
         partition_size=1_500,
         limit=100_000,
-        progress=lambda *now: print(now, flush=True),
+        progress=lambda step: print(step, flush=True),
     )
 """
 

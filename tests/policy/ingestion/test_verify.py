@@ -97,8 +97,8 @@ def test_a_half_finished_store_says_so_and_counts_what_it_held_before(sound, sto
     before = holding(store)
     more = lay(tmp_path / "more", {f"190{n}-01-01-y.txt": b"More. " * 500 for n in range(9)})
 
-    def stop(name, done, total):
-        if done > total // 2:
+    def stop(step):
+        if step.done > step.total // 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -115,8 +115,8 @@ def test_a_half_finished_store_says_so_and_counts_what_it_held_before(sound, sto
 def test_an_ingestion_of_something_else_does_not_count_half_an_input(store, tmp_path):
     more = lay(tmp_path / "more", {f"190{n}-01-01-y.txt": b"More. " * 500 for n in range(9)})
 
-    def stop(name, done, total):
-        if done > total // 2:
+    def stop(step):
+        if step.done > step.total // 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

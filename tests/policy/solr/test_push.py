@@ -13,6 +13,7 @@ from engram.policy.ingestion import ingest
 from engram.policy.solr import Solr, SolrEngine, SolrError, push
 from engram.policy.solr.push import held
 from engram.policy.store import Store
+from engram.progress import Step
 from tests.policy.queries import WORDS
 from tests.policy.solr.server import Server, missing
 
@@ -68,11 +69,11 @@ def totals(store: Store) -> tuple[int, int]:
 
 
 def test_a_push_brings_all_and_a_second_one_nothing(solr: Solr, store: Store) -> None:
-    told: list[tuple[int, int]] = []
-    first = push(store, solr, shards=2, progress=lambda *at: told.append(at))
+    told: list[Step] = []
+    first = push(store, solr, shards=2, progress=told.append)
     assert (first.documents, first.tokens) == totals(store)
     assert (first.sent, first.removed) == (90, 0)
-    assert told[-1] == (90, 90)
+    assert told[-1][:3] == ("documents", 90, 90)
     assert told == sorted(told)
     again = push(store, solr)
     assert (again.documents, again.sent) == (90, 0)
@@ -188,8 +189,8 @@ def test_a_solr_killed_in_the_middle_of_a_push(tmp_path: Path, store: Store) -> 
     with Server(tmp_path / "home") as server:
         with Solr(server.create("killed"), backoff_s=0.01) as solr:
 
-            def kill(done: int, _: int) -> None:
-                if done > 40:
+            def kill(step: Step) -> None:
+                if step.done > 40:
                     server.stop(signal.SIGKILL)
 
             with pytest.raises(SolrError, match="did not answer in 4 attempts"):

@@ -9,13 +9,14 @@ from typing import Annotated
 from tyro.conf import Positional, UseAppendAction, arg
 
 from engram import data
-from engram.cli.output import print_json, print_line, print_rows, reading
+from engram.cli.output import print_json, print_line, print_rows
 from engram.cli.policy.asking import STORE, Name
 from engram.cli.policy.sources import outcome_of
 from engram.cli.words import Several
 from engram.errors import EngramError
 from engram.policy import LOADERS, TableFormat, ingest
 from engram.policy.ingestion import Ingestion, SourceOutcome
+from engram.progress import bars
 
 
 def _is_pair(word: str) -> bool:
@@ -79,7 +80,7 @@ class Ingest:
             raise EngramError("no input was given; name a folder, an archive or a file")
         if not all(name.strip("\0 ") for name in inputs):
             raise EngramError("the name of an input is empty; name a folder, an archive or a file")
-        with reading() as progress:
+        with bars() as progress:
             added = ingest(
                 [_located(name) for name in inputs],
                 self.store,

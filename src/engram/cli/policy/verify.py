@@ -2,10 +2,11 @@
 
 from dataclasses import asdict, dataclass
 
-from engram.cli.output import counting, print_json, print_line, reading
+from engram.cli.output import print_json, print_line
 from engram.cli.policy.asking import STORE
 from engram.policy.ingestion import Repair, repair, verify
 from engram.policy.store import Store
+from engram.progress import bars
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,10 @@ class Verify:
             1 if faults remain, else 0.
         """
         store = Store(self.store)
-        with counting("partitions") as told:
-            faults = verify(store, told)
-        done = Repair((), tuple(faults))
-        if self.repair and faults:
-            with reading() as progress:
+        with bars() as progress:
+            faults = verify(store, progress)
+            done = Repair((), tuple(faults))
+            if self.repair and faults:
                 done = repair(store, faults, progress)
         if self.json:
             print_json({"store": self.store, "sound": not done.left} | asdict(done))

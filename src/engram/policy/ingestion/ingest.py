@@ -9,7 +9,7 @@ import hashlib
 import json
 import platform
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -32,6 +32,7 @@ from engram.policy.ingestion.reconcile import Outcome, reconcile
 from engram.policy.ingestion.workers import Submit, worker_pool
 from engram.policy.loader import LOADERS, TableFormat
 from engram.policy.store import Doubles, PartitionEntry, SourceEntry, Store, explained
+from engram.progress import Progress, Step, silent
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -41,9 +42,6 @@ PARTITION_SIZE = 16 << 20
 
 RECORD_LIMIT = 16 << 20
 """Default maximum length of a record, in bytes."""
-
-Progress = Callable[[str, int, int | None], None]
-"""Called with the input's location, the bytes done, and the total bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +90,7 @@ def ingest(
     limit: int = RECORD_LIMIT,
     table: TableFormat | None = None,
     prune: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = silent,
     write: Write = segment.write,
 ) -> Ingestion:
     """Read inputs into a store.
@@ -135,7 +133,7 @@ def ingest(
     with target.lock(), explained(target.location):
         target.sweep()
         with worker_pool(workers) as (submit, width):
-            run = _Run(target, submit, width, progress or _silent, write)
+            run = _Run(target, submit, width, progress, write)
             for source in opened:
                 with closing(source):
                     run.read(source, Plan(partition_size, limit, only, table))
@@ -188,12 +186,12 @@ class _Run:
             self._outcomes.append(recorded(source.location, entry, self._store.unread(entry)))
             return
         total, done, keys, before = plan.size(source), 0, [], len(self._added)
-        self._progress(source.location, 0, total)
+        self._progress(reading(source.location, 0, total))
         for partition, built in self._built(source, plan):
             if built.key:
                 keys.append(self._commit(source.location, built))
             done += partition.size
-            self._progress(source.location, done, total)
+            self._progress(reading(source.location, done, total))
         self._close(source, plan, settings, sha256, keys, total)
         fresh = len(self._added) > before
         outcome = gone_through(
@@ -362,5 +360,12 @@ def absolute(location: str) -> str:
     return location if is_remote(location) else str(Path(location).absolute())
 
 
-def _silent(name: str, done: int, total: int | None) -> None:
-    pass
+def reading(location: str, done: int, total: int) -> Step:
+    """The progress of reading an input.
+
+    Args:
+        location: The input.
+        done: Bytes that have been read.
+        total: Bytes that it has.
+    """
+    return Step(location, done, total, "bytes", Path(location).name)

@@ -1,7 +1,7 @@
 """Verify a store against its manifest, and repair it by reading damaged partitions again."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -9,15 +9,13 @@ import apsw
 
 from engram.policy import segment
 from engram.policy.ingestion.build import build
-from engram.policy.ingestion.ingest import Progress, absolute
+from engram.policy.ingestion.ingest import absolute, reading
 from engram.policy.ingestion.inputs import InputError, open_inputs
 from engram.policy.ingestion.partition import Plan
 from engram.policy.ingestion.reconcile import reconcile
 from engram.policy.loader import TableFormat
 from engram.policy.store import SegmentEntry, SourceEntry, Store, explained
-
-Told = Callable[[int, int], None]
-"""Called with the number of partitions checked and their total."""
+from engram.progress import Progress, Step, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ class Repair:
     left: tuple[Fault, ...]
 
 
-def verify(store: Store, told: Told | None = None) -> list[Fault]:
+def verify(store: Store, progress: Progress = silent) -> list[Fault]:
     """Compare every file of a store with its manifest, to the last byte.
 
     Hashes are computed, SQLite checks the structure of each segment, and documents and terms are
@@ -60,7 +58,7 @@ def verify(store: Store, told: Told | None = None) -> list[Fault]:
 
     Args:
         store: The store.
-        told: Called to report progress.
+        progress: Called to report progress.
 
     Returns:
         The faults; empty if there are none.
@@ -72,8 +70,7 @@ def verify(store: Store, told: Told | None = None) -> list[Fault]:
         for file, problem in _problems(store, key):
             documents = counted.documents if counted else 0
             faults.append(Fault(file, problem, key, sources, documents))
-        if told:
-            told(done, len(manifest.partitions))
+        progress(Step("partitions", done, len(manifest.partitions)))
     for name, ending in ((manifest.doubles.listed, "jsonl"), (manifest.doubles.compared, "pairs")):
         if name:
             file = f"doubles/{name}.{ending}"
@@ -85,7 +82,7 @@ def verify(store: Store, told: Told | None = None) -> list[Fault]:
     return faults
 
 
-def repair(store: Store, faults: list[Fault], progress: Progress | None = None) -> Repair:
+def repair(store: Store, faults: list[Fault], progress: Progress = silent) -> Repair:
     """Read damaged partitions again from their sources, if these are unchanged.
 
     Nothing is discarded: a damaged partition that cannot be read again stays in the manifest, and
@@ -100,11 +97,10 @@ def repair(store: Store, faults: list[Fault], progress: Progress | None = None) 
         What was repaired and what was not.
     """
     damaged = {fault.key for fault in faults if fault.key}
-    told = progress or (lambda name, done, total: None)
     with store.lock(), explained(store.location):
         for entry in list(store.manifest.sources):
             if damaged & {*entry.partitions}:
-                _read_again(store, entry, damaged, told)
+                _read_again(store, entry, damaged, progress)
         waiting = {fault.key for fault in verify(store) if fault.file.startswith("ids/")}
         if not waiting & store.manifest.counted.keys():
             reconcile(store, list(store.manifest.counted), frozenset())
@@ -121,7 +117,7 @@ def repair(store: Store, faults: list[Fault], progress: Progress | None = None) 
     return Repair(tuple(mended), left)
 
 
-def _read_again(store: Store, entry: SourceEntry, damaged: set[str], told: Progress) -> None:
+def _read_again(store: Store, entry: SourceEntry, damaged: set[str], progress: Progress) -> None:
     """Rebuild the damaged partitions of a source, if it still exists."""
     settings, manifest = entry.settings, store.manifest
     table = settings.get("table")
@@ -148,7 +144,7 @@ def _read_again(store: Store, entry: SourceEntry, damaged: set[str], told: Progr
                     kept = None if old.emptied else built.entry.segment
                     manifest.partitions[built.key] = replace(built.entry, run=old.run, segment=kept)
                 done += partition.size
-                told(entry.location, done, total)
+                progress(reading(entry.location, done, total))
 
 
 def _problems(store: Store, key: str) -> Iterator[tuple[str, str]]:

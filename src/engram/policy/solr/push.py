@@ -7,7 +7,7 @@ killed, the push is simply repeated. A collection that holds other documents is 
 anything is sent.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from engram.policy.segment import OpenSegment
 from engram.policy.solr.client import Solr, SolrError
 from engram.policy.solr.schema import analyse, create_collection, create_schema, encode, exact
 from engram.policy.store import Store
+from engram.progress import Progress, Step, silent
 
 BATCH = 500
 """Maximum number of documents per request."""
@@ -33,9 +34,6 @@ COMMITS = 7
 
 READ = 50
 """Number of documents read from a segment at once."""
-
-Progress = Callable[[int, int], None]
-"""Called with the number of documents in Solr and in the store."""
 
 
 class Held(NamedTuple):
@@ -73,7 +71,7 @@ def push(
     solr: Solr,
     shards: int = 1,
     prune: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Pushed:
     """Make a collection hold the documents of a store, and check that it does.
 
@@ -106,8 +104,7 @@ def push(
         if before.get(name) != wanted[name]:
             for count in _send(solr, path, name):
                 sent += count
-                if progress:
-                    progress(there + sent, total)
+                progress(Step("documents", there + sent, total, "documents"))
     found = _commit(solr, wanted)
     old = {
         name: entry

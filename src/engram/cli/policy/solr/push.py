@@ -2,10 +2,11 @@
 
 from dataclasses import asdict, dataclass
 
-from engram.cli.output import counting, print_json, print_line, print_rows
+from engram.cli.output import print_json, print_line, print_rows
 from engram.cli.policy.asking import STORE
 from engram.policy.solr import Solr, push
 from engram.policy.store import Store
+from engram.progress import bars
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class PushToSolr:
     def __call__(self) -> int:
         """Push, and print the content of Solr."""
         store = Store(self.store)
-        with Solr(self.solr_url) as solr, counting("documents") as progress:
+        with Solr(self.solr_url) as solr, bars() as progress:
             done = push(store, solr, self.shards, self.prune, progress)
         if self.json:
             print_json({"url": solr.url} | asdict(done))
