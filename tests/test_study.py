@@ -119,7 +119,7 @@ def test_a_stopped_run_resumes_where_it_stopped(
     resumed = execute(study, tmp_path / "run", quiet)
     assert (tmp_path / "log").read_text().split() == [*"012345"]
     assert resumed.fingerprint == whole.fingerprint
-    assert "2 pieces of work are done already" in said(quiet)
+    assert "2 pieces of work are already done" in said(quiet)
 
 
 def test_an_interrupt_leaves_a_partial_report_that_says_what_it_lacks(

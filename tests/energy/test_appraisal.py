@@ -94,7 +94,7 @@ def test_a_verdict_says_all_that_speaks_against():
     }
     text = appraisal.verdict_text({"verdict": verdict})
     for words in (
-        "2 samples depends",
+        "2 samples depend",
         "state is not reset",
         "x::y",
         "2 operations received no spikes",

@@ -96,7 +96,7 @@ def test_spikformer_fails_because_its_residuals_add_spikes():
         "blocks.0.attention.v",
         "blocks.0.mlp.conv1",
     }
-    assert "whole numbers up to 2" in offences["blocks.0.attention.q.conv/convolution"].why
+    assert "integers up to 2" in offences["blocks.0.attention.q.conv/convolution"].why
 
 
 @pytest.mark.parametrize("connection", ["ADD", "AND", "IAND"])
@@ -242,7 +242,7 @@ def test_a_silent_layer_is_told():
         model.norm1.bias.fill_(-10)
     verdict = verify(model.eval(), [pictures()], allow=CUSTOMARY)
     assert "conv/convolution" in verdict.silent
-    assert "Silent, so not judged: conv/convolution" in str(verdict)
+    assert "Silent, therefore not judged: conv/convolution" in str(verdict)
 
 
 def test_operators_out_of_sight_are_no_pass():
@@ -257,7 +257,7 @@ def test_operators_out_of_sight_are_no_pass():
     torch.manual_seed(0)
     verdict = verify(awake(Plain(Hidden())), [pictures()], allow=CUSTOMARY)
     assert not verdict
-    assert "Out of sight: engram_test::convolve" in str(verdict)
+    assert "Not observed: engram_test::convolve" in str(verdict)
 
 
 def test_the_allow_list_takes_modules_and_operations():
@@ -280,7 +280,7 @@ def test_an_output_that_is_not_finite_is_named():
     model = Plain()
     with torch.no_grad():
         model.head.bias[0] = float("nan")
-    with pytest.raises(ValueError, match="the model puts out NaN"):
+    with pytest.raises(ValueError, match="the model returns NaN"):
         verify(model, [pictures()])
 
 
@@ -421,7 +421,7 @@ def test_why_no_leak_could_show_is_told(finish, x, why):
 
 
 def test_an_output_without_a_tensor_is_refused():
-    with pytest.raises(ValueError, match="puts out no tensor"):
+    with pytest.raises(ValueError, match="returns no tensor"):
         verify(over_frames(lambda y: None), [binary(5, 4, 2, 6, 6)])
 
 
@@ -437,7 +437,7 @@ def test_products_in_the_fourier_domain_are_no_pass():
 
     verdict = verify(FourierMixer(), [binary(4, 3, 8)], batch_axis=1)
     assert not verdict
-    assert "Out of sight: aten::_fft_r2c" in str(verdict)
+    assert "Not observed: aten::_fft_r2c" in str(verdict)
     assert [one.operation for one in verdict.offences] == ["the network/product"]
 
 

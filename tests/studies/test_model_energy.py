@@ -38,7 +38,7 @@ def test_the_report_has_the_counts_the_verdict_and_a_chart(tmp_path):
     assert list(report.provenance.data) == ["digits.csv.gz"]
     assert any("Spike-driven." in note for note in report.notes)
     assert any("weights are random" in note for note in report.notes)
-    assert any("8 test pictures of 8 × 8" in note for note in report.notes)
+    assert any("8 test images of 8 × 8" in note for note in report.notes)
     operations = {row[0] for row in report.tables[0].rows}
     assert {"stem.0.conv/convolution", "blocks.0.attention/matmul.2", "head/matmul"} <= operations
 

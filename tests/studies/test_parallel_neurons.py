@@ -211,7 +211,7 @@ def test_data_without_images_are_refused_before_they_are_fetched(name, kind, tmp
     [
         ({"neurons": ()}, r"neurons are \(\)"),
         ({"neurons": ("lif", "lif")}, "each only once"),
-        ({"neurons": ("glif",)}, "'glif'; choose from if, lif"),
+        ({"neurons": ("glif",)}, r"'glif'.*name at least one of if, lif"),
         ({"seeds": 0}, "seeds is 0"),
         ({"hidden": 0}, "hidden is 0"),
         ({"limit": 0}, "limit is 0"),

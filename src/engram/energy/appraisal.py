@@ -6,18 +6,8 @@ from typing import Any, final
 
 from torch import Tensor, nn
 
-from engram.energy.joules import (
-    FP32,
-    Arithmetic,
-    Memory,
-    Quantised,
-    compute_j,
-    equal_information,
-    memory_j,
-    neurons_j,
-    operation_j,
-    paper_j,
-)
+from engram.energy import joules
+from engram.energy.joules import FP32, Arithmetic, Memory, Quantised
 from engram.energy.verdict import CUSTOMARY, Finding, Verdict, verify
 from engram.report import Scalar, Table
 from engram.series import Series
@@ -57,7 +47,7 @@ def appraise(
         model: The model.
         batches: Its input batches.
         allow: As in `verify`.
-        costs: The costs; None uses the defaults.
+        costs: Energy costs; None uses the defaults.
 
     Returns:
         `operations` and `energy_j` per sample, the `bits` of equal information, the `layers`, one
@@ -68,22 +58,22 @@ def appraise(
     """
     costs = costs or Costs()
     verdict = verify(model, batches, allow=allow, arithmetic=costs.arithmetic)
-    found, beside = verdict.count, equal_information(verdict.count, costs.quantised)
-    compute, neurons = compute_j(found, costs.arithmetic), neurons_j(found, costs.arithmetic)
-    moved, served = (memory_j(found, costs.memory, reuse=reuse) for reuse in (True, False))
+    found, arithmetic = verdict.count, costs.arithmetic
+    equal = joules.equal_information(found, costs.quantised)
+    logic = joules.compute_j(found, arithmetic) + joules.neurons_j(found, arithmetic)
     return {
         "operations": found.neurobench()
         | {"nominal": found.nominal, "updates": found.membrane_updates},
         "energy_j": {
-            "compute": compute,
-            "paper": paper_j(found, costs.arithmetic),
-            "neurons": neurons,
-            "memory": compute + neurons + moved,
-            "events": compute + neurons + served,
-            "spiking": beside.spiking_j,
-            "quantised": beside.quantised_j,
+            "compute": joules.compute_j(found, arithmetic),
+            "paper": joules.paper_j(found, arithmetic),
+            "neurons": joules.neurons_j(found, arithmetic),
+            "memory": logic + joules.memory_j(found, costs.memory),
+            "events": logic + joules.memory_j(found, costs.memory, reuse=False),
+            "spiking": equal.spiking_j,
+            "quantised": equal.quantised_j,
         },
-        "bits": beside.bits,
+        "bits": equal.bits,
         "steps": found.steps,
         "layers": [
             {
@@ -93,7 +83,7 @@ def appraise(
                 "dense": one.dense / found.samples,
                 "effective": one.effective / found.samples,
                 "adds": one.gate is not None,
-                "energy_j": operation_j(one, costs.arithmetic) / found.samples,
+                "energy_j": joules.operation_j(one, arithmetic) / found.samples,
             }
             for one in found.synaptic
         ],
@@ -117,7 +107,7 @@ def plain_verdict(verdict: Verdict) -> dict[str, Any]:
 
 
 def scalars(found: Mapping[str, Any]) -> list[Scalar]:
-    """Scalars: operations and energy per sample."""
+    """Operations and energy per sample, as scalars of a report."""
     operations, energy = found["operations"], found["energy_j"]
     sparsity = operations["ActivationSparsity"]
     named = {
@@ -142,7 +132,7 @@ def scalars(found: Mapping[str, Any]) -> list[Scalar]:
 
 
 def layer_table(found: Mapping[str, Any]) -> Table:
-    """Table of all operations that ran: inputs and energy."""
+    """Table of all operations that ran, with their inputs and energy."""
     return Table(
         "Operations per sample",
         ["operation", "reads", "nonzero (%)", "dense (M)", "MAC (M)", "AC (M)", "µJ"],
@@ -165,7 +155,7 @@ def layer_table(found: Mapping[str, Any]) -> Table:
 
 
 def verdict_table(found: Mapping[str, Any]) -> Table:
-    """The operations that read non-spike values, excepted or not."""
+    """Table of the operations that read non-spike values, excepted or not."""
     verdict = found["verdict"]
     findings = [Finding(**one) for one in (*verdict["offences"], *verdict["allowed"])]
     return Table(
@@ -191,7 +181,7 @@ def verdict_text(found: Mapping[str, Any]) -> str:
             f"without an exception."
         )
     if verdict["leaks"]:
-        said.append(f"The output of {verdict['leaks']} samples depends on others in the batch.")
+        said.append(f"The outputs of {verdict['leaks']} samples depend on the rest of the batch.")
     if not verdict["repeatable"]:
         said.append("Repeated calls gave different outputs: state is not reset.")
     if verdict["unseen"]:

@@ -1,4 +1,4 @@
-"""Counts of executed operations per layer and sample, multiplications and additions apart."""
+"""Counts of executed operations per layer and sample, with multiplications and additions apart."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -36,7 +36,7 @@ class Count:
         steps: T, the number of time steps per sample.
         parameters: Number of parameters.
         footprint: Bytes of the parameters and buffers, excluding buffers that hold state.
-        unseen: Possible uncounted multiplications: operators that are neither counted nor known to
+        unseen: Possibly uncounted multiplications: operators that are neither counted nor known to
             sum no products, and methods that pass values to untraced code.
         batch_axis: Axis along which the samples were counted; None if there is none.
         carried: Modules that read state left by an earlier batch, so that the counts depend on the
@@ -162,7 +162,7 @@ def count_runs(
     *,
     checked: bool = False,
 ) -> Count:
-    """`count` for samples along the stated axis, if any; not checked if the caller does."""
+    """`count` with a stated sample axis, if any; `checked` says that the caller checks it."""
     tracer = Tracer(model, neurons)
     samples, axis = 0, stated[0]
     before = dict(model.named_buffers())

@@ -1,4 +1,4 @@
-"""The operators of torch that sum no products, with the reasons; only these are free."""
+"""The operators of torch that sum no products and are therefore free, with the reasons."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

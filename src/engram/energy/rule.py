@@ -1,4 +1,4 @@
-"""Counting rules of the torch operators that sum products."""
+"""Counting rules of the torch operators that sum products, and the arguments of operators."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from engram.energy.functional import (
     Products,
@@ -173,3 +174,38 @@ RULES: dict[str, Rule] = {
     psn.OPERATOR: _neurons,
 }
 """The operators that sum products, with the counting rule of each."""
+
+
+def attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    attn_mask: Tensor | None = None,
+    is_causal: bool = False,
+    scale: float | None = None,
+    **_: Any,
+) -> Tensor:
+    """Softmax attention as two products, softmax(Q Kᵀ · scale + mask) V, without dropout."""
+    logits = query @ key.mT * (query.shape[-1] ** -0.5 if scale is None else scale)
+    if is_causal:
+        logits = logits.masked_fill(torch.ones_like(logits).tril() == 0, float("-inf"))
+    if attn_mask is not None:
+        logits = logits + attn_mask
+    return logits.softmax(-1) @ value
+
+
+def named_arguments(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of an operator by name; an attention bias is named `attn_mask`."""
+    names = [argument.name.replace("attn_bias", "attn_mask") for argument in func._schema.arguments]
+    return dict(zip(names, args, strict=False)) | kwargs
+
+
+def written_arguments(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any]:
+    """The arguments that an operator writes to."""
+    written = []
+    for i, argument in enumerate(func._schema.arguments):
+        if argument.alias_info is not None and argument.alias_info.is_write:
+            value = args[i] if i < len(args) else kwargs.get(argument.name)
+            written += tree_leaves(value)
+    return written

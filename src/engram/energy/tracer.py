@@ -1,6 +1,6 @@
 """Trace a network at torch's dispatcher: every sum of products and its operands.
 
-The names of layers are irrelevant. Every torch operation is observed; those that sum products are
+The names of layers are not used. Every torch operation is observed; those that sum products are
 counted, and their operands are classified by their values over all calls.
 """
 
@@ -20,7 +20,17 @@ from torch.utils._pytree import tree_leaves
 
 from engram.energy.free import FREE, base_name, is_free
 from engram.energy.operation import Activation, Operation, is_binary
-from engram.energy.rule import DYNAMICS, OUTER, PRODUCT, RULES, Part, Rule
+from engram.energy.rule import (
+    DYNAMICS,
+    OUTER,
+    PRODUCT,
+    RULES,
+    Part,
+    Rule,
+    attention,
+    named_arguments,
+    written_arguments,
+)
 from engram.errors import EngramError
 from engram.neuron.kernel import lif
 
@@ -121,9 +131,9 @@ class Tracer(TorchDispatchMode):
             self.unseen.add(f"Tensor.{method}")
 
     def gives(self, outputs: Sequence[Tensor]) -> None:
-        """Take note of outputs that no operator which was seen made from an input."""
+        """Record if no observed operator computed the outputs from an input."""
         if outputs and not any(map(self.depends, outputs)):
-            self.unseen.add("what leads from the inputs to the output")
+            self.unseen.add("the path from the inputs to the output")
 
     @contextmanager
     def tracing(self) -> Iterator[None]:
@@ -169,7 +179,7 @@ class Tracer(TorchDispatchMode):
             self._judge(rule, name, before, out)
         elif name.startswith(FUSED):
             with self:  # repeated by its parts, only to count them
-                _attention(**_named(func, args, kwargs))
+                attention(**named_arguments(func, args, kwargs))
         elif not is_free(name, args, kwargs):
             self._meet(name, any(derived))
         elif any(derived):
@@ -178,7 +188,7 @@ class Tracer(TorchDispatchMode):
         if any(derived):
             self._derive(tree_leaves(out))
             if func._schema.is_mutable:
-                self._derive(_written(func, args, kwargs))
+                self._derive(written_arguments(func, args, kwargs))
         return out
 
     def _refuse(self, name: str, read: Sequence[Tensor]) -> None:
@@ -186,7 +196,7 @@ class Tracer(TorchDispatchMode):
         if name in HIDDEN:
             raise EngramError(
                 f"{self._place}: {name} multiplies unobserved; build that layer from matrix "
-                "products, such as cells in a loop, or leave it out of the count"
+                "products, such as cells in a loop, or exclude it from the count"
             )
         for x in read:
             if x.layout is not torch.strided or x.is_quantized or x.is_nested:
@@ -225,7 +235,7 @@ class Tracer(TorchDispatchMode):
         elif part.summed:
             self._count(part)
         elif all(map(self.depends, part.factors)):
-            # a binary factor passes or blocks the other: a gate
+            # a binary factor gates the other
             if not (is_binary(part.left) or is_binary(part.right)):
                 self._count(part)
         elif any(map(self.depends, part.factors)):
@@ -300,8 +310,8 @@ class Tracer(TorchDispatchMode):
                 operand.observe(x, weight=not self.depends(factor))
         except ValueError as error:
             raise EngramError(
-                f"{operation.name} cannot be classified: {error}; look for a division by zero or a "
-                "diverged weight before it"
+                f"{operation.name} cannot be classified: {error}; check for a division by zero or "
+                "a diverged weight before it"
             ) from None
         operation.within |= within
         operation.calls += 1
@@ -344,11 +354,11 @@ class Tracer(TorchDispatchMode):
 
 
 def _check_open(path: str, module: nn.Module) -> None:
-    """Raises ValueError where calls inside a module cannot be followed."""
+    """Raise ValueError if calls inside a module cannot be observed."""
     if isinstance(module, torch.jit.ScriptModule):
         raise EngramError(
-            f"{path or 'the network'} is compiled by TorchScript, which fuses operators out of "
-            "sight: count the module that it was made from"
+            f"{path or 'the network'} is compiled by TorchScript, whose fused operators cannot be "
+            "observed: count the module that it was made from"
         )
 
 
@@ -363,7 +373,7 @@ def _has_storage(x: Any) -> bool:
 
 
 def _storage(x: Tensor) -> StorageWeakRef:
-    with torch._C.DisableTorchFunction():  # the tracer's own look is not the network's
+    with torch._C.DisableTorchFunction():  # this access is the tracer's, not the network's
         return StorageWeakRef(x.untyped_storage())
 
 
@@ -381,38 +391,3 @@ class _Open:
     path: str
     within: bool
     counts: dict[str, int] = field(default_factory=dict)
-
-
-def _attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    *,
-    attn_mask: Tensor | None = None,
-    is_causal: bool = False,
-    scale: float | None = None,
-    **_: Any,
-) -> Tensor:
-    """Softmax attention as two products, softmax(Q Kᵀ · scale + mask) V, without dropout."""
-    logits = query @ key.mT * (query.shape[-1] ** -0.5 if scale is None else scale)
-    if is_causal:
-        logits = logits.masked_fill(torch.ones_like(logits).tril() == 0, float("-inf"))
-    if attn_mask is not None:
-        logits = logits + attn_mask
-    return logits.softmax(-1) @ value
-
-
-def _named(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of an operator by name; an attention bias is named `attn_mask`."""
-    names = [argument.name.replace("attn_bias", "attn_mask") for argument in func._schema.arguments]
-    return dict(zip(names, args, strict=False)) | kwargs
-
-
-def _written(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any]:
-    """The arguments that an operator writes to."""
-    written = []
-    for i, argument in enumerate(func._schema.arguments):
-        if argument.alias_info is not None and argument.alias_info.is_write:
-            value = args[i] if i < len(args) else kwargs.get(argument.name)
-            written += tree_leaves(value)
-    return written

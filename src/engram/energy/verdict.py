@@ -43,7 +43,7 @@ class Finding:
         kinds: The kinds of its operands.
         share: Its share of the compute energy.
         why: Which operands are not spikes.
-        allowed_by: The entry of the allow-list that excepts it; empty for an offence.
+        allowed_by: The entry of the allow-list that excepts it; empty for a violation.
     """
 
     operation: str
@@ -68,7 +68,7 @@ class Verdict:
     repeated calls give equal outputs, and no sample's output depends on the others.
 
     Attributes:
-        offences: Operations that read non-spike values.
+        offences: Violations: operations that read non-spike values without an exception.
         allowed: Such operations that are excepted by the allow-list.
         unused: Entries of the allow-list that excepted nothing.
         silent: Operations that received no spikes at all and are not judged.
@@ -98,18 +98,18 @@ class Verdict:
 
     def __str__(self) -> str:
         lines = [f"{'Spike-driven' if self else 'Not spike-driven'}."]
-        lines += [f"Offends: {one}" for one in self.offences]
+        lines += [f"Violation: {one}" for one in self.offences]
         if not self.repeatable:
             lines.append("The same batch gave another output the second time: state is not reset")
         lines += [
-            f"Sample {place} has another output alone, by {difference:.1%}: the batch leaks"
+            f"Sample {place} differs by {difference:.1%} when run alone: the batch leaks"
             for place, difference in self.leaks.items()
         ]
-        lines += [f"Out of sight: {name}" for name in self.unseen]
+        lines += [f"Not observed: {name}" for name in self.unseen]
         lines += [f"Excepted: {one}" for one in self.allowed]
         if self.untested:
             lines.append(f"Not tested for leaks: {self.untested}")
-        lines += [f"Silent, so not judged: {name}" for name in self.silent]
+        lines += [f"Silent, therefore not judged: {name}" for name in self.silent]
         return "\n".join(lines)
 
 
@@ -182,15 +182,15 @@ def verify(
 
 
 def why_not(operation: Operation) -> str:
-    """The operands of an operation that are not spikes, in words; empty if all are spikes."""
+    """Describe the operands of an operation that are not spikes; empty if all are spikes."""
     said = []
     for side, operand in zip(("left", "right"), operation.operands, strict=True):
         if operand.weight or operand.kind is Kind.BINARY:
             continue
         if operand.kind is Kind.INTEGER:
-            text = f"whole numbers up to {operand.largest:.0f}"
+            text = f"integers up to {operand.largest:.0f}"
         elif operand.level is not None:
-            text = f"0 and {operand.level:.4g}, a factor that a fold into the weights would remove"
+            text = f"0 and {operand.level:.4g}, a factor that could be folded into the weights"
         else:
             text = "real numbers"
         if operand.calls[Kind.BINARY]:
@@ -227,9 +227,9 @@ def _alone(
 
         whole = call(x)
         if not whole:
-            raise EngramError("the model puts out no tensor: return tensors, however nested")
+            raise EngramError("the model returns no tensor: return tensors, nested in any way")
         if not all(part.isfinite().all() for part in whole):
-            raise EngramError("the model puts out NaN or infinity: look for a diverged weight")
+            raise EngramError("the model returns NaN or infinity: check for a diverged weight")
         again = call(x)
         if not _equal(whole, again):
             return _Test(0, {}, False, "the same batch gave another output the second time")
@@ -252,7 +252,7 @@ def _leaks(
     whole: Sequence[Tensor],
     check: Callable[..., None],
 ) -> _Test:
-    """Run some samples alone; where they differ, see whether another axis counts the samples."""
+    """Run some samples alone, and check whether another axis could be the sample axis."""
     leaks: dict[int, float] = {}
     for place in range(alone):
         try:

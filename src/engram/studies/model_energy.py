@@ -19,6 +19,7 @@ from engram.energy import appraisal
 from engram.errors import EngramError
 from engram.journal import Journal
 from engram.report import Figure, Report
+from engram.study import check_at_least
 from engram.train import batches
 from engram.train.pictures import Pictures, as_batch, read_pictures
 from engram.vision import CUSTOMARY, PRESETS, load_checkpoint
@@ -67,10 +68,7 @@ class ModelEnergy:
     device: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("size", "samples", "batch", "steps"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise EngramError(f"{name} is {value}: it must be at least 1")
+        check_at_least(1, size=self.size, samples=self.samples, batch=self.batch, steps=self.steps)
         for name in ("sram_pj", "dram_pj"):
             value = getattr(self, name)
             if not 0 <= value < math.inf:
@@ -150,8 +148,8 @@ class ModelEnergy:
         )
         return [
             weights,
-            f"Data: {source.name}, {len(pictures.test.labels)} test pictures of "
-            f"{height} × {width}. Licence: {source.licence}.",
+            f"Data: {source.name}, {len(pictures.test.labels)} test images of {height} × {width}. "
+            f"Licence: {source.licence}.",
             *(f"Data: {note}." for note in source.notes),
             f"Costs: 45 nm, {self.arithmetic} (Horowitz, ISSCC 2014); memory {self.sram_pj:g} "
             f"pJ per byte of SRAM, {self.dram_pj:g} of DRAM. No hardware was measured.",
@@ -160,8 +158,7 @@ class ModelEnergy:
             "by one: each product also fetches its weight and updates its sum. The network at "
             "equal information has the same layers, activations with as many bits as the count of "
             "T spikes needs, and both networks have 8-bit weights (arXiv 2409.08290). Batch norm "
-            "folds into the "
-            "convolutions and is not counted.",
+            "folds into the convolutions and is not counted.",
         ]
 
 

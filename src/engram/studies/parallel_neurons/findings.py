@@ -14,12 +14,7 @@ PUBLISHED: dict[str, tuple[float, float]] = {
 
 
 def report_learning(report: Report, comparison: Comparison) -> None:
-    """Report accuracy, firing rates and training time of the networks.
-
-    Args:
-        report: The report to fill in.
-        comparison: Results of the networks.
-    """
+    """Report accuracy, firing rates and training time of the networks."""
     report.answer(comparison.headline)
     comparison.report_accuracy(report)
     comparison.report_differences(report)

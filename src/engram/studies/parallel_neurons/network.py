@@ -1,7 +1,7 @@
-"""What is compared: the network that the neurons sit in, and images as sequences of rows."""
+"""The network in which the neurons are compared, and images as sequences of rows."""
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,18 +11,9 @@ from engram import data
 from engram.neuron import Neuron
 from engram.studies.comparison.network import SpikingNetwork
 from engram.train import Examples
-from engram.train.pictures import load_images
+from engram.train.pictures import Pictures, load_images
 
 NeuronName = Literal["if", "lif", "plif", "psn", "masked", "sliding"]
-
-
-class Images(NamedTuple):
-    """A dataset as sequences of rows `(n, time, features)`, standardised by the training part."""
-
-    source: data.Dataset
-    train: Examples
-    validation: Examples
-    test: Examples
 
 
 def row_network(
@@ -38,8 +29,8 @@ def row_network(
 
 def read_images(
     spec: str, *, size: int | None, limit: int | None, validation: float, seed: int
-) -> Images:
-    """Load images as `load_images` does, and standardise their rows by the training part."""
+) -> Pictures:
+    """Images as sequences of rows `(n, time, features)`, standardised by the training part."""
     source, splits = load_images(spec, size=size, limit=limit, validation=validation, seed=seed)
     rows = [_rows(split) for split in splits]
     mean, deviation = rows[0].mean(), rows[0].std() or 1.0
@@ -47,7 +38,7 @@ def read_images(
         Examples(torch.from_numpy((x - mean) / deviation), torch.from_numpy(split.labels))
         for x, split in zip(rows, splits, strict=True)
     ]
-    return Images(source, *parts)
+    return Pictures(source, *parts)
 
 
 def _rows(split: data.Split) -> np.ndarray:

@@ -1,6 +1,5 @@
-"""The settings of the comparison, its pieces of work, and notes for the reader."""
+"""Settings of the study, its pieces of work, and notes for the reader."""
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, final, get_args
@@ -14,21 +13,19 @@ from engram.neuron.presets import PRESETS, Place
 from engram.report import Report
 from engram.studies.comparison.network import SpikingNetwork, train_and_test
 from engram.studies.comparison.neurons import Comparison
+from engram.studies.comparison.notes import split_note
 from engram.studies.comparison.runs import compare
 from engram.studies.parallel_neurons.findings import report_learning
-from engram.studies.parallel_neurons.network import (
-    Images,
-    NeuronName,
-    read_images,
-    row_network,
-)
+from engram.studies.parallel_neurons.network import NeuronName, read_images, row_network
 from engram.studies.parallel_neurons.timing import (
     check_points,
     report_timings,
     time_neurons,
     timing_points,
 )
+from engram.study import check_at_least, check_chosen, check_lr
 from engram.train import rehearse
+from engram.train.pictures import Pictures
 
 
 @final
@@ -79,21 +76,10 @@ class ParallelNeurons:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        for field in ("hidden", "epochs", "batch", "seeds", "threads", "limit", "size", "k"):
-            value = getattr(self, field)
-            if value is not None and value < 1:
-                raise EngramError(f"{field} is {value}: it must be at least 1")
-        if not 0 < self.lr < math.inf:
-            raise EngramError(
-                f"lr={self.lr}: the learning rate must be a positive number, such as 1e-3"
-            )
-        if not self.neurons or len(set(self.neurons)) < len(self.neurons):
-            raise EngramError(f"neurons are {self.neurons}: name at least one, each only once")
-        for neuron in self.neurons:
-            if neuron not in get_args(NeuronName):
-                raise EngramError(
-                    f"there is no neuron {neuron!r}; choose from {', '.join(get_args(NeuronName))}"
-                )
+        counts = ("hidden", "epochs", "batch", "seeds", "threads", "limit", "size", "k")
+        check_at_least(1, **{name: getattr(self, name) for name in counts})
+        check_lr(self.lr)
+        check_chosen("neurons", self.neurons, get_args(NeuronName))
         if min((*self.steps_timed, *self.units_timed), default=1) < 1:
             raise EngramError(
                 f"steps_timed={self.steps_timed}, units_timed={self.units_timed}: "
@@ -153,15 +139,17 @@ class ParallelNeurons:
         return time_neurons(self.neurons, T, N, k=k, device=device, seed=self.seed)
 
 
-def make_network(study: ParallelNeurons, images: Images, neuron: str) -> SpikingNetwork:
+def make_network(study: ParallelNeurons, images: Pictures, neuron: str) -> SpikingNetwork:
     """Create a network with that neuron and weights from torch's generator."""
     T, features = images.test.inputs.shape[1:]
     make = partial(PRESETS[neuron].make, Place(T, study.k or T))
     return row_network(features, study.hidden, len(images.source.classes), make)
 
 
-def train_network(study: ParallelNeurons, images: Images, neuron: str, seed: int) -> dict[str, Any]:
-    """Train one network, and test the weights that were best in validation."""
+def train_network(
+    study: ParallelNeurons, images: Pictures, neuron: str, seed: int
+) -> dict[str, Any]:
+    """Train one network, and test the weights of the best validation epoch."""
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
         net = make_network(study, images, neuron)
@@ -178,18 +166,14 @@ def train_network(study: ParallelNeurons, images: Images, neuron: str, seed: int
     )
 
 
-def describe(study: ParallelNeurons, images: Images) -> list[str]:
+def describe(study: ParallelNeurons, images: Pictures) -> list[str]:
     """Notes for the reader on the data and methods."""
-    source, used = images.source, len(images.train.labels) + len(images.validation.labels)
-    bitten = f", of which limit = {study.limit} kept {used}" if used < len(source.train) else ""
     T, features = images.test.inputs.shape[1:]
+    source = images.source
     return [
         f"Data: {source.name}. Licence: {source.licence}.",
         *(f"Data: {note}." for note in source.notes),
-        f"There are {len(source.train)} training images{bitten}: {len(images.train.labels)} were "
-        f"used for training and {len(images.validation.labels)} to select the epoch, whose "
-        f"weights were tested once on the {len(source.test)} test images. An image is read as {T} "
-        f"steps of {features} values.",
+        f"{split_note(images, study.limit)} An image is read as {T} steps of {features} values.",
         f"The networks differ only in their neuron: ({features} → {study.hidden} → "
         f"{study.hidden} → {len(source.classes)}), batch norm before each neuron, mean over time; "
         "label smoothing 0.1. Runs differ in initial weights and the order of the images.",

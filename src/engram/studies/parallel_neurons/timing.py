@@ -15,11 +15,11 @@ from engram.report import Figure, Report, Table
 from engram.series import Series
 
 STEPS = 16
-"""T while N grows."""
+"""T in the timings over N."""
 UNITS = 4096
-"""N while T grows."""
+"""N in the timings over T."""
 TENSORS = 3
-"""What a timing holds at least at once: the input, the spikes and the gradient."""
+"""Minimum number of tensors in memory during a timing: input, spikes and gradient."""
 ROUNDS = 7
 """Number of timings of each neuron at a point, after a warm-up."""
 
@@ -30,18 +30,14 @@ def timing_points(steps: Sequence[int], units: Sequence[int]) -> list[tuple[int,
 
 
 def check_points(points: Sequence[tuple[int, int]]) -> None:
-    """Raises ValueError where the tensors of a timing are larger than the memory there is.
-
-    Args:
-        points: T and N of each.
-    """
+    """Raise ValueError if the tensors of a timing at one of these (T, N) exceed the memory."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for T, N in points:
         needed = TENSORS * T * N * torch.float32.itemsize
         if needed > memory:
             raise EngramError(
-                f"timing T = {T} steps of N = {N} neurons takes {needed / 2**30:.3g} GiB, and "
-                f"there are {memory / 2**30:.3g}: shorten steps_timed or units_timed"
+                f"timing T = {T} steps of N = {N} neurons takes {needed / 2**30:.3g} GiB, but this "
+                f"machine has {memory / 2**30:.3g}: reduce steps_timed or units_timed"
             )
 
 

@@ -9,13 +9,7 @@ from engram.studies.sequence.task import TASKS, Task
 
 
 def report_task(report: Report, task: Task, comparison: Comparison) -> None:
-    """Report accuracy, firing rates and training time of the networks of a task.
-
-    Args:
-        report: The report to fill in.
-        task: The task.
-        comparison: Results of its networks.
-    """
+    """Report accuracy, firing rates and training time of the networks of a task."""
     comparison.report_accuracy(report)
     comparison.report_differences(report)
     beside = comparison.accuracy.beside(
@@ -31,12 +25,7 @@ def report_task(report: Report, task: Task, comparison: Comparison) -> None:
 
 
 def report_overview(report: Report, comparisons: Mapping[str, Comparison]) -> None:
-    """Report the accuracy of every neuron on every task.
-
-    Args:
-        report: The report to fill in.
-        comparisons: Results of the networks, by task.
-    """
+    """Report the accuracy of every neuron on every task, from the comparison of each task."""
     report.answer(" ".join(filter(None, (one.headline for one in comparisons.values()))))
     neurons = dict.fromkeys(name for one in comparisons.values() for name in one.accuracy.intervals)
     report.add(

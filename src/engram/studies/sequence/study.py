@@ -1,4 +1,4 @@
-"""The settings of the study, its pieces of work, and notes for the reader."""
+"""Settings of the study, its pieces of work, and notes for the reader."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +20,7 @@ from engram.studies.sequence.body import Body
 from engram.studies.sequence.findings import report_overview, report_task
 from engram.studies.sequence.reading import Options, Sequences
 from engram.studies.sequence.task import TASKS, Recipe, Task, TaskName, read_task
+from engram.study import check_at_least, check_chosen
 from engram.train import rehearse
 from engram.train.augment import Augmentation
 
@@ -70,19 +71,13 @@ class SequenceMemory:
     threads: int = 2
 
     def __post_init__(self) -> None:
-        for field in ("k", "limit", "epochs", "seeds", "threads"):
-            value = getattr(self, field)
-            if value is not None and value < 1:
-                raise EngramError(f"{field} is {value}: it must be at least 1")
-        for field, known in (("tasks", get_args(TaskName)), ("neurons", get_args(NeuronName))):
-            chosen = getattr(self, field)
-            if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(known):
-                raise EngramError(
-                    f"{field} are {chosen}: name at least one of {', '.join(known)}, each only once"
-                )
+        counts = ("k", "limit", "epochs", "seeds", "threads")
+        check_at_least(1, **{name: getattr(self, name) for name in counts})
+        check_chosen("tasks", self.tasks, get_args(TaskName))
+        check_chosen("neurons", self.neurons, get_args(NeuronName))
         if self.permuted and "smnist" not in self.tasks:
             raise EngramError(
-                f"permuted with tasks {self.tasks}: it applies to smnist; add that task"
+                f"permuted with tasks {self.tasks}: it applies to smnist only; add that task"
             )
         for task in self.tasks:
             if not self.neurons_of(task):
@@ -187,7 +182,7 @@ def make_network(
 def train_network(
     study: SequenceMemory, task: Task, sequences: Sequences, neuron: str, seed: int
 ) -> dict[str, Any]:
-    """Train one network, and test the weights that were best in validation."""
+    """Train one network, and test the weights of the best validation epoch."""
     recipe, classes = study.recipe(task), len(sequences.source.classes)
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
@@ -232,12 +227,11 @@ def describe(task: Task, recipe: Recipe, sequences: Sequences, study: SequenceMe
     return [
         f"{task.label}: {source.name}. Licence: {source.licence}.{notes}",
         f"{task.label}: of {len(source.train)} training {task.what}, {taught} were used for "
-        f"training and {chose} to select the epoch, whose weights were tested once on the "
-        f"{tested} test {task.what} once. A sequence has "
-        f"{steps} steps of {shape} {values}{order}. Windowed neurons have k = "
-        f"{min(study.k, sequences.T)}.",
-        f"{task.label}: the networks differ only in their neuron. First layer "
-        f"{recipe.width} wide, {descent}, {recipe.epochs} epochs of batches of {recipe.batch}, "
+        f"training and {chose} to select the epoch, whose weights were tested once on the {tested} "
+        f"test {task.what}. A sequence has {steps} steps of {shape} {values}{order}. Windowed "
+        f"neurons have k = {min(study.k, sequences.T)}.",
+        f"{task.label}: the networks differ only in their neuron. First layer of width "
+        f"{recipe.width}, {descent}, {recipe.epochs} epochs of batches of {recipe.batch}, "
         f"{'augmented' if recipe.augmented else 'no augmentation'}, label smoothing 0.1, mean over "
         "time.",
     ]

@@ -138,9 +138,8 @@ TASKS: dict[str, Task] = {
         source="LIF, PLIF and the PSNs by arXiv 2304.12760, k = 32: 128 channels, all images, "
         "256 epochs, also TrivialAugmentWide, which is left out here even with full; one run, the "
         "best epoch selected on the test images (the last epoch: PSN 88.23). Here the epoch is "
-        "chosen on "
-        "validation images, taken from the training ones. Dilated PSN, k = 16, by arXiv "
-        "2501.14490; PMSN by arXiv 2408.14917.",
+        "selected on validation images, taken from the training ones. Dilated PSN, k = 16, by "
+        "arXiv 2501.14490; PMSN by arXiv 2408.14917.",
     ),
     "nmnist": Task(
         "N-MNIST",

@@ -260,8 +260,7 @@ class Findings:
         return (
             f"By the papers' formula, Spikingformer saves {fmean(saved):.0f}% of Spikformer's "
             f"energy{energy}, compared with the paper's {CLAIM.value}%, and its test accuracy "
-            f"differs "
-            f"by {signed(gain.estimate)} points (95% interval {signed(gain.low)} to "
+            f"differs by {signed(gain.estimate)} points (95% interval {signed(gain.low)} to "
             f"{signed(gain.high)})."
         )
 
@@ -276,15 +275,15 @@ class Findings:
             for run in self.outcomes["spikingformer"]
         )
         return (
-            f"The paper says that Spikingformer saves {CLAIM.value}% of Spikformer's energy; by "
-            f"its formula it saves {saved['paper']:.0f}% here, by the executed arithmetic "
-            f"{saved['compute']:.0f}%, and with membranes and memory {saved['memory']:.0f}%. The "
-            f"saving comes from weights that read spikes instead of counts: those layers are "
-            f"{100 * offending:.0f}% of Spikformer's arithmetic here. It cannot save the layers "
-            f"that read pictures and means, {100 * stem:.0f}% of its own. Both shares, and how "
-            "often neurons fire, depend on the size of network and pictures and on the training, "
-            "which are not the paper's. Its formula leaves out the memory, where a small network "
-            "run once a picture spends most on its weights, which both networks have alike."
+            f"The paper reports that Spikingformer saves {CLAIM.value}% of Spikformer's energy. "
+            f"Here it saves {saved['paper']:.0f}% by the paper's formula, {saved['compute']:.0f}% "
+            f"of the executed arithmetic, and {saved['memory']:.0f}% with membranes and memory. "
+            "The saving comes from layers whose weights read spikes instead of counts, which take "
+            f"{100 * offending:.0f}% of Spikformer's arithmetic here. The layers that read images "
+            f"and means save nothing; they take {100 * stem:.0f}% of Spikingformer's arithmetic. "
+            "Both shares and the firing rates depend on the sizes of network and images and on the "
+            "training, which differ from the paper's. The formula omits the memory, where a small "
+            "network spends most of its energy on reading weights, of which both have equally many."
         )
 
     def _energy(self, name: str, way: str) -> float:

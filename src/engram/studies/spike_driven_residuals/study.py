@@ -1,6 +1,5 @@
-"""The settings of the comparison, its pieces of work, and notes for the reader."""
+"""Settings of the study, its pieces of work, and notes for the reader."""
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, final, get_args
@@ -14,9 +13,11 @@ from engram.energy.appraisal import appraise
 from engram.errors import EngramError
 from engram.journal import Journal
 from engram.report import Report
+from engram.studies.comparison.notes import split_note
 from engram.studies.comparison.runs import compare
 from engram.studies.spike_driven_residuals.findings import Findings
 from engram.studies.spike_driven_residuals.network import NETWORKS, NetworkName, Shape
+from engram.study import check_at_least, check_chosen, check_lr
 from engram.train import batches, fit, predict, rehearse
 from engram.train.pictures import Pictures, as_batch, read_pictures
 from engram.vision import VisionModel
@@ -76,26 +77,16 @@ class SpikeDrivenResiduals:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        counted = ("size", "limit", "depth", "heads", "steps", "epochs", "batch", "traced")
-        for field in (*counted, "seeds", "threads"):
-            value = getattr(self, field)
-            if value is not None and value < 1:
-                raise EngramError(f"{field} is {value}: it must be at least 1")
-        if not 0 < self.lr < math.inf:
-            raise EngramError(
-                f"lr={self.lr}: the learning rate must be a positive number, such as 1e-3"
-            )
+        counts = ("size", "limit", "depth", "heads", "steps", "epochs", "batch", "traced")
+        counts += ("seeds", "threads")
+        check_at_least(1, **{name: getattr(self, name) for name in counts})
+        check_lr(self.lr)
         if self.dim < 8 or self.dim % 8 or self.dim % self.heads:
             raise EngramError(
                 f"dim={self.dim} with heads={self.heads}: dim must be a multiple of 8 and of the "
                 f"heads"
             )
-        known = get_args(NetworkName)
-        chosen = self.networks
-        if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(known):
-            raise EngramError(
-                f"networks are {chosen}: name at least one of {', '.join(known)}, each only once"
-            )
+        check_chosen("networks", self.networks, get_args(NetworkName))
 
     def run(self, report: Report, journal: Journal) -> None:
         """Train each network, count its operations, and report after each one.
@@ -155,10 +146,10 @@ def make_network(study: SpikeDrivenResiduals, pictures: Pictures, network: str) 
 def train_network(
     study: SpikeDrivenResiduals, pictures: Pictures, network: str, seed: int
 ) -> dict[str, Any]:
-    """Train one network, test the weights that were best in validation, count their operations.
+    """Train one network, test the weights of the best validation epoch, count their operations.
 
     Returns:
-        What JSON can hold: `parameters`, the indices of the `wrong` test images, the `validation`
+        JSON-compatible data: `parameters`, the indices of the `wrong` test images, the `validation`
         accuracy by epoch, the `best_epoch`, `step_ms`, and the result of `appraise`.
     """
     with torch.random.fork_rng(devices=()):
@@ -191,20 +182,15 @@ def train_network(
 def describe(study: SpikeDrivenResiduals, pictures: Pictures) -> list[str]:
     """Notes for the reader on the data and methods."""
     source = pictures.source
-    used = len(pictures.train.labels) + len(pictures.validation.labels)
-    bitten = f", of which limit = {study.limit} kept {used}" if used < len(source.train) else ""
     height, width = pictures.test.inputs.shape[-2:]
     return [
         f"Data: {source.name}, {height} × {width}. Licence: {source.licence}.",
         *(f"Data: {note}." for note in source.notes),
-        f"There are {len(source.train)} training images{bitten}: {len(pictures.train.labels)} "
-        f"were used for training and {len(pictures.validation.labels)} to select the epoch, whose "
-        f"weights were tested once on the {len(source.test)} test images. Operations are counted "
-        f"on "
+        f"{split_note(pictures, study.limit)} Operations are counted on "
         f"{min(study.traced, len(source.test))} of those.",
         f"Transformers: {study.depth} blocks of {study.dim} channels, {study.heads} heads; "
         f"ResNets: 18 layers from {study.dim // 8} to {study.dim} channels; T = {study.steps}. "
         f"All are trained in the same way: AdamW, {study.epochs} epochs of batches of "
-        f"{study.batch}, label smoothing "
-        "0.1, no augmentation. Runs differ in initial weights and the order of the images.",
+        f"{study.batch}, label smoothing 0.1, no augmentation. Runs differ in initial weights and "
+        "the order of the images.",
     ]
