@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engram.data.archive import members, sources
 from engram.data.dataset import DataError, Split
-from engram.data.reading import Reading
+from engram.data.reading import Reading, members, sources
 
 _FILE_NAME = re.compile(r"(?P<digit>\d)_(?P<speaker>.+)_(?P<take>\d+)\.wav")
 _TEST_TAKES = range(5)

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from engram.data.archive import members, sources
 from engram.data.dataset import DataError, Split
 from engram.data.images import Images, jpeg_quality
 from engram.data.parquet import find_files, read_rows
-from engram.data.reading import Reading, require
+from engram.data.reading import Reading, members, require, sources
 
 CIFAR10_CLASSES = (
     "airplane",

@@ -4,9 +4,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from engram.data.archive import members, sources
 from engram.data.dataset import DataError, Split
-from engram.data.reading import Reading
+from engram.data.reading import Reading, members, sources
 
 EVENT = np.dtype([("t", np.int32), ("x", np.uint8), ("y", np.uint8), ("p", np.uint8)])
 """Time in microseconds, column, row, and polarity: 1 if the pixel became brighter."""

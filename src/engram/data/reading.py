@@ -1,12 +1,15 @@
-"""The result of a reader, and the identification of its files."""
+"""What a reader of a dataset reads, and returns."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from engram.data.dataset import DataError, Split, split_off
+from engram.data.files import ARCHIVES, DAMAGE, Archive, Folder, is_archive, shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +59,75 @@ def require(path: Path) -> Path:
     if not path.exists():
         raise DataError(f"{path} is missing: put that file there, or name another folder")
     return path
+
+
+def sources(path: Path, pattern: str) -> tuple[Path, ...]:
+    """Return the sources to read files from whose names match a pattern.
+
+    Args:
+        path: An archive; a folder that holds such files, at any depth; or one that holds archives.
+        pattern: A file-name pattern such as `*.wav`.
+
+    Returns:
+        The archive, the folder, or the folder's archives in sorted order.
+
+    Raises:
+        DataError: If the folder holds neither.
+    """
+    if path.is_file() or next(path.rglob(pattern), None) is not None:
+        return (path,)
+    archives = tuple(sorted(file for file in path.iterdir() if is_archive(file.name)))
+    if not archives:
+        raise DataError(
+            f"{path} holds no {pattern} and no archive ({', '.join(ARCHIVES)}): "
+            "put the files there, or name another folder"
+        )
+    return archives
+
+
+def members(source: Path, pattern: str) -> Iterator[tuple[str, bytes]]:
+    """The files of one source whose names match the pattern.
+
+    Args:
+        source: A folder or an archive, from `sources`.
+        pattern: A file-name pattern such as `*.wav`.
+
+    Yields:
+        The path inside the source, with forward slashes, and the content.
+
+    Raises:
+        DataError: If the archive is damaged or of another format, or a file cannot be opened.
+    """
+    if source.is_dir():
+        opened = Folder(str(source))
+        for file in opened.files():
+            if _wanted(file.name, pattern):
+                yield file.name, (source / file.name).read_bytes()
+    else:
+        opened = Archive(str(source))
+        try:
+            for file in opened.files():
+                if file.stream is not None and _wanted(file.name, pattern):
+                    yield file.name, file.stream.read()
+        except DAMAGE as error:
+            raise _damaged(source, str(error)) from error
+        if opened.damage:
+            raise _damaged(source, opened.damage)
+    for left in opened.left_out:
+        if _wanted(left.name, pattern):
+            raise DataError(f"{source}: {shown(left.name)} cannot be read: {left.reason}")
+
+
+def _damaged(source: Path, reason: str) -> DataError:
+    reason = reason.partition("\n")[0].rstrip(":")
+    return DataError(
+        f"{source} is not a complete zip or tar archive ({reason}): replace it with a complete copy"
+    )
+
+
+def _wanted(name: str, pattern: str) -> bool:
+    base = PurePosixPath(name).name
+    return fnmatch(base, pattern) and not base.startswith(".")
 
 
 def sha256_of(path: Path) -> str:

@@ -14,6 +14,7 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 from platformdirs import user_cache_path
 
+from engram.data.reading import sha256_of
 from engram.errors import EngramError
 
 STAMPS = "stamps.json"
@@ -216,13 +217,3 @@ def _remedy(error: Exception) -> str | None:
     if "ioerror" in text or "disk i/o error" in text or "cantopen" in text:
         return "the disk is full, the file size limit is reached (ulimit -f), or the disk fails"
     return None
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a local file.
-
-    Args:
-        path: The file.
-    """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

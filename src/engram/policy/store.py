@@ -14,6 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
+from engram.data.reading import sha256_of
 from engram.policy.manifest import (
     FORMAT,
     Counted,
@@ -23,7 +24,7 @@ from engram.policy.manifest import (
     SegmentEntry,
     SourceEntry,
 )
-from engram.policy.shelf import STAMPS, Shelf, Stamps, StoreError, explained, sha256_of
+from engram.policy.shelf import STAMPS, Shelf, Stamps, StoreError, explained
 
 __all__ = [
     "FORMAT",
@@ -37,7 +38,6 @@ __all__ = [
     "Store",
     "StoreError",
     "explained",
-    "sha256_of",
 ]
 
 _MANIFEST = "manifest.json"

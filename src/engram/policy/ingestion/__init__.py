@@ -1,8 +1,7 @@
 """Ingestion: sources of the record into a store, in parallel and repeatable."""
 
-from engram.policy.ingestion.entries import shown
+from engram.data.files import InputError, shown
 from engram.policy.ingestion.ingest import Ingestion, ingest
-from engram.policy.ingestion.inputs import InputError
 from engram.policy.ingestion.outcome import SourceOutcome
 from engram.policy.ingestion.verify import Fault, Repair, repair, verify
 

@@ -20,14 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 import apsw
 
+from engram.data.files import Archive, Folder, Input, is_remote, open_inputs
 from engram.errors import EngramError
 from engram.policy import segment
-from engram.policy.ingestion.archive import Archive
 from engram.policy.ingestion.build import Built, Write
-from engram.policy.ingestion.entries import is_remote
-from engram.policy.ingestion.inputs import Folder, Input, open_inputs, sha256_at
 from engram.policy.ingestion.outcome import SourceOutcome, gone_through, recorded
 from engram.policy.ingestion.partition import Partition, Plan
+from engram.policy.ingestion.pieces import sha256_at
 from engram.policy.ingestion.reconcile import Outcome, reconcile
 from engram.policy.ingestion.workers import Submit, worker_pool
 from engram.policy.loader import LOADERS, TableFormat
@@ -127,8 +126,7 @@ def ingest(
     only = tuple(LOADERS) if loaders is None else tuple(loaders)
     if not only or not set(only) <= set(LOADERS):
         raise EngramError(f"loaders are {only}; give some of {', '.join(LOADERS)}")
-    make = Plan(partition_size, limit, only, table)
-    opened = [source for name in inputs for source in open_inputs(str(name), make.beside)]
+    opened = [source for name in inputs for source in open_inputs(str(name))]
     target = Store(store, create=True)
     with target.lock(), explained(target.location):
         target.sweep()

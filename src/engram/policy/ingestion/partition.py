@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from engram.data.files import DAMAGE, Archive, File, Input, LeftOut, is_archive, is_remote, shown
 from engram.policy.document import Rejected
-from engram.policy.ingestion.archive import DAMAGE, Archive
-from engram.policy.ingestion.entries import File, LeftOut, is_archive, is_remote, shown
-from engram.policy.ingestion.inputs import Input, Piece, read, read_companion, stream_lines
+from engram.policy.ingestion.pieces import Piece, read, read_companion, stream_lines
 from engram.policy.loader import LOADERS, TABLES, Loader, Material, TableFormat
 
 PIECES_AT_MOST = 10_000
@@ -70,7 +69,7 @@ class Plan:
 
     def size(self, source: Input) -> int:
         """Return the bytes of an input that the loaders read; also lists an archive's members."""
-        files = source.survey() if isinstance(source, Archive) else source.files()
+        files = source.survey(self.beside) if isinstance(source, Archive) else source.files()
         return sum(file.size for file in files if self.loader_of(file.name))
 
     def partitions(self, source: Input) -> Iterator[Partition]:

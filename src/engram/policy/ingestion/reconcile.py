@@ -22,13 +22,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.data.reading import sha256_of
 from engram.policy.ingestion.doubles import Group, find_doubles, read_comparisons, write_listing
 from engram.policy.ingestion.records import Records, Who, read_records
 from engram.policy.ingestion.segments import SegmentReader
 from engram.policy.loader import LOADERS
 from engram.policy.persons import Person, Persons
 from engram.policy.segment.view import SUFFIX, write_view
-from engram.policy.store import Counted, Store, sha256_of
+from engram.policy.store import Counted, Store
 
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]

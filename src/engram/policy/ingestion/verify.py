@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import apsw
 
+from engram.data.files import InputError, open_inputs
 from engram.policy import segment
 from engram.policy.ingestion.build import build
 from engram.policy.ingestion.ingest import absolute, reading
-from engram.policy.ingestion.inputs import InputError, open_inputs
 from engram.policy.ingestion.partition import Plan
 from engram.policy.ingestion.reconcile import reconcile
 from engram.policy.loader import TableFormat
@@ -129,7 +129,7 @@ def _read_again(store: Store, entry: SourceEntry, damaged: set[str], progress: P
     )
     sound = frozenset(manifest.partitions.keys() - damaged)
     try:
-        inputs = open_inputs(entry.path, plan.beside)
+        inputs = open_inputs(entry.path)
     except InputError:
         return  # the source is gone: its partitions are reported as not repaired
     for source in inputs:

@@ -1,11 +1,12 @@
 import io
 import tarfile
+import zipfile
 from typing import Any, cast
 
 import pytest
 
 from engram.data import DataError
-from engram.data.archive import members, sources
+from engram.data.reading import members, sources
 
 
 def read(path, pattern):
@@ -46,3 +47,18 @@ def test_a_file_of_another_kind_is_named(tmp_path):
     path.write_bytes(b"not an archive")
     with pytest.raises(DataError, match=r"set\.zip is not a complete"):
         list(members(path, "*.bin"))
+
+
+def test_an_archive_without_a_suffix_is_recognised(tmp_path):
+    with zipfile.ZipFile(tmp_path / "set", "w") as archive:
+        archive.writestr("a.bin", "one")
+    assert list(members(tmp_path / "set", "*.bin")) == [("a.bin", b"one")]
+
+
+def test_a_link_in_an_archive_is_not_passed_over(tmp_path):
+    with tarfile.open(tmp_path / "set.tar", "w") as archive:
+        link = tarfile.TarInfo("b.bin")
+        link.type, link.linkname = tarfile.SYMTYPE, "a.bin"
+        archive.addfile(link)
+    with pytest.raises(DataError, match=r"set\.tar: b\.bin cannot be read: a link to a\.bin"):
+        list(members(tmp_path / "set.tar", "*.bin"))

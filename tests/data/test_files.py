@@ -4,26 +4,12 @@ import socket
 import stat
 import tarfile
 import zipfile
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from engram.policy.ingestion.archive import Archive
-from engram.policy.ingestion.entries import shown
-from engram.policy.ingestion.inputs import (
-    Folder,
-    InputError,
-    Piece,
-    open_inputs,
-    read,
-    stream_lines,
-)
-
-
-def nothing(name):
-    return False
+from engram.data.files import Archive, Folder, InputError, open_inputs, shown
 
 
 def lay(root, content):
@@ -38,7 +24,7 @@ CONTENT = {"b/2.txt": b"two", "a.txt": b"one", "b/1.txt": b"", "c/d/3.txt": b"th
 
 def test_a_folder_lists_its_files_in_order_and_hides_hidden_ones(tmp_path):
     lay(tmp_path, CONTENT | {".git/config": b"x", "b/.DS_Store": b"x"})
-    [folder] = open_inputs(str(tmp_path), nothing)
+    [folder] = open_inputs(str(tmp_path))
     assert [file.name for file in folder.files()] == ["a.txt", "b/1.txt", "b/2.txt", "c/d/3.txt"]
     assert [file.size for file in folder.files()] == [3, 0, 3, 5]
 
@@ -50,7 +36,7 @@ def test_a_link_to_a_folder_is_followed_and_each_folder_is_read_once(tmp_path):
     (tmp_path / "in" / "b" / "loop").symlink_to("..")
     (tmp_path / "in" / "itself").symlink_to("itself")
     (tmp_path / "in" / "nothing").symlink_to("nowhere")
-    [folder] = open_inputs(str(tmp_path / "in"), nothing)
+    [folder] = open_inputs(str(tmp_path / "in"))
     assert [file.name for file in folder.files()] == ["2005/1.txt", "b/2.txt"]
     left = {one.name: one.reason for one in folder.left_out}
     assert set(left) == {"again", "b/loop", "itself", "nothing"}
@@ -66,7 +52,7 @@ def test_what_is_no_regular_file_is_named_and_never_opened(tmp_path):
     (tmp_path / "2001-01-02-device.txt").symlink_to("/dev/zero")
     here = socket.socket(socket.AF_UNIX)
     here.bind(str(tmp_path / "s"))
-    [folder] = open_inputs(str(tmp_path), nothing)
+    [folder] = open_inputs(str(tmp_path))
     assert [file.name for file in folder.files()] == ["a.txt"]
     here.close()
     left = {one.name: one.reason for one in folder.left_out}
@@ -77,12 +63,12 @@ def test_what_is_no_regular_file_is_named_and_never_opened(tmp_path):
     assert not folder.has("mods.xml"), "it would be read beside a page"
     for name in ("packed.zip", "mods.xml"):
         with pytest.raises(InputError, match=f"{name} is a named pipe"):
-            open_inputs(str(tmp_path / name), nothing)
+            open_inputs(str(tmp_path / name))
 
 
 def test_hidden_files_are_named(tmp_path):
     lay(tmp_path, CONTENT | {".git/config": b"x", "b/.DS_Store": b"x"})
-    [folder] = open_inputs(str(tmp_path), nothing)
+    [folder] = open_inputs(str(tmp_path))
     list(folder.files())
     list(folder.files())
     assert [one.name for one in folder.left_out] == [".git", "b/.DS_Store"]
@@ -109,7 +95,7 @@ def test_members_that_are_no_files_are_named_and_the_rest_is_read(tmp_path):
         link.external_attr = (stat.S_IFLNK | 0o777) << 16
         archive.writestr(link, "good.txt")
     for suffix, left in (("tar", {".hidden", "link", "hard", "pipe"}), ("zip", {"link"})):
-        archive = Archive(str(tmp_path / f"record.{suffix}"), nothing)
+        archive = Archive(str(tmp_path / f"record.{suffix}"))
         assert {file.name for file in archive.files()} == {"good.txt", "texts/2001-01-01-x.txt"}
         assert {one.name for one in archive.left_out} == left
         assert archive.damage is None
@@ -134,10 +120,10 @@ def test_archives_in_a_folder_are_inputs_of_their_own(tmp_path):
     lay(tmp_path, {"a.txt": b"one"})
     with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
         archive.writestr("z.txt", "z")
-    folder, archive = open_inputs(str(tmp_path), nothing)
+    folder, archive = open_inputs(str(tmp_path))
     assert isinstance(archive, Archive)
     assert [file.name for file in folder.files()] == ["a.txt"]
-    assert [file.name for file in archive.survey()] == ["z.txt"]
+    assert [file.name for file in archive.survey(lambda name: False)] == ["z.txt"]
     archive.close()
 
 
@@ -155,13 +141,13 @@ def test_archives_give_what_was_put_in_and_keep_what_stands_beside(tmp_path, suf
                 info = tarfile.TarInfo(f"./{name}")
                 info.size = len(data)
                 archive.addfile(info, io.BytesIO(data))
-    archive = Archive(str(path), lambda name: name == "c/d/3.txt")
-    assert {file.name: file.size for file in archive.survey()} == {
+    archive = Archive(str(path))
+    beside = "c/d/3.txt".__eq__
+    assert {file.name: file.size for file in archive.survey(beside)} == {
         name: len(data) for name, data in CONTENT.items()
     }
     assert {file.name: file.stream.read() for file in archive.files()} == CONTENT
-    kept = Piece("", "", 0, 5, url=archive.companion("c/d/3.txt"))
-    assert read(kept, 10) == (b"three", 0, None)
+    assert Path(archive.companion("c/d/3.txt")).read_bytes() == b"three"
     assert archive.has("a.txt")
     assert not archive.has("x.txt")
     archive.close()
@@ -182,76 +168,20 @@ def test_a_damaged_archive_says_so_and_does_not_raise(tmp_path, suffix):
                 info.size = 100
                 archive.addfile(info, io.BytesIO(bytes(range(100))))
     path.write_bytes(data.getvalue()[: len(data.getvalue()) // 2])
-    archive = Archive(str(path), nothing)
-    list(archive.survey())
+    archive = Archive(str(path))
+    list(archive.survey(lambda name: False))
     assert "damaged" in archive.damage
     archive.close()
 
 
 def test_what_is_not_there_is_named():
     with pytest.raises(InputError, match="/nowhere/at/all"):
-        open_inputs("/nowhere/at/all", nothing)
+        open_inputs("/nowhere/at/all")
 
 
 def test_one_file_is_read_with_its_neighbours(tmp_path):
     lay(tmp_path, CONTENT)
-    [folder] = open_inputs(str(tmp_path / "b" / "2.txt"), nothing)
+    [folder] = open_inputs(str(tmp_path / "b" / "2.txt"))
     assert isinstance(folder, Folder)
     assert [file.name for file in folder.files()] == ["2.txt"]
     assert folder.has("1.txt")
-
-
-texts = st.lists(st.binary(max_size=12).filter(lambda line: b"\n" not in line), max_size=12).map(
-    b"\n".join
-)
-
-
-@given(texts, st.integers(1, 30))
-def test_ranges_of_a_file_share_its_lines_out(tmp_path_factory, text, size):
-    path = tmp_path_factory.mktemp("lines") / "file.txt"
-    path.write_bytes(text)
-    runs = []
-    for start in range(0, len(text), size):
-        piece = Piece("", "", start, min(start + size, len(text)), url=str(path), cut=True)
-        data, begin, omitted = read(piece, 1000)
-        assert omitted is None
-        assert text[begin : begin + len(data)] == data
-        assert not data or data.endswith(b"\n") or begin + len(data) == len(text)
-        runs.append(data)
-    assert b"".join(runs) == text
-
-
-def test_a_line_over_the_limit_is_left_out_of_a_range(tmp_path):
-    path = tmp_path / "file.txt"
-    text = b"one\n" + b"x" * 500 + b"\ntwo\n"
-    path.write_bytes(text)
-    pieces = [Piece("", "", s, s + 100, url=str(path), cut=True) for s in range(0, 600, 100)]
-    results = [read(piece, 50) for piece in pieces]
-    assert b"".join(data for data, _, _ in results) == b"one\ntwo\n"
-    assert [omitted for _, _, omitted in results if omitted] == [
-        "the line at byte 4 is over 50 bytes"
-    ]
-
-
-@given(texts, st.integers(13, 40))
-def test_a_stream_is_cut_between_lines(text, block):
-    runs = list(stream_lines(io.BytesIO(text), block))
-    assert b"".join(data for _, data, _ in runs) == text
-    for start, data, omitted in runs:
-        assert omitted is None
-        assert text[start : start + len(data)] == data
-        assert len(data) <= block
-    assert all(data.endswith(b"\n") for _, data, _ in runs[:-1])
-
-
-@given(texts.filter(lambda text: b"L" not in text), st.integers(20, 40), st.integers(50, 200))
-def test_a_line_that_is_longer_than_a_run_is_left_out_of_a_stream(text, block, length):
-    whole = text + b"\n" + b"L" * length + b"\n" + text
-    runs = list(stream_lines(io.BytesIO(whole), block))
-    assert b"".join(data for _, data, _ in runs).replace(b"L", b"") in (
-        text + b"\n" + text,
-        text + b"\n\n" + text,
-    )
-    assert sum(omitted is not None for _, _, omitted in runs) == 1
-    for start, data, _ in runs:
-        assert whole[start : start + len(data)] == data
