@@ -151,6 +151,25 @@ def test_a_name_like_no_other_still_meets_the_list():
         data.load("zzz")
 
 
+def test_a_table_is_found_where_the_folder_or_the_cache_has_it(tmp_path, monkeypatch):
+    folder = tmp_path / "data" / "policy"
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("ENGRAM_DATA", str(tmp_path / "data"))
+    with pytest.raises(data.DataError, match=r"shiller is not on this computer.*github"):
+        data.path("shiller")
+    with pytest.raises(data.DataError, match="shiller is not on this computer"):
+        data.fetch("shiller")
+    with pytest.raises(data.DataError, match="shiller has no labelled examples to load"):
+        data.load("shiller")
+    name = "shiller-monthly-1871-2023.csv"
+    cached = tmp_path / "cache" / "shiller" / name
+    cached.parent.mkdir(parents=True)
+    cached.touch()
+    assert data.path("shiller") == cached
+    (folder / name).touch()
+    assert data.path("shiller") == data.fetch("shiller") == folder / name
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="nowhere is missing"):
         data.load("mnist", folder=tmp_path / "nowhere")
@@ -170,6 +189,7 @@ def test_every_entry_can_be_listed_and_found():
         assert len(entry.description) < 90
         assert "\n" not in entry.description
         assert entry.licence
+        assert (entry.kind is None) == (entry.read is None) == (not entry.classes)
         by_hand_or_not = bool(entry.files) != bool(entry.origin)
         assert by_hand_or_not == bool(entry.places) != bool(entry.embedded)
         assert (entry.sensor is not None) == (entry.kind == "events")

@@ -50,6 +50,7 @@ def synthetic(name: str) -> data.Dataset:
         return data.Split(inputs, labels)
 
     entry = data.CATALOGUE[name]
+    assert entry.kind is not None
     return data.Dataset(
         name,
         entry.kind,

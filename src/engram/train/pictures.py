@@ -50,7 +50,7 @@ def load_images(
     if entry and entry.kind != "image":
         images = [name for name, other in data.CATALOGUE.items() if other.kind == "image"]
         raise EngramError(
-            f"{spec} holds {entry.kind}, and this study reads images: "
+            f"{spec} holds {entry.kind or 'no examples'}, and this study reads images: "
             f"choose {', '.join(images)}, imagefolder:DIR or parquet:DIR"
         )
     source = data.load(spec, size=size)

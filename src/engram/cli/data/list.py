@@ -13,7 +13,6 @@ class ListData:
     def __call__(self) -> int:
         """Print one line per dataset."""
         print_rows(
-            (name, entry.description, entry.licence)
-            for name, entry in (*data.CATALOGUE.items(), *data.SOURCES.items())
+            (name, entry.description, entry.licence) for name, entry in data.CATALOGUE.items()
         )
         return 0

@@ -116,7 +116,9 @@ def _located(name: str) -> str:
     Args:
         name: A path, a URL or the name of a source.
     """
-    return str(data.path(name)) if name in data.SOURCES and not Path(name).exists() else name
+    entry = data.CATALOGUE.get(name)
+    known = entry is not None and entry.read is None and not Path(name).exists()
+    return str(data.path(name)) if known else name
 
 
 def _parted(words: Sequence[str], ours: Callable[[str], bool]) -> tuple[list[str], list[str]]:

@@ -153,7 +153,7 @@ def generate(folder: Path, seed: int) -> Iterator[Record]:
 
 
 def _named(corpora: tuple[str, ...], found: dict[str, Path]) -> str:
-    terms = {**data.CATALOGUE, **data.SOURCES}
+    terms = data.CATALOGUE
     missing = [name for name in corpora if name not in found]
     sources = ", ".join(f"{name} ({terms[name].licence})" for name in found)
     return f"{sources}; {', '.join(missing)} not on this computer" if missing else sources
