@@ -6,7 +6,7 @@ from typing import Literal
 from tyro.conf import Positional
 
 from engram.cli import tree
-from engram.cli.shell import parse_with
+from engram.cli.shell import alternatives, read_options
 
 
 @dataclass(frozen=True)
@@ -23,4 +23,5 @@ class Completion:
         """Import every command and print the script."""
         loaded = {words: tree.load(words) for words in tree.lines() if not tree.members(words)}
         # The parser prints the script, and exits before there is a command to run.
-        return parse_with(loaded, ["--tyro-write-completion", self.shell, "-"])()
+        kind = alternatives("", loaded)
+        return read_options(kind, "", ["--tyro-write-completion", self.shell, "-"])()

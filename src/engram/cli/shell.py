@@ -6,13 +6,13 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, make_dataclass, replace
 from functools import reduce
+from io import TextIOWrapper
 from operator import or_
 from typing import Annotated, Any, get_args
 
 import tyro
 from rich.console import Console
 from tyro.conf import (
-    DisallowNone,
     FlagCreatePairsOff,
     OmitArgPrefixes,
     OmitSubcommandPrefixes,
@@ -42,13 +42,22 @@ OPTIONS = ConstructorRegistry()
 @OPTIONS.primitive_rule
 def _optional(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
     """Read `INT | None` like `INT`, in help and in errors, and the word None as None."""
-    if type(None) not in get_args(info.type) or DisallowNone in info.markers:
+    kinds = get_args(info.type)
+    if type(None) not in kinds:
         return None
-    plain = PrimitiveTypeInfo.make(info.type, info.markers | {DisallowNone})
-    spec = ConstructorRegistry.get_primitive_spec(plain)
+    other = reduce(or_, (kind for kind in kinds if kind is not type(None)))
+    spec = ConstructorRegistry.get_primitive_spec(PrimitiveTypeInfo.make(other, info.markers))
     assert isinstance(spec, PrimitiveConstructorSpec)
-    read = spec.instance_from_str
-    return replace(spec, instance_from_str=lambda words: None if words == ["None"] else read(words))
+    return replace(
+        spec,
+        instance_from_str=lambda words: (
+            None if words == ["None"] else spec.instance_from_str(words)
+        ),
+        is_instance=lambda value: value is None or spec.is_instance(value),
+        str_from_instance=lambda value: (
+            ["None"] if value is None else spec.str_from_instance(value)
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     given = sys.argv[1:] if argv is None else argv
     words = [word for word in given if word != "--debug"]
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal cannot show
     debug = len(words) < len(given) or os.environ.get("ENGRAM_DEBUG", "0") not in ("", "0")
     try:
         if words == ["--version"]:
@@ -106,40 +117,44 @@ def parse(words: Sequence[str]) -> Command:
         SystemExit: After printing help, or the options that are wrong.
     """
     typed = tree.typed(words)
+    rest = words[len(typed.split()) :]
     if tree.members(typed):
-        rest = words[len(typed.split()) :]
-        return parse_with({}, words if rest else [*words, "--help"])
-    command, depth = tree.load(typed), len(typed.split())
-    return parse_with({typed: command}, [*words[:depth], *repeat_options(words[depth:], command)])
+        return read_options(alternatives(typed, {}), typed, rest or ["--help"])
+    command = tree.load(typed)
+    return read_options(command, typed, repeat_options(rest, command))
 
 
-def parse_with(loaded: Mapping[str, type], words: Sequence[str]) -> Command:
-    """Read the words of a command with the commands that are imported.
+def read_options(kind: Any, typed: str, options: Sequence[str]) -> Command:
+    """Make a command from its options.
 
     Args:
-        loaded: These commands by their words.
-        words: The words after `engram`.
+        kind: The class of the command, or the alternatives of a group.
+        typed: The words of the command or group; empty for `engram` itself.
+        options: The words that follow.
     """
-    parsed = tyro.cli(
-        _group("", loaded),
-        prog="engram",
-        description=DESCRIPTION,
-        args=words,
+    return tyro.cli(
+        kind,
+        prog=f"engram {typed}".strip(),
+        description=tree.summary(typed) if typed else DESCRIPTION,
+        args=options,
         config=(OmitArgPrefixes, OmitSubcommandPrefixes, FlagCreatePairsOff),
         registry=OPTIONS,
     )
-    while hasattr(parsed, "command"):
-        parsed = parsed.command
-    return parsed
 
 
-def _group(group: str, loaded: Mapping[str, type]) -> Any:
-    """The members of a group as alternatives; the hidden None keeps a single one a subcommand."""
-    alternatives = []
+def alternatives(group: str, loaded: Mapping[str, type]) -> Any:
+    """The members of a group, as tyro takes them.
+
+    Args:
+        group: The words of the group.
+        loaded: The commands whose options are to be known, by their words.
+    """
+    found = []
     for words in tree.members(group):
         kind = loaded.get(words, Untyped)
         if tree.members(words):
-            kind = make_dataclass("Group", [("command", _group(words, loaded))], frozen=True)
+            kind = make_dataclass("Group", [("command", alternatives(words, loaded))], frozen=True)
         named = subcommand(words.split()[-1], description=tree.summary(words))
-        alternatives.append(Annotated[kind, named])
-    return reduce(or_, alternatives, Annotated[None, Suppress])
+        found.append(Annotated[kind, named])
+    # the hidden None keeps a single member a subcommand
+    return reduce(or_, found, Annotated[None, Suppress])
