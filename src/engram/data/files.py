@@ -294,8 +294,8 @@ def open_inputs(location: str) -> list[Input]:
     Raises:
         InputError: If it does not exist.
     """
-    fs, root = open_location(location)
     try:
+        fs, root = open_location(location)
         if fs.isdir(root):
             below = sorted(info["name"] for info in fs.ls(root, detail=True))
             packed = [path for path in below if is_archive(path) and _is_file(fs, path)]
@@ -307,7 +307,9 @@ def open_inputs(location: str) -> list[Input]:
             raise FileNotFoundError(root)
         if isinstance(fs, LocalFileSystem) and (kind := kind_of(root)[0]) != "file":
             raise InputError(f"{location} is {kind}; name a folder, an archive or a regular file")
-    except (OSError, ImportError) as error:
+    except Exception as error:
+        if not (is_remote(location) or isinstance(error, OSError)):
+            raise
         raise InputError(
             f"{location} cannot be opened ({type(error).__name__}): name a folder, an archive, a "
             "file, or an s3:// URL that exists and that your credentials may read"

@@ -109,6 +109,13 @@ class Shelf:
             infos = self._fs.ls(self.path(folder).rstrip("/"), detail=False)
         except FileNotFoundError:
             return []
+        except Exception as error:
+            if self.local or isinstance(error, OSError):
+                raise
+            raise StoreError(
+                f"{self.location} cannot be read ({error}); check the address, your credentials "
+                "and the connection"
+            ) from error
         return sorted(path.rstrip("/").rpartition("/")[2] for path in infos)
 
     def remove(self, name: str) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -137,7 +138,7 @@ def _size(text: str) -> int:
     found = _SIZE.fullmatch(text.strip())
     if found is None:
         raise EngramError(f"limit is {text!r}; give a number of bytes, such as 64MB")
-    return int(float(found[1]) * _UNITS.get(found[2], 1))
+    return int(Decimal(found[1]) * _UNITS.get(found[2], 1))
 
 
 def _print_ingestion(added: Ingestion, store: str) -> None:

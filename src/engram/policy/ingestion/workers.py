@@ -109,7 +109,13 @@ def _cluster(where: "str | Client") -> Iterator[tuple[Submit, int]]:
         raise EngramError(
             f"workers is {where!r}, which needs Dask: pip install 'engram[dask]', or give a number"
         ) from error
-    client = Client(where) if isinstance(where, str) else where
+    try:
+        client = Client(where) if isinstance(where, str) else where
+    except (ValueError, OSError) as error:
+        raise EngramError(
+            f"workers is {where!r}, where no Dask scheduler answers ({error}); give its address, "
+            "such as tcp://host:8786, or a number"
+        ) from error
 
     def submit(partition: Partition, *arguments: Any) -> Future[Built]:
         sent = client.scatter(carried(partition), hash=False)

@@ -170,12 +170,13 @@ def decode(data: bytes, encoding: str | None = None) -> str:
     mark = data.startswith(b"\xef\xbb\xbf")
     try:
         text = data.decode(encoding or ("utf-8-sig" if mark else "utf-8"))
-    except UnicodeDecodeError as error:
-        bad = data[error.start : error.start + 4]
+    except UnicodeError as error:
+        start = getattr(error, "start", 0)  # a few codecs do not say where
+        bad = data[start : start + 4]
         name = "UTF-8" if encoding is None else encoding
         raise Rejection(
             "malformed-bytes",
-            f"byte {error.start} begins {bad!r}, which is not {name}; convert the file to UTF-8",
+            f"byte {start} begins {bad!r}, which is not {name}; convert the file to UTF-8",
         ) from error
     return newlines(text)
 

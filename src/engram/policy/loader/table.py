@@ -95,7 +95,7 @@ class TableFormat:
         if self.encoding is not None:
             try:
                 "".encode(self.encoding)
-            except LookupError as error:
+            except (LookupError, ValueError) as error:
                 raise EngramError(f"encoding {self.encoding!r} is not known") from error
         if self.date_format is not None:
             _pattern(self.date_format)
