@@ -88,6 +88,8 @@ HEADINGS = {
     "SEVERAL SENATORS. Vote!": "SEVERAL SENATORS",
     "Several Senators. Vote!": "Several Senators",
     "A MEMBER. No": "A MEMBER",
+    "Ms. De La Cruz. Mr. Speaker, I rise": "Ms. De La Cruz",
+    "Mr. de la Garza of Texas. Madam President, I ask": "Mr. de la Garza of Texas",
 }
 REPORTER = (
     "Mr. DORGAN addressed the Chair.",
@@ -105,6 +107,8 @@ REPORTER = (
 )
 TEXT = (
     "Mr. Smith. He said",
+    "Mr. Smith. Mr. Speaker Gingrich said",
+    "Mr. Speaker. Mr. Speaker, I object",
     "Mr. O'Rourke. He said",
     "Mr. Cipollone, are you a proponent",
     "Mr. Speaker, I rise",

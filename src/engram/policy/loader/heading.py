@@ -88,6 +88,11 @@ _VOCATIVE = re.compile(
 )
 # A comma instead of a full stop: "Mr. CONYERS, Mr. Speaker, I am pleased".
 _MISPRINT = re.compile(rf",?\s?(?={_VOCATIVE.pattern},)")
+# A name that is not in capitals, where the address to the chair shows that a speech begins.
+_UNCAPITALISED = re.compile(
+    rf"(?P<title>(?:Mr|Mrs|Ms|Miss|Dr)\.?){_AFTER}(?P<name>(?:(?:{_INITIAL}|{_PARTICLE}|{_MIXED})"
+    rf"\s){{0,3}}{_MIXED}{_SUFFIX}?{_PLACE}?)\.\s(?={_VOCATIVE.pattern},)"
+)
 _FIRST = re.compile(
     rf"[(\[]|(?:The|THE|[Aa]n?|AN|(?i:several|many|some|other))\s|(?:{_TITLE}|{_MODIFIER}\b){_AFTER}"
     rf"|{_OFFICE_NAMES}|MEMBERS|SENATORS|VOICES"
@@ -163,6 +168,8 @@ def _office(text: str) -> Opening | None:
 def _person(text: str) -> Opening:
     """The opening of a text that does not begin with an office."""
     found, called = _SPEAKER.match(text), _VOCATIVE.match(text)
+    if found is None and not called and (found := _UNCAPITALISED.match(text)):
+        return Opening(Paragraph.HEADING, f"{found['title']} {found['name']}")
     if found is None or (called and (found["title"].endswith(".") or found["note"])):
         return _TEXT
     if called and not _STOP.match(text, found.end()):  # "Mr. Speaker GINGRICH said", not a heading
