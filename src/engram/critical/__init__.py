@@ -1,0 +1,1 @@
+"""Critical networks: how irregular and how close to criticality their activity is."""

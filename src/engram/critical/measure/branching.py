@@ -1,0 +1,206 @@
+"""The branching ratio, by multistep regression, which subsampling does not bias."""
+
+import math
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.signal import lfilter
+
+from engram.errors import EngramError
+from engram.stats import Interval
+
+Method = Literal["ts", "sm"]
+SHORTEST = 200
+"""Steps below which temporal measures are refused."""
+LARGEST = 1.2
+"""The largest branching ratio that a fit can give."""
+
+
+def coefficients(activity: np.ndarray, steps: np.ndarray, method: Method = "ts") -> np.ndarray:
+    """The slopes r_k of the activity k steps later on the activity.
+
+    Args:
+        activity: Activity of the population, (trial, time).
+        steps: The numbers of steps k, (k).
+        method: "ts" subtracts the mean of each trial and averages the slopes of the trials; "sm"
+            takes all trials to have one mean, and gives one slope over all.
+
+    Returns:
+        The slopes, (k).
+
+    Raises:
+        EngramError: If a trial is not longer than the largest k, or the activity is constant.
+
+    References:
+        Wilting, Priesemann (2018), Nature Communications 9, 2325; Spitzner et al. (2021), PLoS
+        ONE 16(4), equations 2 and 3.
+    """
+    x = np.asarray(activity, np.float64)
+    if x.ndim != 2 or x.shape[1] <= max(steps) + 1:
+        raise EngramError(
+            f"activity has shape {x.shape}; give (trial, time), longer than {max(steps)} steps"
+        )
+    if not np.ptp(x, axis=1).all() if method == "ts" else not np.ptp(x):
+        raise EngramError("the activity is constant; there is nothing to regress")
+    n, k = x.shape[1], np.asarray(steps)
+    x = x - x.mean(axis=1 if method == "ts" else None, keepdims=True)  # cancels fewer digits
+    spectrum = np.fft.rfft(x, 2 * n, axis=1)
+    product = np.fft.irfft(np.abs(spectrum) ** 2, 2 * n, axis=1)[:, k] / (n - k)
+    total, square = np.cumsum(x, axis=1), np.cumsum(x * x, axis=1)
+    now = total[:, n - 1 - k] / (n - k)
+    later = (total[:, -1:] - total[:, k - 1]) / (n - k)
+    square = square[:, n - 1 - k] / (n - k)
+    if method == "sm":
+        product, square, now, later = (
+            one.mean(axis=0, keepdims=True) for one in (product, square, now, later)
+        )
+    return ((product - now * later) / (square - now * now)).mean(axis=0)
+
+
+class Branching(NamedTuple):
+    """The branching ratio of an activity.
+
+    Attributes:
+        ratio: The ratio m of the fit r_k = b m^k, with an interval.
+        share: The factor b, which falls with the share of units that were recorded.
+        naive: The slope r₁ alone, which subsampling biases to b m.
+        steps: The numbers of steps, (k).
+        slopes: The slopes r_k, (k).
+    """
+
+    ratio: Interval
+    share: float
+    naive: float
+    steps: np.ndarray
+    slopes: np.ndarray
+
+    @property
+    def timescale(self) -> float:
+        """The autocorrelation time −1 / ln m, in steps; infinite for m ≥ 1."""
+        m = self.ratio.estimate
+        return -1 / math.log(m) if 0 < m < 1 else math.inf
+
+
+def branching(
+    activity: np.ndarray,
+    rng: np.random.Generator,
+    method: Method = "ts",
+    longest: int | None = None,
+    draws: int = 200,
+    level: float = 0.95,
+) -> Branching:
+    """Estimate the branching ratio from the activity of all or some of the units.
+
+    The interval comes from `draws` realisations of a linear process with the fitted
+    autocorrelation and the length of the recording; it also corrects the bias of finite length.
+
+    Args:
+        activity: Activity of the population, (trial, time).
+        rng: Draws the realisations.
+        method: As in `coefficients`.
+        longest: The largest k; None takes twice the autocorrelation time, and at least 10.
+        draws: Number of realisations.
+        level: Confidence level, in (0, 1).
+
+    Returns:
+        The ratio and its fit.
+
+    Raises:
+        EngramError: If a trial has fewer than 200 steps, or as in `coefficients`.
+    """
+    activity = np.asarray(activity, np.float64)
+    if activity.ndim != 2 or activity.shape[1] < SHORTEST:
+        raise EngramError(
+            f"activity has shape {activity.shape}; temporal measures need (trial, time) with "
+            f"{SHORTEST} steps or more per trial; for shorter ones use the perturbation read-out"
+        )
+    steps, slopes, (m, b) = _fitted(activity, method, longest)
+    drawn = np.empty(draws)
+    for i in range(draws):
+        copy = _realisation(activity.shape, min(m, 0.9999), min(b, 1.0), rng)
+        drawn[i] = fit_exponential(steps, coefficients(copy, steps, method))[0]
+    error = drawn - min(m, 0.9999)
+    low, bias, high = np.quantile(error, [(1 - level) / 2, 0.5, (1 + level) / 2])
+    return Branching(
+        Interval(float(m - bias), float(m - high), float(m - low), level),
+        b,
+        float(slopes[0]),
+        steps,
+        slopes,
+    )
+
+
+def fit_exponential(steps: np.ndarray, slopes: np.ndarray) -> tuple[float, float]:
+    """The m and b that minimise Σ (r_k − b m^k)².
+
+    Args:
+        steps: The numbers of steps k, (k).
+        slopes: The slopes r_k, (k).
+    """
+
+    def share(m: float) -> float:
+        powers = np.power(m, steps)
+        return float(slopes @ powers / (powers @ powers))
+
+    def error(m: float) -> float:
+        return float(((slopes - share(m) * np.power(m, steps)) ** 2).sum())
+
+    # the error has local minima: start from the best point of a grid that is dense towards 1
+    grid = np.concatenate([1 - np.geomspace(1e-5, 0.999, 60)[::-1], np.linspace(1, LARGEST, 20)])
+    best = int(np.argmin([error(m) for m in grid]))
+    bounds = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+    found: Any = minimize_scalar(error, bounds=bounds, options={"xatol": 1e-10})
+    return float(found.x), share(float(found.x))
+
+
+def susceptibility(activity: np.ndarray, n_unit: int) -> float:
+    """Susceptibility: N times the variance of the active fraction, N (⟨ρ²⟩ − ⟨ρ⟩²).
+
+    Args:
+        activity: Number of active units, (trial, time).
+        n_unit: Number of units, N.
+    """
+    return float(n_unit * (np.asarray(activity, np.float64) / n_unit).var())
+
+
+def autocorrelation(activity: np.ndarray, lags: int) -> np.ndarray:
+    """Autocorrelation of the activity, averaged over trials.
+
+    Args:
+        activity: Activity of the population, (trial, time).
+        lags: The largest lag, in steps.
+
+    Returns:
+        The coefficients of lags 0 to `lags`, (lags + 1).
+    """
+    return np.concatenate([[1.0], coefficients(activity, np.arange(1, lags + 1), "ts")])
+
+
+def _fitted(
+    activity: np.ndarray, method: Method, longest: int | None
+) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+    """The steps, the slopes and the fit; the steps reach as far as the fit finds correlation."""
+    most = activity.shape[1] // 4
+    reach, wanted = 0, min(longest or 30, most)
+    steps, slopes, m, b = np.arange(0), np.arange(0.0), 0.0, 0.0
+    for _ in range(6):
+        if abs(wanted - reach) <= 0.1 * reach:
+            break
+        reach = wanted
+        steps = np.arange(1, reach + 1)
+        slopes = coefficients(activity, steps, method)
+        m, b = fit_exponential(steps, slopes)
+        if longest is None:
+            wanted = most if m >= 1 else min(most, max(10, math.ceil(-2 / math.log(m))))
+    return steps, slopes, (m, b)
+
+
+def _realisation(
+    shape: tuple[int, ...], m: float, b: float, rng: np.random.Generator
+) -> np.ndarray:
+    """A Gaussian process with the autocorrelation b m^k, from its stationary state."""
+    noise = rng.standard_normal(shape) * math.sqrt(1 - m * m)
+    noise[:, 0] = rng.standard_normal(len(noise))
+    hidden = np.asarray(lfilter([1.0], [1.0, -m], noise, axis=1))
+    return math.sqrt(max(b, 0)) * hidden + math.sqrt(1 - max(b, 0)) * rng.standard_normal(shape)
