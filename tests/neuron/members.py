@@ -49,3 +49,5 @@ MEMBERS: dict[str, Callable[[], Neuron]] = {
 NOT_CAUSAL = ("psn", "masked-fading", "fixed-point-unfinished")
 STATELESS = ("threshold",)
 CAUSAL = {name: make for name, make in MEMBERS.items() if name not in NOT_CAUSAL}
+# one of each class; the others differ from them in settings only
+KINDS = tuple({type(make()): name for name, make in reversed(MEMBERS.items())}.values())

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from engram.neuron import Delay, MaskedPSN, OverTime, Temporal, stream
-from tests.neuron.members import CAUSAL, MEMBERS, STATELESS, T
+from tests.neuron.members import CAUSAL, KINDS, MEMBERS, STATELESS, T
 
 ROOT = Path(__file__).parents[2]
+SLOW = pytest.mark.slow
+BACKENDS = ["aot_eager", pytest.param("inductor", marks=SLOW)]
 
 
-def compile_every_member(backend: str) -> None:
+def compile_members(backend: str, names: Sequence[str]) -> None:
     """Asserts that each compiled neuron, without a graph break, equals itself uncompiled."""
-    for make in MEMBERS.values():
+    for make in (MEMBERS[name] for name in names):
         torch.compiler.reset()
         neuron = make()
         x = (torch.randn(T, 8) + 0.7).requires_grad_()
@@ -45,23 +47,30 @@ class Twice(nn.Module):
         return self.layer(self.second(self.layer(self.first(x))))
 
 
+def once(layer: nn.Module) -> nn.Module:
+    """One layer at one place."""
+    return nn.Sequential(OverTime(nn.Linear(3, 3)), layer)
+
+
 # their number of rounds follows from the length of a chunk, so that lengths compile alone
 BY_LENGTH = ("fixed-point", "prf", "pmsn", *(name for name in MEMBERS if name.startswith("cuba")))
 
 
-def stream_every_member(backend: str) -> None:
+def stream_members(backend: str, names: Sequence[str]) -> None:
     """Asserts that streams compile once for the first call and once for the others, for good.
 
     Chunks of changing length add one graph at most.
     """
     steps = 40
     layers: dict[str, Callable[[], Temporal]] = {
-        **CAUSAL,
+        **{name: make for name, make in CAUSAL.items() if name in names},
         "masked": lambda: MaskedPSN(3, steps, lam=1.0),
         "delay": lambda: Delay(3),
     }
     for name, make in layers.items():
-        for wrap in (Twice, lambda layer: nn.Sequential(OverTime(nn.Linear(3, 3)), layer)):
+        # one place differs from two in the network, not in the neuron: one neuron stands for all
+        wraps = (Twice, once) if name == "lif" or set(MEMBERS) <= set(names) else (Twice,)
+        for wrap in wraps:
             torch.compiler.reset()
             torch.manual_seed(0)
             net, x = wrap(make()), torch.rand(steps, 2, 3) * 2
@@ -97,7 +106,7 @@ def counted(net: nn.Module, backend: str) -> tuple[Callable[[Tensor], Tensor], l
     return torch.compile(net, fullgraph=True, backend=compile_graph), graphs
 
 
-def fade_a_mask(backend: str) -> None:
+def fade_a_mask(backend: str, _names: Sequence[str]) -> None:
     """Asserts that λ is an input of the graph, and that λ = 1 is one graph more."""
     neuron, x = MaskedPSN(2, T), torch.randn(T, 8)
     net = nn.Sequential(neuron)
@@ -113,17 +122,21 @@ def fade_a_mask(backend: str) -> None:
         compiled(x)
 
 
-BACKENDS = ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)]
+every = pytest.mark.parametrize(
+    "names", [pytest.param(KINDS, id="kinds"), pytest.param(MEMBERS, id="all", marks=SLOW)]
+)
 
 
+@every
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_every_member_compiles_without_a_graph_break(backend: str) -> None:
-    run("compile_every_member", backend)
+def test_every_member_compiles_without_a_graph_break(backend: str, names: Iterable[str]) -> None:
+    run("compile_members", backend, *names)
 
 
-@pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=pytest.mark.slow)])
-def test_every_member_streams_in_two_graphs(backend: str) -> None:
-    run("stream_every_member", backend)
+@every
+@pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=SLOW)])
+def test_every_member_streams_in_two_graphs(backend: str, names: Iterable[str]) -> None:
+    run("stream_members", backend, *names)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -131,9 +144,9 @@ def test_lam_is_compiled_once(backend: str) -> None:
     run("fade_a_mask", backend)
 
 
-def run(check: str, backend: str) -> None:
+def run(check: str, backend: str, *names: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.neuron.test_compile", check, backend],
+        [sys.executable, "-m", "tests.neuron.test_compile", check, backend, *names],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
         capture_output=True,
@@ -144,4 +157,4 @@ def run(check: str, backend: str) -> None:
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]](sys.argv[2])
+    globals()[sys.argv[1]](sys.argv[2], sys.argv[3:])

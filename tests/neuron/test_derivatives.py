@@ -24,7 +24,7 @@ from engram.neuron.kernel.psn import psn_operator
 from engram.neuron.kernel.shape import shape_of
 from engram.vision.layer import ConvBN, fire
 from engram.vision.norm import BatchNorm
-from tests.neuron.members import MEMBERS, T
+from tests.neuron.members import KINDS, MEMBERS, T
 
 # torch itself says so, when it first differentiates in forward mode and when it linearises
 pytestmark = [
@@ -159,9 +159,24 @@ MODES: dict[str, Callable[[Case], Any]] = {
 
 every = pytest.mark.parametrize("make", NEURONS.values(), ids=NEURONS.keys())
 
+# each kind of derivative and of transform; the other modes are compositions of them
+DISTINCT = ("backward", "penalty", "func.jvp", "func.hessian", "vmap", "per-sample gradients")
 
-@every
-@pytest.mark.parametrize("mode", MODES.values(), ids=MODES.keys())
+
+def cases() -> list[Any]:
+    """Every neuron in every mode; settings of a class in the distinct modes unless slow."""
+    return [
+        pytest.param(
+            *(make, mode),
+            id=f"{how}-{name}",
+            marks=() if name in (*KINDS, "delay") or how in DISTINCT else pytest.mark.slow,
+        )
+        for how, mode in MODES.items()
+        for name, make in NEURONS.items()
+    ]
+
+
+@pytest.mark.parametrize(("make", "mode"), cases())
 def test_every_mode_gives_what_the_reference_gives(make: Callable, mode: Callable) -> None:
     torch.manual_seed(0)
     case = Case(make().double())

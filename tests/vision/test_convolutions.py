@@ -152,7 +152,13 @@ def in_a_child(instruction_set: str, which: str, where: Path) -> None:
     assert int(lines[-1].removeprefix("sound: ")) == len(lines) - 1 > 0
 
 
-@pytest.mark.parametrize("instruction_set", INSTRUCTION_SETS)
+SETS = [
+    pytest.param(name, marks=() if name == "avx2" else pytest.mark.slow)
+    for name in INSTRUCTION_SETS
+]
+
+
+@pytest.mark.parametrize("instruction_set", SETS)
 def test_every_convolution_of_tests_and_studies_is_sound(instruction_set: str, tmp_path) -> None:
     in_a_child(instruction_set, "studies", tmp_path)
 
