@@ -19,7 +19,7 @@ from rich.progress import Progress as Bars
 from rich.progress import Task as Bar
 from rich.text import Text
 
-Unit = Literal["pieces", "bytes", "documents"]
+Unit = Literal["pieces", "bytes", "documents", "steps"]
 
 
 class Step(NamedTuple):

@@ -16,25 +16,34 @@ from engram.train.examples import (
 from engram.train.feed import ExampleFeed, Feed
 from engram.train.fit import History, fit, predict, rehearse
 from engram.train.hooks import StepHook, attach
+from engram.train.loop import Conduct, Outcome, evaluate, train
 from engram.train.loss import distillation, temporal_efficient
+from engram.train.norm import synchronise
 from engram.train.optimise import make_optimizer, parameter_groups
 from engram.train.pictures import Pictures, as_batch, load_images, read_pictures
 from engram.train.precision import choose_precision
 from engram.train.rates import cosine, schedule
+from engram.train.recipe import Recipe
+from engram.train.watch import Log, Metrics, tensorboard
 
 __all__ = [
     "Augment",
     "Augmentation",
     "Average",
     "Collate",
+    "Conduct",
     "Engine",
     "ExampleFeed",
     "Examples",
     "Feed",
     "History",
+    "Log",
+    "Metrics",
+    "Outcome",
     "Padded",
     "Pictures",
     "Processes",
+    "Recipe",
     "Step",
     "StepHook",
     "as_batch",
@@ -43,6 +52,7 @@ __all__ = [
     "choose_precision",
     "cosine",
     "distillation",
+    "evaluate",
     "fit",
     "load_images",
     "make_optimizer",
@@ -53,6 +63,9 @@ __all__ = [
     "read_pictures",
     "rehearse",
     "schedule",
+    "synchronise",
     "temporal_efficient",
+    "tensorboard",
     "time_first",
+    "train",
 ]

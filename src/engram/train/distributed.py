@@ -1,16 +1,18 @@
 """The processes of a training: one, or those that torchrun starts."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from engram.errors import EngramError
+
+T = TypeVar("T")
 
 
 @final
@@ -47,9 +49,13 @@ class Processes:
         """The model with gradients averaged over the processes."""
         return model if self.size == 1 else DistributedDataParallel(model)
 
-    def any(self, flag: bool) -> bool:
-        """Whether the flag is set in any process; all of them must ask."""
-        return flag if self.size == 1 else any(self.gather(flag))
+    def any(self, *flags: bool) -> list[bool]:
+        """Whether each flag is set in any process; all of them must ask."""
+        if self.size == 1:
+            return list(flags)
+        raised = torch.tensor(flags, dtype=torch.int32)
+        distributed.all_reduce(raised, distributed.ReduceOp.MAX)
+        return [bool(flag) for flag in raised.tolist()]
 
     def sum(self, value: Tensor) -> Tensor:
         """The sum of a tensor over the processes."""
@@ -66,10 +72,44 @@ class Processes:
         distributed.all_gather_object(values, value)
         return values
 
-    def wait(self) -> None:
-        """Wait until every process is here."""
+    def from_first(self, make: Callable[[], T]) -> T:
+        """Call a function in the first process, and give its result to all.
+
+        Raises:
+            ValueError: In every process, if it fails with one.
+        """
+        made: list[Any] = [None]
+
+        def call() -> None:
+            made[0] = make()
+
+        self.only_first(call)
         if self.size > 1:
-            distributed.barrier()
+            distributed.broadcast_object_list(made, 0)
+        return made[0]
+
+    def share_buffers(self, model: nn.Module) -> None:
+        """Give the buffers of the first process, such as batch-norm statistics, to all."""
+        if self.size > 1:
+            for buffer in model.buffers():
+                distributed.broadcast(buffer, 0)
+
+    def only_first(self, write: Callable[[], object]) -> None:
+        """Call a function in the first process, while the others wait.
+
+        Raises:
+            ValueError: In every process, if it fails with one.
+        """
+        failed = ""
+        try:
+            if self.first:
+                write()
+        except EngramError as error:
+            if self.size == 1:
+                raise
+            failed = str(error)
+        if failed := self.gather(failed)[0]:
+            raise EngramError(failed)
 
 
 ALONE = Processes()
@@ -90,7 +130,7 @@ def processes(timeout_s: float = 600.0) -> Iterator[Processes]:
     on_gpu = torch.cuda.is_available()
     if on_gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    backend = "nccl" if on_gpu else "gloo"
+    backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"  # flags stay on the CPU
     distributed.init_process_group(backend, timeout=timedelta(seconds=timeout_s))
     try:
         yield Processes(distributed.get_rank(), distributed.get_world_size())

@@ -20,6 +20,10 @@ from engram.train.precision import FLOAT32, Precision
 from engram.train.rates import Rate
 
 
+class DivergedError(EngramError):
+    """The loss or the outputs of a model are no longer finite; the message names the step."""
+
+
 class Step(NamedTuple):
     """A step that was taken.
 
@@ -109,6 +113,10 @@ class Engine:
         """Number of steps in an epoch."""
         return len(self._batches)
 
+    def examples_of_last(self, steps: int) -> int:
+        """Number of examples of the last steps of this epoch, in all processes."""
+        return sum(len(rows) for rows in self._batches[self.done - steps : self.done])
+
     def steps(self) -> Iterator[Step]:
         """Take the remaining steps of the epoch."""
         self._spread.train()
@@ -140,12 +148,12 @@ class Engine:
         """
         new = self.losses[self.checked :]
         broken = (~torch.stack(new).isfinite()).nonzero().flatten().tolist() if new else []
-        if self.together.any(bool(broken)):
+        if self.together.any(bool(broken))[0]:
             first = min(self.checked + i[0] for i in self.together.gather(broken) if i)
             rows = self._batches[first].tolist()
             named = ", ".join(map(str, rows[:16])) + (", …" if len(rows) > 16 else "")
             lr = max(group["initial_lr"] for group in self.optimizer.param_groups)
-            raise EngramError(
+            raise DivergedError(
                 f"training diverged in epoch {self.epoch}: the loss of step "
                 f"{self.step - self.done + first} (examples {named}) is not finite with lr={lr}; "
                 "lower the learning rate, or look for infinities in the inputs"

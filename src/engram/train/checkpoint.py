@@ -1,0 +1,233 @@
+"""Checkpoints that a kill or a full disk cannot spoil.
+
+A checkpoint is a folder `step-N` with the state, and a marker that is written last: its format, the
+size and the hash of the state. A folder without a marker that fits is never read.
+"""
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
+
+from engram.errors import EngramError
+
+FORMAT = 1
+STATE, MARKER = "state.pt", "complete.json"
+
+
+@final
+class Checkpoints:
+    """The checkpoints of a training, the last ones of which are kept.
+
+    Args:
+        folder: Their folder, which is made if it does not exist.
+        keep: Number of checkpoints to keep.
+
+    Raises:
+        ValueError: If the folder cannot be written to.
+    """
+
+    def __init__(self, folder: str | Path, keep: int = 2) -> None:
+        if keep < 1:
+            raise EngramError(f"keep={keep}: keep at least 1 checkpoint")
+        self.folder, self.keep = Path(folder), keep
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            probe = self.folder / f".probe-{os.getpid()}"
+            _write(probe, b"")
+            probe.unlink()
+        except OSError as error:
+            raise EngramError(
+                f"checkpoints cannot be written to {self.folder} ({error.strerror}): choose "
+                "another folder, or make this one writable"
+            ) from error
+
+    def check_space(self, size: int) -> None:
+        """Check that the disk holds the checkpoints that are kept, and two more.
+
+        Args:
+            size: Bytes of one.
+
+        Raises:
+            ValueError: If it does not.
+        """
+        free = shutil.disk_usage(self.folder).free
+        there = sum(file.stat().st_size for file in self.folder.glob(f"step-*/{STATE}"))
+        needed = (self.keep + 2) * size - there
+        if needed > free:
+            raise EngramError(
+                f"{self.folder} has {free / 1e6:.0f} MB left, and {self.keep + 2} checkpoints of "
+                f"{size / 1e6:.0f} MB need {needed / 1e6:.0f} MB: free some, or keep fewer"
+            )
+
+    def save(self, step: int, state: Mapping[str, Any]) -> Path:
+        """Save a state, then remove the checkpoints that are no longer kept.
+
+        Args:
+            step: Its step.
+            state: Tensors, numbers, text, lists, tuples and dicts.
+
+        Returns:
+            The folder of the checkpoint.
+
+        Raises:
+            ValueError: If it could not be written; the earlier checkpoints are then unchanged.
+        """
+        target = self.folder / f"step-{step:09d}"
+        if _fault(target) is None:
+            return target
+        scratch = self.folder / f".step-{step:09d}"
+        try:
+            for path in (target, scratch):
+                if path.exists():
+                    shutil.rmtree(path)
+            scratch.mkdir()
+            with (scratch / STATE).open("wb") as file:
+                torch.save(dict(state), file)
+                file.flush()
+                os.fsync(file.fileno())
+            marker = {"format": FORMAT, "step": step, **_facts(scratch / STATE)}
+            scratch.rename(target)
+            _write(target / f".{MARKER}", json.dumps(marker).encode())
+            (target / f".{MARKER}").rename(target / MARKER)
+            _sync(target)
+            _sync(self.folder)
+        except (OSError, RuntimeError) as error:
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise EngramError(
+                f"the checkpoint of step {step} could not be written to {self.folder} "
+                f"({error}); {self.last_good()}"
+            ) from error
+        self._remove_old()
+        return target
+
+    def latest(self) -> dict[str, Any] | None:
+        """Load the last whole checkpoint; None if there is none.
+
+        A later one that is damaged or incomplete is named in a warning.
+
+        Raises:
+            ValueError: If it has another format.
+        """
+        damaged: list[str] = []
+        for path in self._all():
+            if fault := _fault(path, hashed=True):
+                damaged.append(f"{path} is not read: {fault}")
+                continue
+            if damaged:
+                warnings.warn(f"{'; '.join(damaged)}; continuing from {path}", stacklevel=2)
+            found = json.loads((path / MARKER).read_bytes())["format"]
+            if found != FORMAT:
+                raise EngramError(
+                    f"{path} has format {found} and this version reads {FORMAT}: continue with the "
+                    "version that wrote it"
+                )
+            return torch.load(path / STATE, map_location="cpu", weights_only=True)
+        if damaged:
+            warnings.warn(f"{'; '.join(damaged)}; starting from the beginning", stacklevel=2)
+        return None
+
+    def last_good(self) -> str:
+        """Name the last whole checkpoint in words."""
+        whole = self._whole()
+        return f"the last good checkpoint is {whole[0]}" if whole else "there is no checkpoint"
+
+    def discard(self) -> None:
+        """Remove all checkpoints."""
+        for path in self._all():
+            _remove(path)
+
+    def _all(self) -> list[Path]:
+        """The folders of checkpoints, the last one first."""
+        return sorted(self.folder.glob("step-*"), reverse=True)
+
+    def _whole(self) -> list[Path]:
+        return [path for path in self._all() if _fault(path) is None]
+
+    def _remove_old(self) -> None:
+        kept = self._whole()[: self.keep]
+        for path in self._all():
+            if path not in kept:
+                _remove(path)
+
+
+def state_size(state: Any) -> int:
+    """Bytes of the tensors in a state."""
+    return sum(x.numel() * x.element_size() for x in tree_leaves(state) if isinstance(x, Tensor))
+
+
+def generators() -> dict[str, Any]:
+    """The states of the generators of torch, NumPy and Python in this process."""
+    name, words, *rest = np.random.get_state(legacy=True)  # noqa: NPY002  a model may use it
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "numpy": (name, torch.from_numpy(np.asarray(words, np.int64)), *rest),
+        "python": random.getstate(),
+    }
+
+
+def restore_generators(state: Mapping[str, Any]) -> None:
+    """Set the generators of this process to states from `generators`."""
+    name, words, *rest = state["numpy"]
+    torch.set_rng_state(state["torch"])
+    if state["cuda"]:
+        torch.cuda.set_rng_state_all(state["cuda"])
+    words = words.numpy().astype(np.uint32)
+    np.random.set_state((name, words, *rest))  # noqa: NPY002
+    random.setstate(state["python"])
+
+
+def _fault(path: Path, *, hashed: bool = False) -> str | None:
+    """Why a checkpoint cannot be read; None if it is whole, by its size or also by its hash."""
+    if not (path / MARKER).is_file():
+        return "it was not finished"
+    try:
+        marker = json.loads((path / MARKER).read_bytes())
+        found = _facts(path / STATE) if hashed else {"bytes": (path / STATE).stat().st_size}
+    except (OSError, ValueError) as error:
+        return f"it is damaged ({error})"
+    if any(marker.get(key) != value for key, value in found.items()):
+        return f"its {STATE} is damaged or truncated"
+    return None
+
+
+def _facts(file: Path) -> dict[str, Any]:
+    with file.open("rb") as opened:
+        return {
+            "bytes": file.stat().st_size,
+            "sha256": hashlib.file_digest(opened, "sha256").hexdigest(),
+        }
+
+
+def _remove(path: Path) -> None:
+    """Remove a checkpoint, its marker first, so that a kill leaves one that is not read."""
+    (path / MARKER).unlink(missing_ok=True)
+    shutil.rmtree(path)
+
+
+def _write(file: Path, content: bytes) -> None:
+    with file.open("wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder durable, where folders can be opened."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

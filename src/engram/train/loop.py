@@ -1,0 +1,398 @@
+"""Train a model by a recipe, in a folder from which a run that was cut off continues."""
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, nullcontext
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, final
+
+import torch
+from torch import Tensor, nn
+
+from engram.device import choose_device, evaluating
+from engram.errors import EngramError
+from engram.progress import Progress, silent
+from engram.progress import Step as Shown
+from engram.train.average import Average
+from engram.train.checkpoint import (
+    Checkpoints,
+    generators,
+    restore_generators,
+    state_size,
+)
+from engram.train.distributed import ALONE, Processes
+from engram.train.engine import DivergedError, Engine, Step
+from engram.train.feed import Feed, Job, read
+from engram.train.hooks import StepHook
+from engram.train.loss import correct, distillation
+from engram.train.norm import synchronise
+from engram.train.optimise import make_optimizer, parameter_groups
+from engram.train.precision import Precision, choose_precision
+from engram.train.recipe import Recipe, differences
+from engram.train.stop import Stop
+from engram.train.watch import Log, Metrics
+
+LOGGED = 50
+"""Steps from one line of the metrics to the next; only these read values from the device."""
+SHOWN_S = 0.2
+"""Seconds from one update of the bar to the next."""
+COPIES = 4
+"""Copies of the weights in a checkpoint: these, the two moments of Adam, and the best."""
+
+
+class Outcome(NamedTuple):
+    """The result of a training.
+
+    Attributes:
+        finished: Whether it came to its end.
+        reason: Why it ended: "finished", "patience", a signal, or the time limit.
+        best_epoch: The epoch, from 0, whose weights the model has; that of the last checkpoint if
+            it did not finish.
+        losses: Mean training loss by epoch.
+        accuracies: Validation accuracy by epoch.
+        precision: The number format, and why.
+    """
+
+    finished: bool
+    reason: str
+    best_epoch: int
+    losses: list[float]
+    accuracies: list[float]
+    precision: str
+
+
+@final
+@dataclass(frozen=True)
+class Conduct:
+    """How a training is carried out; the result does not depend on it.
+
+    Args:
+        workers: Processes that read ahead; 0 reads in this one.
+        keep: Number of checkpoints to keep.
+        save_s: Seconds from one checkpoint to the next; each epoch ends with one as well.
+        time_limit_s: Seconds after which the training stops with a checkpoint; None has no limit.
+        fresh: Whether to discard the checkpoints in the folder.
+    """
+
+    workers: int = 0
+    keep: int = 2
+    save_s: float = 600.0
+    time_limit_s: float | None = None
+    fresh: bool = False
+
+
+def train(
+    model: nn.Module,
+    examples: Feed,
+    validation: Feed,
+    recipe: Recipe,
+    folder: str | Path,
+    *,
+    conduct: Conduct | None = None,
+    together: Processes = ALONE,
+    teacher: nn.Module | None = None,
+    hooks: Mapping[str, StepHook] | None = None,
+    before_epoch: Callable[[int], None] | None = None,
+    keep_from: int = 0,
+    device: str | None = None,
+    log: Log | None = None,
+    progress: Progress = silent,
+) -> Outcome:
+    """Train a classifier in place; the model gets the weights of the best validation accuracy.
+
+    A training whose folder has checkpoints continues from the last whole one, as if it had not
+    been cut off. SIGTERM, SIGUSR1 and the time limit end it after a step, with a checkpoint.
+
+    Args:
+        model: The classifier.
+        examples: Training examples.
+        validation: Validation examples, which select the epoch.
+        recipe: The settings.
+        folder: Folder of the checkpoints and of `metrics.jsonl`.
+        conduct: How it is carried out.
+        together: The processes that train the model.
+        teacher: A model to be distilled, whose logits half of the loss follows.
+        hooks: Called after each step of the optimizer, by name; checkpoints hold their state.
+        before_epoch: Called with each epoch, from 0, before it begins or continues.
+        keep_from: First epoch whose weights may be kept: the one where such a schedule ends.
+        device: Where to train; a CUDA device if there is one, else the CPU, when None.
+        log: Also called with the values of each line of the metrics.
+        progress: Called with the progress, in steps.
+
+    Returns:
+        The outcome.
+
+    Raises:
+        ValueError: If a setting does not fit, the folder cannot be written to or holds a training
+            with other settings, a checkpoint could not be saved, or the training diverged.
+    """
+    training = _Training(model, examples, validation, recipe, Path(folder), conduct or Conduct())
+    training.together, training.log, training.progress = together, log, progress
+    training.before_epoch, training.keep_from = before_epoch, keep_from
+    with Stop(training.conduct.time_limit_s) as stop, ExitStack() as files:
+        training.prepare(teacher, dict(hooks or {}), choose_device(device))
+        if together.first:
+            path = training.folder / "metrics.jsonl"
+            training.metrics = files.enter_context(Metrics(path, training.engine.step))
+        try:
+            return training.run(stop)
+        except DivergedError as error:
+            raise DivergedError(f"{error}; {training.checkpoints.last_good()}") from error
+
+
+def evaluate(
+    model: nn.Module, feed: Feed, *, batch: int, workers: int = 0, together: Processes = ALONE
+) -> tuple[Tensor, Tensor]:
+    """Return the outputs of a model for each example once, in order, and the labels.
+
+    Args:
+        model: The model; it runs in evaluation mode.
+        feed: The examples.
+        batch: Examples per call.
+        workers: Processes that read ahead; 0 reads in this one.
+        together: The processes that share the work.
+    """
+    batches = torch.arange(len(feed)).split(batch)
+    jobs = [Job(rows, slice(None), 0) for rows in batches[together.rank :: together.size]]
+    with evaluating(model) as device:
+        own = [
+            (model(inputs.to(device)).float().cpu(), labels)
+            for inputs, labels in read(feed, jobs, workers)
+        ]
+    parts = together.gather(own)
+    whole = [parts[i % together.size][i // together.size] for i in range(len(batches))]
+    axis = whole[0][0].ndim - 2  # outputs by step have time before the batch
+    return torch.cat([y for y, _ in whole], axis), torch.cat([label for _, label in whole])
+
+
+class _Training:
+    """A training under way: the engine, the course so far, and the best weights."""
+
+    engine: Engine
+    together: Processes
+    log: Log | None
+    progress: Progress
+    before_epoch: Callable[[int], None] | None
+    keep_from: int
+    metrics: Metrics | None = None
+    average: Average | None = None
+
+    def __init__(
+        self,
+        model: nn.Module,
+        examples: Feed,
+        validation: Feed,
+        recipe: Recipe,
+        folder: Path,
+        conduct: Conduct,
+    ) -> None:
+        self.model, self.examples, self.validation = model, examples, validation
+        self.recipe, self.folder, self.conduct = recipe, folder, conduct
+        self.losses: list[float] = []
+        self.accuracies: list[float] = []
+        self.best: dict[str, Any] = {"epoch": -1, "weights": {}}
+        self.saved = self.shown = self.began = time.monotonic()
+
+    def prepare(
+        self, teacher: nn.Module | None, hooks: dict[str, StepHook], device: torch.device
+    ) -> None:
+        """Make the engine, and continue from the last checkpoint."""
+        recipe, together = self.recipe, self.together
+        together.only_first(self._open)
+        state = together.from_first(self._latest)
+        torch.manual_seed(recipe.seed + together.rank)
+        self.model.to(device)
+        if recipe.synchronised:
+            synchronise(self.model)
+        loss = recipe.make_loss()
+        if state is None:
+            self.precision = together.from_first(self._choose_precision)
+        else:
+            self.precision = Precision(getattr(torch, state["precision"][0]), state["precision"][1])
+        groups = parameter_groups(
+            self.model,
+            lr=recipe.lr,
+            weight_decay=recipe.weight_decay,
+            layer_decay=recipe.layer_decay,
+            frozen=recipe.frozen,
+        )
+        if recipe.average is not None:
+            self.average = hooks["average"] = Average(self.model, recipe.average)
+        if recipe.compiled:
+            self.model.compile()
+        batches = len(self.examples) / recipe.batch
+        per_epoch = max(1, math.floor(batches) if recipe.drop_last else math.ceil(batches))
+        self.engine = Engine(
+            self.model,
+            self.examples,
+            make_optimizer(recipe.optimizer, groups, lr=recipe.lr),
+            recipe.rate(per_epoch),
+            batch=recipe.batch,
+            seed=recipe.seed,
+            loss=loss if teacher is None else distillation(loss),
+            accumulate=recipe.accumulate,
+            clip=recipe.clip,
+            drop_last=recipe.drop_last,
+            workers=self.conduct.workers,
+            precision=self.precision,
+            together=together,
+            teacher=None if teacher is None else teacher.to(device).eval(),
+            hooks=hooks,
+        )
+        if state is not None:
+            self._restore(state)
+
+    def run(self, stop: Stop) -> Outcome:
+        """Train until the end, or until something asks to stop."""
+        engine, waited = self.engine, self.recipe.patience
+        while engine.epoch < self.recipe.epochs:
+            if waited and 0 <= self.best["epoch"] < engine.epoch - waited:
+                return self._finish("patience")
+            if self.before_epoch:
+                self.before_epoch(engine.epoch)
+            for step in engine.steps():
+                self._follow(step)
+                late = time.monotonic() - self.saved > self.conduct.save_s
+                leave, save = self.together.any(bool(stop.reason), late)
+                if leave or save:
+                    self._save()
+                if leave:
+                    reason = next(filter(None, self.together.gather(stop.reason)))
+                    return self._outcome(False, reason)
+            self._end_epoch()
+            self._save()
+        return self._finish("finished")
+
+    def _open(self) -> None:
+        """Check the folder, the space and the settings before the first step."""
+        self.checkpoints = Checkpoints(self.folder / "checkpoints", self.conduct.keep)
+        if self.conduct.fresh:
+            self.checkpoints.discard()
+        copies = COPIES + (self.recipe.average is not None)
+        self.checkpoints.check_space(copies * state_size(self.model.state_dict()))
+
+    def _latest(self) -> dict[str, Any] | None:
+        state = self.checkpoints.latest()
+        if state is None:
+            return None
+        changed = differences(state["recipe"], self.recipe)
+        if state["examples"] != len(self.examples):
+            changed += f"{state['examples']} training examples became {len(self.examples)}"
+        if changed:
+            raise EngramError(
+                f"{self.folder} holds a training with other settings: {changed}; choose another "
+                "folder, give the same settings, or discard that training with fresh (--fresh)"
+            )
+        saved, now = len(state["generators"]), self.together.size
+        if saved != now:
+            warnings.warn(
+                f"a training of {saved} processes continues with {now}: the batches stay the same, "
+                "but not the random numbers that the model draws, such as those of dropout",
+                stacklevel=2,
+            )
+        return state
+
+    def _choose_precision(self) -> Precision:
+        rows = torch.arange(min(self.recipe.batch // self.recipe.accumulate, len(self.examples)))
+        device = next(self.model.parameters()).device
+        inputs, targets = self.examples.batch(rows, slice(None), 0)
+        batch = inputs.to(device), targets.to(device)
+        return choose_precision(self.recipe.precision, self.model, batch, self.recipe.make_loss())
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.engine.load_state_dict(state["engine"])
+        self.losses, self.accuracies = state["losses"], state["accuracies"]
+        self.best = state["best"]
+        if self.together.rank < len(state["generators"]):
+            restore_generators(state["generators"][self.together.rank])
+
+    def _save(self) -> None:
+        """Save a checkpoint of finite weights."""
+        self.engine.check()
+        state = {
+            "engine": self.engine.state_dict(),
+            "recipe": asdict(self.recipe),
+            "examples": len(self.examples),
+            "precision": (str(self.precision.dtype).removeprefix("torch."), self.precision.reason),
+            "generators": self.together.gather(generators()),
+            "losses": self.losses,
+            "accuracies": self.accuracies,
+            "best": self.best,
+        }
+        self.together.only_first(lambda: self.checkpoints.save(self.engine.step, state))
+        self.saved = time.monotonic()
+
+    def _follow(self, step: Step) -> None:
+        """Write metrics and move the bar."""
+        engine = self.engine
+        if step.number % LOGGED == 0:
+            engine.check()
+            recent = min(LOGGED, engine.done)
+            summed = self.together.sum(torch.stack(engine.losses[-recent:]).sum()).item()
+            values = {
+                "epoch": float(engine.epoch),
+                "loss": summed / engine.examples_of_last(recent),
+                "lr": max(group["lr"] for group in engine.optimizer.param_groups),
+            }
+            if step.norm is not None:
+                values["gradient_norm"] = step.norm.item()
+            self._write(values)
+        now = time.monotonic()
+        if now - self.shown > SHOWN_S:
+            self.shown = now
+            total = self.recipe.epochs * engine.steps_per_epoch
+            self.progress(Shown("training", step.number, total, "steps", self._label()))
+
+    def _label(self) -> str:
+        """The text beside the bar: what is known without waiting for the device."""
+        said = f"epoch {self.engine.epoch + 1} of {self.recipe.epochs}"
+        if self.losses:
+            said += f", loss {self.losses[-1]:.3f}, validation {100 * self.accuracies[-1]:.1f} %"
+        return said
+
+    def _end_epoch(self) -> None:
+        epoch = self.engine.epoch
+        self.losses.append(self.engine.end_epoch())
+        self.together.share_buffers(self.model)
+        with self.average.applied() if self.average else nullcontext():
+            outputs, labels = evaluate(
+                self.model,
+                self.validation,
+                batch=self.recipe.batch,
+                workers=self.conduct.workers,
+                together=self.together,
+            )
+            if not outputs.isfinite().all():
+                raise DivergedError(
+                    f"training diverged in epoch {epoch}: the outputs are not finite with "
+                    f"lr={self.recipe.lr}; lower the learning rate"
+                )
+            self.accuracies.append(correct(outputs, labels).double().mean().item())
+            best = max(self.accuracies[self.keep_from :], default=0.0)
+            if epoch >= self.keep_from and self.accuracies[-1] >= best:
+                self.best = {"epoch": epoch, "weights": deepcopy(self.model.state_dict())}
+        self._write(
+            {
+                "epoch": float(epoch),
+                "train_loss": self.losses[-1],
+                "validation_accuracy": self.accuracies[-1],
+            }
+        )
+
+    def _write(self, values: dict[str, float]) -> None:
+        if self.metrics is not None:
+            self.metrics(self.engine.step, values)
+            if self.log is not None:
+                self.log(self.engine.step, values)
+
+    def _finish(self, reason: str) -> Outcome:
+        self.model.load_state_dict(self.best["weights"])
+        return self._outcome(True, reason)
+
+    def _outcome(self, finished: bool, reason: str) -> Outcome:
+        best = self.best["epoch"]
+        return Outcome(finished, reason, best, self.losses, self.accuracies, self.precision.reason)

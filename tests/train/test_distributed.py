@@ -1,0 +1,80 @@
+import json
+from itertools import chain
+
+import numpy as np
+import pytest
+
+from engram.device import threads
+from engram.train.distributed import ALONE, Processes
+from tests.train import launch, together
+
+
+def found_by_two(folder, steps: int) -> list[dict]:
+    """What each of two processes finds."""
+    started = launch.start("tests.train.together", [str(folder), str(steps)], 2)
+    said = [process.communicate(timeout=300)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
+    return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
+
+
+def found_by_one(steps: int) -> dict:
+    """What one process finds, with batch norm that is not synchronised."""
+    with threads(1):
+        return together.all_of(ALONE, steps, plain=True)
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory) -> list[dict]:
+    return found_by_two(tmp_path_factory.mktemp("two"), together.FEW)
+
+
+@pytest.fixture(scope="module")
+def one() -> dict:
+    return found_by_one(together.FEW)
+
+
+def difference(ours: list[float], theirs: list[float]) -> float:
+    return float(np.abs(np.subtract(ours, theirs)).max())
+
+
+def check_as_one(one: dict, two: list[dict]) -> None:
+    for found in two:
+        assert difference(found["spiking"], one["spiking"]) < 1e-9
+        assert difference(found["float64"], one["float64"]) < 1e-9
+        assert difference(found["float32"], one["float32"]) < 1e-5
+
+
+def test_two_processes_train_as_one(one, two):
+    check_as_one(one, two)
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_for_long(tmp_path):
+    check_as_one(found_by_one(together.MANY), found_by_two(tmp_path, together.MANY))
+
+
+def test_accumulated_parts_of_two_processes_are_one_batch(one, two):
+    assert difference(two[0]["gradient"], one["gradient"]) < 1e-12
+
+
+def test_each_example_is_evaluated_once(one, two):
+    for found in two:
+        assert found["evaluated"]["n"] == 21
+        assert found["evaluated"] == one["evaluated"]
+
+
+def test_a_batch_that_cannot_be_divided_is_refused(one, two):
+    assert not one["too small"]
+    assert all("batch of 1 cannot be divided among 2 processes" in x["too small"] for x in two)
+
+
+def test_a_flag_of_one_process_is_seen_by_all(two):
+    assert [found["flags"] for found in two] == [[True, False]] * 2
+
+
+@pytest.mark.parametrize("count", [4, 5, 9, 64])
+def test_the_parts_of_a_batch_are_the_batch(count):
+    rows = list(range(count))
+    parts = [rows[Processes(rank, 4).part(count)] for rank in range(4)]
+    assert list(chain(*parts)) == rows
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1

@@ -1,0 +1,137 @@
+"""What the processes of a training do together; run by torchrun, or alone."""
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.optim import SGD
+
+from engram.train import (
+    Engine,
+    ExampleFeed,
+    Examples,
+    Processes,
+    as_batch,
+    evaluate,
+    processes,
+    schedule,
+    synchronise,
+)
+from engram.vision import Spikingformer
+
+FEW, MANY = 20, 200
+"""Steps of the comparison by default, and in the slow test."""
+
+# Adam would enlarge the rounding errors of gradients that are zero, as that of a bias is before a
+# batch norm
+DESCENT = partial(SGD, lr=0.02, momentum=0.9)
+
+
+def images(n: int, dtype: torch.dtype) -> Examples:
+    """Random images of two classes that differ in brightness."""
+    generator = torch.Generator().manual_seed(8)
+    labels = torch.arange(n) % 2
+    pixels = torch.randn(n, 1, 16, 16, generator=generator, dtype=torch.float64)
+    return Examples((pixels + labels[:, None, None, None]).to(dtype), labels)
+
+
+def numbers(n: int) -> Examples:
+    """Random vectors of three classes."""
+    inputs = torch.randn(n, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    return Examples(inputs, torch.arange(n) % 3)
+
+
+def engine(model: nn.Module, examples: Examples, together: Processes, **options: Any) -> Engine:
+    """An engine on these examples."""
+    optimizer = options.pop("optimizer", DESCENT)(model.parameters())
+    feed = ExampleFeed(examples, as_batch)
+    rate = schedule("constant", MANY)
+    return Engine(model, feed, optimizer, rate, seed=3, together=together, **options)
+
+
+def after(one: Engine, steps: int) -> list[float]:
+    """The weights after some steps."""
+    while True:
+        for step in one.steps():
+            if step.number == steps:
+                weights = [weight.detach().flatten() for weight in one.model.parameters()]
+                return torch.cat(weights).double().tolist()
+        one.end_epoch()
+
+
+def spiking(together: Processes, steps: int, synchronised: bool) -> list[float]:
+    """A small Spikingformer in float64, with a last batch of another size in each epoch."""
+    torch.manual_seed(1)
+    model = Spikingformer(1, 16, 2, steps=2, num_classes=2, in_channels=1, pools=(3, 4)).double()
+    if synchronised:
+        synchronise(model)
+    return after(engine(model, images(20, torch.float64), together, batch=8), steps)
+
+
+def smooth(together: Processes, steps: int, dtype: torch.dtype, **options: Any) -> list[float]:
+    """A network without spikes."""
+    torch.manual_seed(1)
+    model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, 3)).to(dtype)
+    synchronise(model)
+    examples = numbers(43)
+    examples = Examples(examples.inputs.to(dtype), examples.labels)
+    return after(engine(model, examples, together, **options), steps)
+
+
+def first_gradient(together: Processes) -> list[float]:
+    """The gradient of a batch of 64 in 4 parts."""
+    torch.manual_seed(1)
+    model = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3)).double()
+    sgd = partial(SGD, lr=1.0)
+    one = engine(model, numbers(64), together, batch=64, accumulate=4, optimizer=sgd)
+    return after(one, 1)
+
+
+def evaluated(together: Processes) -> dict[str, Any]:
+    """Outputs for 21 examples in batches of 4."""
+    torch.manual_seed(1)
+    model = nn.Linear(6, 3).double()
+    outputs, labels = evaluate(
+        model, ExampleFeed(numbers(21), as_batch), batch=4, together=together
+    )
+    loss = F.cross_entropy(outputs, labels).item()
+    return {"n": len(outputs), "labels": labels.tolist(), "outputs": outputs.tolist(), "loss": loss}
+
+
+def too_small(together: Processes) -> str:
+    """The refusal of a batch that cannot be divided."""
+    try:
+        after(engine(nn.Linear(6, 3).double(), numbers(9), together, batch=8), 2)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def all_of(together: Processes, steps: int, *, plain: bool = False) -> dict[str, Any]:
+    """What each of these makes."""
+    return {
+        "spiking": spiking(together, steps, not plain),
+        "float64": smooth(together, steps, torch.float64, batch=8, accumulate=2),
+        "float32": smooth(together, steps, torch.float32, batch=8),
+        "gradient": first_gradient(together),
+        "evaluated": evaluated(together),
+        "too small": too_small(together),
+        "flags": together.any(together.rank == 1, False),
+    }
+
+
+def main() -> None:
+    """Write what this process found."""
+    torch.set_num_threads(1)
+    with processes(timeout_s=60) as together:
+        found = all_of(together, int(sys.argv[2]))
+        Path(sys.argv[1], f"{together.rank}.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
