@@ -16,6 +16,7 @@ from engram.train.examples import (
 from engram.train.feed import ExampleFeed, Feed
 from engram.train.fit import History, fit, predict, rehearse
 from engram.train.hooks import StepHook, attach
+from engram.train.images import ImageAugment, ImageFeed, Normal
 from engram.train.loop import Conduct, Outcome, evaluate, train
 from engram.train.loss import distillation, temporal_efficient
 from engram.train.norm import synchronise
@@ -37,8 +38,11 @@ __all__ = [
     "Examples",
     "Feed",
     "History",
+    "ImageAugment",
+    "ImageFeed",
     "Log",
     "Metrics",
+    "Normal",
     "Outcome",
     "Padded",
     "Pictures",
