@@ -8,6 +8,8 @@ from engram.device import choose_device, evaluating, threads
 def test_a_device_that_is_not_here_is_named():
     with pytest.raises(ValueError, match="device='nowhere' cannot be used here"):
         choose_device("nowhere")
+    with pytest.raises(ValueError, match="device='meta' holds no numbers"):
+        choose_device("meta")
 
 
 def test_the_device_is_the_named_one_or_the_best_there_is():

@@ -20,6 +20,8 @@ def choose_device(device: str | None = None) -> torch.device:
         ValueError: There is no such device.
     """
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if chosen == "meta":
+        raise EngramError(f"device={device!r} holds no numbers: try cpu")
     try:
         return torch.empty(0, device=chosen).device
     except (RuntimeError, AssertionError, NotImplementedError) as error:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from engram import cli
 from engram.errors import EngramError
@@ -29,6 +30,8 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         ),
         (ValueError("bad value"), 1, "error: this is a bug in Engram: ValueError: bad value; "),
         (KeyError("k"), 1, "error: this is a bug in Engram: KeyError: 'k'; "),
+        (RuntimeError("one\ntwo"), 1, "error: this is a bug in Engram: RuntimeError: one; "),
+        (MemoryError("8 TiB"), 2, "error: there is not enough memory (MemoryError: 8 TiB); "),
         (KeyboardInterrupt(), 130, ""),
     ],
 )
@@ -138,3 +141,11 @@ def test_output_that_the_terminal_cannot_show_is_written_with_escapes(tmp_path) 
         env=os.environ | {"PYTHONIOENCODING": "ascii"},
     )
     assert done.stdout.splitlines()[-1] == "1\\u20131 of 1 occurrences"
+
+
+def test_memory_that_does_not_suffice_is_no_bug(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    with pytest.raises(RuntimeError) as raised:
+        torch.empty(2**60, dtype=torch.uint8)
+    fail_with(monkeypatch, raised.value)
+    assert cli.main(["data", "path", "x"]) == 2
+    assert "there is not enough memory" in capsys.readouterr().err

@@ -77,6 +77,11 @@ def test_steps_and_prices_are_settings(tmp_path):
         ("zzz", "choose from spikingformer_cifar_4_256"),
         ("no_such_module:model", "is not an importable function"),
         ("engram.vision:no_such", "is not an importable function"),
+        (":", "is not an importable function"),
+        ("engram:__version__", "is not a function"),
+        ("json:loads", "json:loads cannot be called with num_classes, in_channels"),
+        ("builtins:dict", "cannot be called|makes a dict; it must make a torch.nn.Module"),
+        ("torch.nn:Identity", "torch.nn:Identity computes no product or sum"),
     ],
 )
 def test_an_unknown_model_is_named(name, message, tmp_path):
@@ -87,6 +92,8 @@ def test_an_unknown_model_is_named(name, message, tmp_path):
 def test_a_setting_out_of_range_is_named():
     with pytest.raises(ValueError, match="samples is 0: it must be at least 1"):
         replace(SETTINGS, samples=0)
+    with pytest.raises(ValueError, match="steps is 1000001: it must be at most 1,000,000"):
+        replace(SETTINGS, steps=1_000_001)
 
 
 def test_settling_leaves_the_momentum_and_uses_all_pictures():

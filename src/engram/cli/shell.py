@@ -1,6 +1,7 @@
 """The command line: a shell around short calls of Python."""
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +31,9 @@ DESCRIPTION = (
     "The toolkit for brain-inspired computing. `engram --version` prints the version; `--debug` "
     "with a command, or ENGRAM_DEBUG=1, shows the traceback of an error."
 )
+
+NO_MEMORY = re.compile("OutOfMemoryError|not enough memory|can't allocate memory")
+"""What torch says when memory runs out; it raises RuntimeError on the CPU."""
 
 Command = Callable[[], int]
 """A parsed command: it runs when called and returns the exit code."""
@@ -95,14 +99,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _explain(error: Exception) -> int:
     """Print what went wrong on the error stream, and return the exit code."""
-    text, code = f"error: {error}", 2
-    if not isinstance(error, EngramError | OSError):
-        text, code = (
-            f"error: this is a bug in Engram: {type(error).__name__}: {error}; please report it "
-            "with its traceback, which the same command shows with --debug",
-            1,
-        )
-    Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
+    text, code = str(error), 2
+    what = f"{type(error).__name__}: {text.partition(chr(10))[0]}"
+    if isinstance(error, MemoryError) or NO_MEMORY.search(what):
+        text = f"there is not enough memory ({what}); choose smaller settings"
+    elif not isinstance(error, EngramError | OSError):
+        text, code = f"this is a bug in Engram: {what}; add --debug to see the traceback", 1
+    Console(stderr=True).print(f"error: {text}", markup=False, highlight=False, soft_wrap=True)
     return code
 
 

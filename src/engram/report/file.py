@@ -63,7 +63,7 @@ def load_report(path: str | Path) -> Report:
 
 def _replace(path: Path, text: str) -> Path:
     draft = path.with_name(f".{path.name}.draft")
-    with draft.open("w", encoding="utf-8") as file:
+    with draft.open("w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

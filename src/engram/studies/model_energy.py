@@ -1,5 +1,6 @@
 """Which operations does a model compute on images, is it spike-driven, and at what energy?"""
 
+import inspect
 import math
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -23,6 +24,9 @@ from engram.study import check_at_least
 from engram.train import batches
 from engram.train.pictures import Pictures, as_batch, read_pictures
 from engram.vision import CUSTOMARY, PRESETS, load_checkpoint
+
+MOST = 1_000_000
+"""Larger numbers of pixels, images and steps are mistakes."""
 
 
 @final
@@ -69,6 +73,9 @@ class ModelEnergy:
 
     def __post_init__(self) -> None:
         check_at_least(1, size=self.size, samples=self.samples, batch=self.batch, steps=self.steps)
+        for name in ("size", "samples", "batch", "steps"):
+            if (getattr(self, name) or 1) > MOST:
+                raise EngramError(f"{name} is {getattr(self, name)}: it must be at most {MOST:,}")
         for name in ("sram_pj", "dram_pj"):
             value = getattr(self, name)
             if not 0 <= value < math.inf:
@@ -113,12 +120,15 @@ class ModelEnergy:
             arithmetic[self.arithmetic], energy.Memory(self.sram_pj, self.dram_pj)
         )
         model = self._build(pictures).to(choose_device(self.device))
-        return appraisal.appraise(
+        found = appraisal.appraise(
             model,
             batches(pictures.test.inputs, self.batch, as_batch),
             allow=CUSTOMARY if self.allow is None else self.allow,
             costs=costs,
         )
+        if not found["layers"]:
+            raise EngramError(f"{self.model} computes no product or sum; name a model with layers")
+        return found
 
     def _build(self, pictures: Pictures) -> nn.Module:
         """The model, with its weights."""
@@ -130,7 +140,7 @@ class ModelEnergy:
             settings["steps"] = self.steps
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(self.seed)
-            model = find_model(self.model)(**settings)
+            model = call_model(self.model, settings)
         if self.checkpoint is not None:
             load_checkpoint(model, self.checkpoint)
         else:
@@ -176,9 +186,33 @@ def find_model(name: str) -> Any:
         hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(PRESETS)}"
         raise EngramError(f"there is no preset {name!r}; {hint} Or give MODULE:FUNCTION")
     try:
-        return getattr(import_module(module), function)
-    except (ImportError, AttributeError) as error:
+        found = getattr(import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
         raise EngramError(f"{name!r} is not an importable function: {error}") from error
+    if not callable(found):
+        raise EngramError(f"{name!r} is not a function; name one that makes a model")
+    return found
+
+
+def call_model(name: str, settings: dict[str, Any]) -> nn.Module:
+    """Make a model.
+
+    Args:
+        name: A preset, or MODULE:FUNCTION.
+        settings: The arguments of the function by name.
+
+    Raises:
+        ValueError: The function does not take these arguments, or makes something else.
+    """
+    function, given = find_model(name), ", ".join(settings)
+    try:
+        inspect.signature(function).bind(**settings)
+    except (TypeError, ValueError) as error:
+        raise EngramError(f"{name} cannot be called with {given}: {error}") from error
+    model = function(**settings)
+    if not isinstance(model, nn.Module):
+        raise EngramError(f"{name} makes a {type(model).__name__}; it must make a torch.nn.Module")
+    return model
 
 
 def settle(model: nn.Module, pictures: Any) -> None:
