@@ -6,10 +6,10 @@ from typing import cast
 import numpy as np
 import pytest
 
-from engram.policy import planted, segment
+from engram.policy import segment
 from engram.policy.embedded import EmbeddedEngine
 from engram.report import Report
-from engram.studies.tax_language import TaxLanguage, language
+from engram.studies.tax_language import TaxLanguage, language, planted
 from engram.studies.tax_language.language import TERMS, Counts
 from engram.study import execute
 

@@ -141,19 +141,12 @@ def unit_of(id_: str) -> str:
     """Return the unit of the source that a document belongs to; the parts of a page form one.
 
     A newer version of a unit replaces the older one as a whole.
-
-    Args:
-        id_: The document's id.
     """
     return ":".join(id_.split(":", 2)[:2])
 
 
 def searched(document: Document) -> str:
-    """Return the searched text of a document: its title if it has no text.
-
-    Args:
-        document: The document.
-    """
+    """Return the searched text of a document: its title if it has no text."""
     return document.text or document.title
 
 
@@ -178,9 +171,6 @@ class Rejected:
 
 def check_day(day: date) -> None:
     """Refuse a day in the future.
-
-    Args:
-        day: The day of a document.
 
     Raises:
         Rejection: If it is more than `LATEST` after today.

@@ -61,11 +61,7 @@ class Normal(NamedTuple):
 
 
 def normalise(text: str) -> Normal:
-    """Normalise a text.
-
-    Args:
-        text: Any text.
-    """
+    """Normalise a text."""
     gone = [found.span(1) for found in _BROKEN.finditer(text)]
     made: list[str] = []
     starts: list[int] = []
@@ -85,11 +81,7 @@ def normalise(text: str) -> Normal:
 
 
 def lower(word: str) -> str:
-    """Convert a word to lower case character by character, independent of context.
-
-    Args:
-        word: Any text.
-    """
+    """Convert a word to lower case character by character, independent of context."""
     if word.isascii():
         return word.lower()
     return "".join("i" if letter == "İ" else letter.lower() for letter in word)

@@ -85,12 +85,7 @@ class Persons:
         }
 
     def resolve(self, who: Who, day: date) -> Person:
-        """Return the speaker of a document as shown in the record.
-
-        Args:
-            who: The speaker as given by the source.
-            day: The day of the document.
-        """
+        """Return the speaker of a document as shown in the record."""
         name, party, state, chamber, _ = who
         if not name:
             return Person(name, party, state)

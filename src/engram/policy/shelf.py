@@ -191,9 +191,6 @@ class Stamps:
 def explained(location: str) -> Iterator[None]:
     """Turn a system error on writing into a `StoreError` with a remedy.
 
-    Args:
-        location: The store.
-
     Raises:
         StoreError: If the disk is full, a file size limit is reached, or the store is not writable.
     """

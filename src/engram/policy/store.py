@@ -76,12 +76,7 @@ class Store:
             return [self._local(entry, stamps) for entry in entries]
 
     def file(self, name: str, sha256: str) -> Path:
-        """Return a local copy of a file, fetched if the store is remote.
-
-        Args:
-            name: Its name in the store.
-            sha256: Its hash.
-        """
+        """Return a local copy of a file, fetched if the store is remote."""
         return Path(self.shelf.path(name)) if self.shelf.local else self._fetched(name, sha256)
 
     def rejections(self) -> Iterator[dict[str, str]]:

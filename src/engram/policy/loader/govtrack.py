@@ -167,13 +167,7 @@ _KINDS = {
 
 
 def bill_page(kind: str, number: object, congress: int) -> str | None:
-    """Return the URL of a bill at Congress.gov; None for an unknown type.
-
-    Args:
-        kind: The type, "hr" or "sjres".
-        number: The bill's number.
-        congress: The Congress's number.
-    """
+    """Return the URL of a bill at Congress.gov; None for an unknown type."""
     page = _BILL_PAGES.get(kind)
     return f"{_CONGRESS_GOV}/bill/{_ordinal(congress)}-congress/{page}/{number}" if page else None
 

@@ -129,30 +129,22 @@ def _series(name: str, by_year: ByYear, unit: str) -> Series:
 
 
 def _column(name: str, scale: float = 1.0) -> Callable[[Table], ByYear]:
-    return lambda table: (table["Year"], scale * table[name])
+    return lambda table: (_years_of(table), scale * table[name])
 
 
 def _growth(name: str) -> Callable[[Table], ByYear]:
     """Change from the previous year in percent; NaN for a year after a gap."""
 
     def read(table: Table) -> ByYear:
-        years, values = table["Year"], table[name]
+        years, values = _years_of(table), table[name]
         change = 100 * (values[1:] / values[:-1] - 1)
         return years[1:], np.where(np.diff(years) == 1, change, np.nan)
 
     return read
 
 
-def _federal(name: str) -> Callable[[Table], ByYear]:
-    return lambda table: (table["year"], table[name])
-
-
-def _federal_change(name: str) -> Callable[[Table], ByYear]:
-    """Change from the previous year in percent."""
-    return lambda table: (
-        table["year"][1:],
-        100 * (table[name][1:] / table[name][:-1] - 1),
-    )
+def _years_of(table: Table) -> np.ndarray:
+    return table["year"] if "year" in table else table["Year"]
 
 
 def _share_of_output(name: str) -> Callable[[Table], ByYear]:
@@ -184,21 +176,21 @@ INDICATORS: dict[str, Indicator] = {
         "real GDP",
         "% a year",
         FEDERAL,
-        _federal_change("real_gdp_billion_2017_usd"),
+        _growth("real_gdp_billion_2017_usd"),
         "Growth of real GDP, 1930-2023, calendar years; BEA, NIPA table 1.1.6.",
     ),
     "bls-inflation": Indicator(
         "consumer prices",
         "% a year",
         FEDERAL,
-        _federal_change("cpi_u"),
+        _growth("cpi_u"),
         "Growth of the consumer price index, 1914-2024, means of calendar years; BLS, CPI-U.",
     ),
     "bls-unemployment": Indicator(
         "unemployment",
         "% of labour force",
         FEDERAL,
-        _federal("unemployment_percent"),
+        _column("unemployment_percent"),
         "Unemployment, 1929-2024, means of calendar years; BLS; of 14 and older to 1946, of 16 "
         "and older since.",
     ),
@@ -222,7 +214,7 @@ INDICATORS: dict[str, Indicator] = {
         "top income tax rate",
         "%",
         FEDERAL,
-        _federal("top_rate_percent"),
+        _column("top_rate_percent"),
         "Highest marginal rate of the federal income tax, 1913-2026, by statute.",
     ),
     "omb-outlays": Indicator(
@@ -264,11 +256,7 @@ INDICATORS: dict[str, Indicator] = {
         "Unemployment. Before 1948 by several authors, whose methods differ.",
     ),
     "debt": Indicator(
-        "federal debt",
-        "% of GDP",
-        "us-economy",
-        _column("fedDebt_pGDP", 100.0),
-        "Federal debt.",
+        "federal debt", "% of GDP", "us-economy", _column("fedDebt_pGDP", 100.0), "Federal debt."
     ),
     "receipts": Indicator(
         "federal receipts",

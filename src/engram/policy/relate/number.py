@@ -41,20 +41,12 @@ class Numbers(NamedTuple):
 
 
 def is_number(cell: Cell) -> bool:
-    """Whether a cell has the form of a number, infinity included.
-
-    Args:
-        cell: The cell.
-    """
+    """Whether a cell has the form of a number, infinity included."""
     return bool(_match(cell) or _INFINITE.fullmatch(cell.text))
 
 
 def is_missing(cell: Cell) -> bool:
-    """Whether a cell is empty or holds a mark for a missing value.
-
-    Args:
-        cell: The cell.
-    """
+    """Whether a cell is empty or holds a mark for a missing value."""
     return cell.text.lower() in MISSING
 
 

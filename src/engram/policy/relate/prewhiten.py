@@ -63,9 +63,6 @@ def is_predictable(series: Yearly) -> bool:
     Straight lines, other polynomials, exponentials and strict cycles, such as a mark in every
     fourth year, are predictable. Their residuals are rounding errors, which carry no information
     about a relation.
-
-    Args:
-        series: The series.
     """
     left = innovations(series).values
     left = left[np.isfinite(left)]

@@ -39,9 +39,6 @@ class Stationarity(NamedTuple):
 def assess_stationarity(series: Yearly) -> Stationarity:
     """Test a series for a unit root and for stationarity about one level.
 
-    Args:
-        series: The series.
-
     References:
         Said and Dickey (1984), Testing for unit roots in autoregressive-moving average models of
         unknown order, Biometrika 71(3); Kwiatkowski, Phillips, Schmidt and Shin (1992), Testing

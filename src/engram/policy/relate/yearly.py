@@ -71,10 +71,6 @@ class Yearly:
     def within(self, first: int, last: int) -> "Yearly":
         """Return the part from one year to another, both included.
 
-        Args:
-            first: The first year to keep.
-            last: The last year to keep.
-
         Raises:
             ValueError: If too few years are left.
         """

@@ -97,12 +97,7 @@ def base_of(path: Path) -> Path:
 
 
 def attach(connection: apsw.Connection, path: Path) -> None:
-    """Attach a view to a connection to a segment; its columns become the table `shown`.
-
-    Args:
-        connection: The connection.
-        path: The view, or the segment itself.
-    """
+    """Attach a view to a connection to a segment; its columns become the table `shown`."""
     if path.suffix != SUFFIX:
         connection.execute("CREATE TEMP VIEW shown AS SELECT * FROM main.columns")
         return

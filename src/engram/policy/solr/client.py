@@ -145,9 +145,6 @@ class Solr:
     def query(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Request documents and facets by the JSON request API.
 
-        Args:
-            body: The request.
-
         Returns:
             The answer, which covers all shards.
 

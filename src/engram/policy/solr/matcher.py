@@ -29,23 +29,14 @@ class Verified(NamedTuple):
     spans: Spans
 
     def of(self, document: int) -> list[tuple[int, int]]:
-        """Return the occurrences in one document: their first and last term, counted from 0.
-
-        Args:
-            document: Its place among the documents.
-        """
+        """Return the occurrences in one document: their first and last term, counted from 0."""
         here = self.spans.document == document
         firsts, lasts = self.spans.first[here], self.spans.last[here]
         return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
 
 
 def verify(node: Node, documents: Sequence[Document]) -> Verified:
-    """Count a query in documents by their texts and fields.
-
-    Args:
-        node: The query.
-        documents: The documents.
-    """
+    """Count a query in documents by their texts and fields."""
     placed = _placed(set(leaves(node)), documents)
     fields = [_fields(document) for document in documents]
 

@@ -96,9 +96,6 @@ STORED: Final = ("id", TEXT, "text_is_title", "date", "speaker", "party", "state
 def create_schema(solr: Solr) -> list[str]:
     """Create the types and fields that a collection lacks; existing ones are left alone.
 
-    Args:
-        solr: The collection.
-
     Returns:
         The names of what was created.
 

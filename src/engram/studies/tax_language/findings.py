@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from engram.policy.planted import Planting
 from engram.policy.relate import Findings
 from engram.report import Figure, Report, Scalar, Table
 from engram.studies.tax_language.language import MILLION, Counts, rates
+from engram.studies.tax_language.planted import Planting
 
 TRAP = ("DECREASE", "federal receipts")
 """The pair whose correlation of levels misleads most."""

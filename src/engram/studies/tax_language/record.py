@@ -17,11 +17,11 @@ from engram.policy.embedded import EmbeddedEngine
 from engram.policy.engine import Engine
 from engram.policy.ingestion.ingest import ingest
 from engram.policy.manifest import FORMAT
-from engram.policy.planted import Planting, planted_record
 from engram.policy.relate import read_indicators
 from engram.policy.store import Store
 from engram.series import Series
 from engram.studies.tax_language.language import WORDINGS
+from engram.studies.tax_language.planted import Planting, planted_record
 
 EMBEDDED = "sotu"
 """The corpus included in Engram."""
