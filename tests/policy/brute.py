@@ -2,11 +2,13 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import date
 from typing import Any
 
 from engram.policy import analyzer
 from engram.policy.analyzer import Word
 from engram.policy.document import Document, searched
+from engram.policy.presidents import president_on
 from engram.policy.query import Node, parse, universe
 from engram.policy.query.functional import Match, evaluate, forms
 from engram.policy.query.tree import written
@@ -18,13 +20,28 @@ def fields(document: Document) -> dict[str, Any]:
 
 
 def label(document: Document, by: str | None) -> Any:
-    if by is None:
-        return None
-    if by == "year":
-        return document.date.year
-    if by == "month":
-        return document.date.isoformat()[:7]
-    return fields(document)[by]
+    day = document.date.isoformat()
+    match by:
+        case None:
+            found: Any = None
+        case "year" | "month":
+            found = document.date.year if by == "year" else day[:7]
+        case "decade":
+            found = int(day[:3]) * 10
+        case "president":
+            found = president(document.date)
+        case _:
+            found = fields(document)[by]
+    return found
+
+
+def president(day: date) -> str:
+    one = president_on(day)
+    if one is None:
+        return "before 30 April 1789"
+    (stay,) = (stay for stay in one.terms if day in stay)
+    years = dict.fromkeys((stay.start.year, stay.end.year if stay.end else ""))
+    return f"{one.name}, {'–'.join(map(str, years))}"
 
 
 class BruteForce:
@@ -61,6 +78,16 @@ class BruteForce:
                 for i, value in enumerate((match.matched, k, 1, n, k * k / n if n else 0.0)):
                     row[i] += value
         return dict(rows)
+
+    def in_order(self, labels: Iterable[Any], by: str | None) -> list[Any]:
+        """Presidencies by their first document, other labels ascending, None last."""
+        if by == "president":
+            first = {
+                label(document, by): document.date
+                for document in sorted(self.documents, key=lambda one: one.date, reverse=True)
+            }
+            return sorted(labels, key=first.__getitem__)
+        return sorted(labels, key=lambda x: (x is None, x or 0))
 
     def search(self, query: str | Node) -> list[tuple[str, int]]:
         """Ids and occurrences of all matching documents, in the order of a search."""

@@ -11,7 +11,7 @@ References:
 
 import re
 import unicodedata
-from itertools import chain
+from itertools import chain, islice
 from typing import NamedTuple
 
 import regex
@@ -200,20 +200,23 @@ def words_of(piece: str) -> list[Word]:
     return found
 
 
-def spans(text: str) -> list[tuple[int, int]]:
+def spans(text: str, most: int | None = None) -> list[tuple[int, int]]:
     """Return the start and end of each word in the original text.
 
     Args:
         text: Any text.
+        most: Number of words after which the others are left out; None for all words.
 
     Returns:
-        A pair for each of `words(text)`, in characters.
+        A pair for each of `words(text)[:most]`, in characters.
     """
     plain = _plain(text)
     if plain is not None and max(map(len, plain.split()), default=0) <= LONGEST:
-        return [*map(re.Match.span, _PIECE.finditer(plain))]
+        return [*map(re.Match.span, islice(_PIECE.finditer(plain), most))]
     found = []
     for piece in _pattern(text).finditer(text):
+        if most is not None and len(found) >= most:
+            break
         start, end = piece.span()
         if _is_word(piece[0]):
             found.append((start, end))
@@ -223,7 +226,7 @@ def spans(text: str) -> list[tuple[int, int]]:
             (start + normal.starts[a], start + normal.ends[b - 1])
             for a, b in _segmented(normal.text)
         ]
-    return found
+    return found[:most]
 
 
 def _plain(text: str) -> str | None:

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 
+BEFORE = "before 30 April 1789"
+"""The label of the days before the first president."""
+
 _SUFFIXES = frozenset(("jr", "sr", "ii", "iii", "iv"))
 _ADULT = 25
 """The minimum age of a speaker in the record."""
@@ -193,6 +196,20 @@ def presidents() -> tuple[tuple[Term, President], ...]:
     """All stays in office in order of time, each with its president; 47 until 2025."""
     stays = [(term, one) for one in PRESIDENTS for term in one.terms]
     return tuple(sorted(stays, key=lambda stay: stay[0].start))
+
+
+@lru_cache(maxsize=1)
+def presidencies() -> tuple[tuple[date, str], ...]:
+    """The first day and the label of each stay in office, such as "John Tyler, 1841–1845".
+
+    The first entry stands for the days before the first president.
+    """
+    named = [(date.min, BEFORE)]
+    for stay, one in presidents():
+        end = "" if stay.end is None else stay.end.year
+        span = f"{stay.start.year}" if end == stay.start.year else f"{stay.start.year}–{end}"
+        named.append((stay.start, f"{one.name}, {span}"))
+    return tuple(named)
 
 
 def president_on(day: date) -> President | None:

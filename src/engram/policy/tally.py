@@ -1,6 +1,6 @@
 """Counts of a query in groups of documents, and how counts are added up."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -8,9 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import EngramError
+from engram.policy.presidents import presidencies
 
-GROUPINGS = ("year", "month", "congress", "type", "chamber", "party", "speaker", "state")
-"""The groupings of a tally."""
+GROUPINGS = (
+    *("year", "month", "congress", "type", "chamber", "party", "speaker", "state"),
+    *("decade", "president"),
+)
+"""The groupings of a tally; the president is the one in office on the document's date."""
 
 Label: TypeAlias = int | str | None
 """A group: a number for year and Congress, "1913-04" for a month, a name otherwise; None if the
@@ -80,12 +84,15 @@ def check_grouping(by: str | None) -> None:
         raise EngramError(f"cannot group by {by!r}; choose one of {', '.join(GROUPINGS)}")
 
 
-def ordered(labels: set[Label]) -> tuple[Label, ...]:
-    """Sort labels in the order of a tally: ascending, None last.
+def ordered(labels: set[Label], by: str | None) -> tuple[Label, ...]:
+    """Sort labels in the order of a tally: presidencies by time, others ascending, None last.
 
     Args:
         labels: Numbers or names, and None.
+        by: The grouping.
     """
+    if by == "president":
+        return tuple(name for _, name in presidencies() if name in labels)
     return tuple(sorted(labels, key=lambda label: (label is None, label)))
 
 
@@ -112,6 +119,30 @@ def summarise(counts: DocumentCounts) -> Tally:
     )
 
 
+def join(parts: Sequence[DocumentCounts], by: str | None) -> DocumentCounts:
+    """Put the counts of disjoint sets of documents one after another.
+
+    Args:
+        parts: The counts, of one grouping.
+        by: The grouping.
+    """
+    groups = ordered({label for part in parts for label in part.groups}, by) if by else (None,)
+    index = {label: i for i, label in enumerate(groups)}
+    codes = [np.array([index[label] for label in part.groups], dtype=np.int64) for part in parts]
+
+    def column(arrays: Iterable[NDArray[Any]]) -> NDArray[Any]:
+        return np.concatenate([np.empty(0, dtype=np.int64), *arrays])
+
+    return DocumentCounts(
+        by,
+        groups,
+        group=column(code[part.group] for code, part in zip(codes, parts, strict=True)),
+        matched=column(part.matched for part in parts).astype(np.bool_),
+        occurrences=column(part.occurrences for part in parts),
+        tokens=column(part.tokens for part in parts),
+    )
+
+
 def merge(tallies: Iterable[Tally], by: str | None) -> Tally:
     """Add up tallies of disjoint sets of documents.
 
@@ -124,7 +155,7 @@ def merge(tallies: Iterable[Tally], by: str | None) -> Tally:
         rows = np.stack([getattr(tally, name) for name in _SUMS], axis=1).astype(np.float64)
         for label, row in zip(tally.groups, rows, strict=True):
             sums[label] = sums[label] + row if label in sums else row
-    groups = ordered(set(sums))
+    groups = ordered(set(sums), by)
     total = np.array([sums[label] for label in groups]).reshape(len(groups), len(_SUMS))
     documents, occurrences, all_documents, all_tokens = total[:, :-1].T.astype(np.int64)
     return Tally(by, groups, documents, occurrences, all_documents, all_tokens, total[:, -1])

@@ -72,7 +72,7 @@ def test_tallies_by_group(engine: EmbeddedEngine, brute: BruteForce, by: str | N
     for query in QUERIES[:40]:
         expected = brute.tally(query.tree, by)
         found = rows(engine.tally(query.text, by))
-        assert list(found) == sorted(expected, key=lambda x: (x is None, x or 0))
+        assert list(found) == brute.in_order(expected, by)
         for label, row in found.items():
             assert row == pytest.approx(expected[label]), query.text
 
@@ -152,8 +152,8 @@ def test_more_segments_than_may_be_open(
 
 
 def test_mistakes_are_named(engine: EmbeddedEngine, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="cannot group by 'decade'"):
-        engine.tally("tax", by="decade")
+    with pytest.raises(ValueError, match="cannot group by 'week'"):
+        engine.tally("tax", by="week")
     with pytest.raises(ValueError, match="must not be negative"):
         engine.search("tax", limit=-1)
     with pytest.raises(ValueError, match="must not be negative"):

@@ -7,7 +7,6 @@ import pytest
 from engram.cli.policy import asking
 from engram.policy.engine import Engine
 from engram.policy.measure import (
-    GROUPS,
     METHODS,
     PERIODS,
     UNITS,
@@ -17,8 +16,9 @@ from engram.policy.measure import (
     frequency,
     frequency_table,
 )
-from engram.policy.measure.frequency import Measure, Method
+from engram.policy.measure.measurement import Measure, Method
 from engram.policy.query import parse
+from engram.policy.tally import GROUPINGS
 from engram.stats import wilson
 from tests.policy.brute import BruteForce
 
@@ -196,7 +196,7 @@ def test_mistakes_name_the_remedy(embedded: Engine, change: dict[str, object], m
 
 
 def test_the_flags_offer_what_there_is() -> None:
-    assert get_args(asking.Field) == GROUPS
+    assert get_args(asking.Field) == GROUPINGS
     assert get_args(asking.Period) == PERIODS
     assert get_args(Measure) == tuple(UNITS)
     assert get_args(Method) == METHODS

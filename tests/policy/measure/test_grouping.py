@@ -10,9 +10,8 @@ from engram.policy import Document, segment
 from engram.policy.embedded import EmbeddedEngine
 from engram.policy.engine import Engine
 from engram.policy.measure import compare, first_appearance, foremost, frequency, frequency_table
-from engram.policy.measure.grouping import BEFORE, per_document, tally
 from engram.policy.measure.interval import rate_ratio
-from engram.policy.presidents import president_on
+from engram.policy.presidents import BEFORE, president_on
 from tests.policy.brute import BruteForce
 
 QUERY = "tax NEAR/5 {cut, raise}"
@@ -48,13 +47,13 @@ def terms(tmp_path_factory):
 
 
 def test_a_president_is_the_one_in_office_on_the_day(terms: Engine) -> None:
-    counted = tally(terms, "tax", "president")
+    counted = terms.tally("tax", "president")
     assert counted.groups == tuple(DAYS.values())
     assert counted.occurrences.tolist() == list(range(1, len(DAYS) + 1))
     for day, name in DAYS.items():
         one = president_on(date.fromisoformat(day))
         assert name.startswith(one.name if one else BEFORE)
-    apart = per_document(terms, "tax", "president")
+    apart = terms.per_document("tax", "president")
     assert apart.groups == counted.groups
     assert apart.occurrences[apart.group.argsort(kind="stable")].tolist() == list(
         range(1, len(DAYS) + 1)
@@ -68,21 +67,21 @@ def test_decades_are_sums_of_years(engine: Engine, brute: BruteForce, query: str
         assert isinstance(year, int)
         cell = defined[year // 10 * 10]
         cell[:] = [a + b for a, b in zip(cell, row, strict=True)]
-    found = tally(engine, query, "decade")
+    found = engine.tally(query, "decade")
     columns = (found.documents, found.occurrences, found.all_documents, found.all_tokens)
     seen = {
         label: [column[g] for column in columns] for g, label in enumerate(found.groups)
     }  # fmt: skip
     assert seen == {decade: row[:4] for decade, row in defined.items()}
-    apart = per_document(engine, query, "decade")
+    apart = engine.per_document(query, "decade")
     for g, label in enumerate(apart.groups):
         assert apart.occurrences[apart.group == g].sum() == defined[cast("int", label)][1]
 
 
 def test_all_groupings_add_up_to_the_whole(engine: Engine) -> None:
-    whole = tally(engine, QUERY, None)
+    whole = engine.tally(QUERY, None)
     for by in ("decade", "president"):
-        found = tally(engine, QUERY, by)
+        found = engine.tally(QUERY, by)
         for column in ("documents", "occurrences", "all_documents", "all_tokens"):
             assert getattr(found, column).sum() == getattr(whole, column).sum()
         assert found.dispersion.sum() == pytest.approx(whole.dispersion.sum())

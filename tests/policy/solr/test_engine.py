@@ -106,7 +106,7 @@ def test_tallies_by_group(engine: SolrEngine, brute: BruteForce, by: str | None)
         found = rows(engine.tally(query.text, by))
         if by is None and not expected:
             expected[None] = [0] * 5
-        assert list(found) == sorted(expected, key=lambda x: (x is None, x or 0))
+        assert list(found) == brute.in_order(expected, by)
         for label, row in found.items():
             assert row[:4] == expected[label][:4], query.text
             assert row[4] == pytest.approx(expected[label][4], rel=1e-12), query.text
@@ -176,8 +176,8 @@ def test_a_prefix_is_looked_up_in_every_shard_and_many_terms_are_too_many(
 
 
 def test_mistakes_are_named(engine: SolrEngine) -> None:
-    with pytest.raises(ValueError, match="cannot group by 'decade'"):
-        engine.tally("tax", by="decade")
+    with pytest.raises(ValueError, match="cannot group by 'week'"):
+        engine.tally("tax", by="week")
     with pytest.raises(ValueError, match="must not be negative"):
         engine.search("tax", limit=-1)
     with pytest.raises(ValueError, match="must not be negative"):

@@ -12,10 +12,10 @@ from tyro.conf import UseAppendAction, arg
 from engram.cli.words import Several
 from engram.errors import EngramError
 from engram.policy.engine import Engine
-from engram.policy.measure import Frequency, frequency
-from engram.policy.measure.frequency import Measure, Method
+from engram.policy.measure import Measurement
+from engram.policy.measure.measurement import Measure, Method
 from engram.policy.opening import EngineName, open_engine
-from engram.policy.query import QueryError, parse
+from engram.policy.query import Query, QueryError, read
 from engram.policy.store import StoreError
 from engram.progress import working
 
@@ -91,9 +91,10 @@ class Counting(Asking):
     names: Names = ()
     seed: int = 0
 
-    def count(self, engine: Engine, queries: dict[str, str], by: str | None) -> Frequency:
-        """Measure the frequency of queries."""
-        return frequency(engine, queries, by, self.measure, self.interval, seed=self.seed)
+    @property
+    def how(self) -> Measurement:
+        """What is measured."""
+        return Measurement(self.measure, self.interval, seed=self.seed)
 
     @property
     def grouping(self) -> str | None:
@@ -140,7 +141,7 @@ def check_writable(folder: Path) -> None:
         pass
 
 
-def name_queries(queries: Sequence[str], names: Sequence[str] = ()) -> dict[str, str]:
+def name_queries(queries: Sequence[str], names: Sequence[str] = ()) -> dict[str, Query]:
     """Return the parsed queries by name; an error shows its position in the query."""
     if not queries:
         raise EngramError("no query was given; give one, such as '\"tax cut\"'")
@@ -149,13 +150,14 @@ def name_queries(queries: Sequence[str], names: Sequence[str] = ()) -> dict[str,
         raise EngramError(f"{given}; give each query one name, or leave --names out")
     if not all(name.strip() for name in names):
         raise EngramError("a name is empty; give each query a name of a letter or more")
+    parsed: list[Query] = []
     for query in queries:
         try:
-            parse(query)
+            parsed.append(read(query))
         except QueryError as error:
             shown = "".join(" " if letter.isspace() else letter for letter in query)
             raise EngramError(f"{error}\n  {shown}\n  {' ' * error.position}^") from error
-    named = dict(zip(names or queries, queries, strict=True))
+    named = dict(zip(names or queries, parsed, strict=True))
     if len(named) < len(queries):
         raise EngramError(f"{list(names or queries)} contain duplicates; give each query only once")
     return named

@@ -6,15 +6,8 @@ from tyro.conf import Positional
 
 from engram.cli.output import print_json
 from engram.cli.policy.asking import Counting, name_queries
-from engram.cli.policy.reading import (
-    forms_to_dict,
-    print_answer,
-    print_reading,
-    read_forms,
-    read_notes,
-    without,
-)
-from engram.policy.measure import compare, foremost, interval_table, ratio_table, to_dict
+from engram.cli.policy.reading import forms_to_dict, print_answer, print_reading, without
+from engram.policy.measure import comparison, interval_table, ratio_table, to_dict
 
 
 @dataclass(frozen=True)
@@ -35,25 +28,21 @@ class Compare(Counting):
         """Print ratios and frequencies."""
         named = name_queries(self.queries, self.names)
         with self.opened() as engine:
-            ratios = compare(engine, named)
-            answer = foremost(self.count(engine, named, self.grouping), self.limit)
-            groups = {row.group for row in answer.rows}
-            grouped = compare(engine, named, by=self.grouping) if self.grouping else []
-            forms = read_forms(engine, named.values()) if self.forms else {}
-            notes = read_notes(named.values(), engine)
-        answer = without(answer, notes)
-        grouped = [ratio for ratio in grouped if ratio.group in groups]
+            found = comparison(
+                engine, named, self.grouping, self.how, forms=self.forms, limit=self.limit
+            )
+        answer = without(found.groups, found.notes)
         if self.json:
             print_json(
                 to_dict(answer)
-                | {"notes": [*notes, *answer.notes], "forms": forms_to_dict(forms)}
-                | {"ratios": [ratio._asdict() for ratio in ratios]}
-                | {"ratios_by_group": [ratio._asdict() for ratio in grouped]}
+                | {"notes": [*found.notes, *answer.notes], "forms": forms_to_dict(found.forms)}
+                | {"ratios": [ratio._asdict() for ratio in found.ratios]}
+                | {"ratios_by_group": [ratio._asdict() for ratio in found.by_group]}
             )
             return 0
-        print_reading(notes, forms)
-        tables = [interval_table(answer), ratio_table(ratios)]
-        if any(ratio.value is not None for ratio in grouped):
-            tables.append(ratio_table(grouped, self.by))
+        print_reading(found.notes, found.forms)
+        tables = [interval_table(answer), ratio_table(found.ratios)]
+        if any(ratio.value is not None for ratio in found.by_group):
+            tables.append(ratio_table(found.by_group, self.by))
         print_answer(" · ".join(named), tables, answer.notes)
         return 0

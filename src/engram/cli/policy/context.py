@@ -36,14 +36,14 @@ class ShowContext(Asking):
 
     def __call__(self) -> int:
         """Print a page of passages."""
-        name_queries((self.query,))
+        [query] = name_queries((self.query,)).values()
         check_width(self.width)
         fetched = self.width
         if fetched is None:
             fetched = JSON_WIDTH if self.json else max(MIN_WIDTH, Console().width)
         with self.opened() as engine:
-            found = engine.context(self.query, self.limit, self.offset, fetched)
-            notes = read_notes([self.query], engine)
+            found = engine.context(query, self.limit, self.offset, fetched)
+            notes = read_notes([query], engine)
         if self.json:
             head = {"query": self.query, "notes": notes, "offset": self.offset}
             print_json(head | to_dict(found))

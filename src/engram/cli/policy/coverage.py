@@ -24,7 +24,7 @@ class ShowCoverage(Asking):
 
     def __call__(self) -> int:
         """Print the tables."""
-        asked = tuple(name_queries((self.query,))) if self.query else ()
+        asked = tuple(name_queries((self.query,)).values()) if self.query else ()
         with self.opened() as engine:
             found = coverage(engine, *asked, by=self.by)
             notes = read_notes(asked, engine)

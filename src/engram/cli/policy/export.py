@@ -1,5 +1,6 @@
 """`engram policy export`."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,9 @@ from engram.cli.policy.reading import print_reading, read_notes
 from engram.cli.words import Several
 from engram.errors import EngramError
 from engram.policy.engine import Context, Engine
-from engram.policy.measure import check_suffix, coverage, write
+from engram.policy.measure import check_suffix, coverage, frequency, write
 from engram.policy.measure.export import SUFFIXES, Answer
+from engram.policy.query import Query
 
 File = Annotated[Path, arg(metavar="FILE")]
 
@@ -58,7 +60,9 @@ class Export(Counting):
         with self.opened() as engine:
             match self.what:
                 case "frequency":
-                    answer = self.count(engine, named, self.grouping)
+                    answer = frequency(
+                        engine, named, self.grouping, self.measure, self.interval, seed=self.seed
+                    )
                 case "coverage":
                     answer = coverage(engine, *named.values(), by=self.by)
                 case "context":
@@ -90,11 +94,9 @@ class Export(Counting):
             if path.exists() and not self.force:
                 raise EngramError(f"{path} already exists; use --force to replace it")
 
-    def passages(self, engine: Engine, query: str) -> Context:
+    def passages(self, engine: Engine, query: Query) -> Context:
         """The requested passages; all if no limit is given."""
-        limit = self.limit
-        if limit is None:
-            limit = int(engine.tally(query, None).occurrences.sum())
+        limit = sys.maxsize if self.limit is None else self.limit
         return engine.context(query, limit, width=self.width)
 
     def left_out(self, answer: Answer) -> str:

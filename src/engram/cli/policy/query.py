@@ -10,24 +10,10 @@ from tyro.conf import Positional, UseAppendAction
 
 from engram.cli.output import print_json
 from engram.cli.policy.asking import Counting, Field, name_queries
-from engram.cli.policy.reading import (
-    forms_to_dict,
-    print_answer,
-    print_reading,
-    read_forms,
-    read_notes,
-    without,
-)
+from engram.cli.policy.reading import forms_to_dict, print_answer, print_reading, without
 from engram.cli.words import Several
 from engram.policy.engine import Passage
-from engram.policy.measure import (
-    facets,
-    first_appearance,
-    foremost,
-    frequency_table,
-    one_line,
-    to_dict,
-)
+from engram.policy.measure import frequency_table, one_line, survey, to_dict
 
 
 @dataclass(frozen=True)
@@ -53,35 +39,37 @@ class Query(Counting):
     def __call__(self) -> int:
         """Print frequencies, facets and documents."""
         named = name_queries((self.query,), self.names)
+        others = [field for field in dict.fromkeys(self.facets) if field != self.by]
         with self.opened() as engine:
-            total = self.count(engine, named, None)
-            answer = foremost(self.count(engine, named, self.grouping), self.limit)
-            first = first_appearance(engine, self.query)
-            others = [field for field in dict.fromkeys(self.facets) if field != self.by]
-            fields = facets(engine, self.query, others, self.measure)
-            hits = engine.search(self.query, self.documents)
-            found = engine.fetch(hits.ids)
-            forms = read_forms(engine, [self.query]) if self.forms else {}
-            notes = read_notes([self.query], engine)
-        answer = without(answer, notes)
+            found = survey(
+                engine,
+                named,
+                self.grouping,
+                self.how,
+                facets=others,
+                documents=self.documents,
+                forms=self.forms,
+                limit=self.limit,
+            )
+        answer, first = without(found.groups, found.notes), found.first
         rows = [
             [document.date.isoformat(), document.title, int(score), document.url or document.id]
-            for document, score in zip(found, hits.scores, strict=True)
+            for document, score in zip(found.documents, found.hits.scores, strict=True)
         ]
         if self.json:
             keys = ("date", "title", "occurrences", "link")
             print_json(
                 to_dict(answer)
-                | {"notes": [*notes, *answer.notes], "forms": forms_to_dict(forms)}
-                | {"total": to_dict(total)["rows"][:1]}
+                | {"notes": [*found.notes, *answer.notes], "forms": forms_to_dict(found.forms)}
+                | {"total": to_dict(found.total)["rows"][:1]}
                 | {"first": None if first is None else asdict(first) | {"date": str(first.date)}}
-                | {"facets": {field: to_dict(one) for field, one in fields.items()}}
+                | {"facets": {field: to_dict(one) for field, one in found.facets.items()}}
                 | {"documents": [dict(zip(keys, row, strict=True)) for row in rows]}
             )
             return 0
-        shown = (total, *([] if self.by == "all" else [answer]), *fields.values())
+        shown = (found.total, *([] if self.by == "all" else [answer]), *found.facets.values())
         tables = [frequency_table(one, every_gap=False) for one in shown]
-        print_reading(notes, forms)
+        print_reading(found.notes, found.forms)
         print_answer(self.query, tables, answer.notes)
         if first is not None:
             _print_first(first)

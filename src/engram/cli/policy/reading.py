@@ -9,30 +9,24 @@ from rich.text import Text
 
 from engram.policy.engine import Engine, WordForms
 from engram.policy.measure import Frequency, filter_notes
-from engram.policy.query import read
+from engram.policy.query import Query
 from engram.report import Provenance, Report, Table, print_report
 
 MOST = 50
 """Maximum number of forms per word in JSON; the others are summed."""
 
 
-def read_notes(queries: Iterable[str], engine: Engine | None = None) -> list[str]:
+def read_notes(queries: Iterable[Query], engine: Engine) -> list[str]:
     """Notes on the interpretation of queries, and on filters that no document passes.
 
     Args:
         queries: The queries.
-        engine: What answers them; filters are not looked at if it is not given.
+        engine: What answers them.
     """
     found: list[str] = []
     for query in queries:
-        found += read(query).notes
-        found += filter_notes(engine, query) if engine is not None else []
+        found += [*query.notes, *filter_notes(engine, query)]
     return list(dict.fromkeys(found))
-
-
-def read_forms(engine: Engine, queries: Iterable[str]) -> dict[str, WordForms]:
-    """The counted forms, by word of the queries."""
-    return {found.word: found for query in queries for found in engine.forms(query)}
 
 
 def print_reading(notes: Iterable[str], forms: dict[str, WordForms]) -> None:

@@ -55,7 +55,7 @@ class Relate(Asking):
         """Run the study, print its report, and the path of its page last."""
         own = self.table is not None
         study = RelateIndicators(
-            name_queries(self.queries, self.names),
+            {name: one.text for name, one in name_queries(self.queries, self.names).items()},
             self.store,
             self.engine,
             self.solr_url,

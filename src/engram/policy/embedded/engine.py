@@ -3,50 +3,29 @@
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from engram.errors import EngramError
 from engram.index import Hits
 from engram.policy.document import Document
-from engram.policy.engine import Context, Passage, WordForms, ranked_forms
-from engram.policy.query import Node, parse, universe
-from engram.policy.query.spans import Integers, Mask, Spans, minimal
+from engram.policy.embedded.leading import Leading, Rows
+from engram.policy.engine import Answer, Context, Engine, Passage, Question, ranked_forms
+from engram.policy.query import AnyQuery, Node, parse, universe
+from engram.policy.query.spans import Found, Integers, Mask, Spans, minimal, restricted
 from engram.policy.query.tree import leaves
 from engram.policy.query.values import resolve
 from engram.policy.segment import OpenSegment
-from engram.policy.tally import (
-    DocumentCounts,
-    Label,
-    Tally,
-    check_grouping,
-    merge,
-    ordered,
-    summarise,
-)
+from engram.policy.tally import DocumentCounts, Tally, join, merge, summarise
 
 _OPEN = 256
 """Maximum number of segments open at once."""
 
-
-class _Counted(NamedTuple):
-    """Counts in the matching documents of all segments.
-
-    Args:
-        segment: Index of the segment of each document.
-        number: Its number in the segment.
-        day: Its date, in days since 1970.
-        occurrences: Occurrences in it.
-    """
-
-    segment: Integers
-    number: Integers
-    day: Integers
-    occurrences: Integers
+_RANK = 32
+"""Bits of the date in the rank of a hit, which is by decreasing occurrences and then by date."""
 
 
-class EmbeddedEngine:
+class EmbeddedEngine(Engine):
     """Answers queries from segments one after another, so that memory use does not grow.
 
     Args:
@@ -63,75 +42,42 @@ class EmbeddedEngine:
         self._names: dict[str, list[str]] = {}
         self._opened: OrderedDict[int, OpenSegment] = OrderedDict()
 
-    def tally(self, query: str | Node, by: str | None = "year") -> Tally:
-        """Count documents and occurrences, with their denominators; see `Engine.tally`."""
-        return merge(map(summarise, self._counts(query, by)), by)
-
-    def per_document(self, query: str | Node, by: str | None = "year") -> DocumentCounts:
-        """Count occurrences in every admitted document; see `Engine.per_document`."""
-        parts = list(self._counts(query, by))
-        groups = ordered({label for part in parts for label in part.groups}) if by else (None,)
-        index = {label: i for i, label in enumerate(groups)}
-        codes = [np.array([index[label] for label in part.groups], dtype=int) for part in parts]
-        columns = [
-            (code[part.group], part.matched, part.occurrences, part.tokens)
-            for code, part in zip(codes, parts, strict=True)
-        ]
-        empty = np.empty(0, dtype=np.int64)
-        group, matched, occurrences, tokens = (
-            np.concatenate([empty, *column]).astype(np.int64)
-            for column in (zip(*columns, strict=True) if columns else [()] * 4)
-        )
-        return DocumentCounts(by, groups, group, matched.astype(np.bool_), occurrences, tokens)
-
-    def search(self, query: str | Node, limit: int = 10, offset: int = 0) -> Hits:
-        """Find documents, most occurrences first; see `Engine.search`."""
-        _check_page(limit, offset)
-        found = self._counted(self._resolved(query))
-        order = np.lexsort((found.day, -found.occurrences))[: offset + limit]
-        if not limit or len(order) <= offset:
-            return Hits((), (), len(found.number))
-        last = order[-1]
-        # Ids break ties, also at the edges of a page.
-        at_edge = (found.occurrences == found.occurrences[last]) & (found.day == found.day[last])
-        among = np.union1d(order, np.flatnonzero(at_edge))
-        ids = self._ids(found, among)
-        ranked = sorted((-int(found.occurrences[i]), int(found.day[i]), ids[i]) for i in among)
-        page = ranked[offset : offset + limit]
-        return Hits([row[2] for row in page], [-row[0] for row in page], len(found.number))
-
-    def context(
-        self, query: str | Node, limit: int = 20, offset: int = 0, width: int = 80
-    ) -> Context:
-        """Show occurrences as they stand in the text; see `Engine.context`."""
-        _check_page(limit, offset)
+    def answer(self, query: AnyQuery, question: Question) -> Answer:
+        """Evaluate a query once in each segment; see `Engine.answer`."""
         node = self._resolved(query)
-        found = self._counted(node)
-        order = np.argsort(found.day, kind="stable")
-        before = np.cumsum(found.occurrences[order]) - found.occurrences[order]
-        total = int(found.occurrences.sum())
-        if not limit or offset >= total:
-            return Context((), total)
-        onto = np.flatnonzero(
-            (before < offset + limit) & (before + found.occurrences[order] > offset)
-        )
-        days = found.day[order[onto[[0, -1]]]]
-        # Ids break ties within a day, so all documents of the page's days are examined.
-        first = int(np.searchsorted(found.day[order], days[0], side="left"))
-        among = order[first : np.searchsorted(found.day[order], days[1], side="right")]
-        ids = self._ids(found, among)
-        among = sorted(among, key=lambda i: (found.day[i], ids[i]))
-        passages = self._passages(node, found, among, offset - int(before[first]), limit, width)
-        return Context(tuple(passages), total)
-
-    def forms(self, query: str | Node) -> tuple[WordForms, ...]:
-        """Which forms of words were counted; see `Engine.forms`."""
-        node = self._resolved(query)
-        totals = {leaf: Counter[str]() for leaf in leaves(node, negated=False)}
+        tallies: dict[str | None, list[Tally]] = {by: [] for by in question.by}
+        counts: dict[str | None, list[DocumentCounts]] = {by: [] for by in question.each}
+        forms = {leaf: Counter[str]() for leaf in leaves(node, negated=False)}
+        hits, passages = Leading(question.hits), Leading(question.passages)
+        spans: dict[int, Spans] = {}  # of the occurrences that may be shown
         for index in range(len(self.paths)):
-            for leaf, counts in self._segment(index).forms(node).items():
-                totals[leaf].update(counts)
-        return ranked_forms(totals)
+            segment = self._segment(index)
+            found = segment.evaluate(node)
+            found = Found(found.matched, minimal(found.spans))
+            occurrences = np.bincount(found.spans.document, minlength=segment.size)
+            for part in _counts(segment, universe(node), found.matched, occurrences, question):
+                if part.by in tallies:
+                    tallies[part.by].append(summarise(part))
+                if part.by in counts:
+                    counts[part.by].append(part)
+            number = np.flatnonzero(found.matched)
+            day, k = segment.column("date")[number], occurrences[number]
+            hits.add((-k << _RANK) + day, np.ones_like(number), index, number)
+            passages.add(day, k, index, number)
+            if question.passages.limit:
+                spans[index] = _restricted(found.spans, passages.rows, index, segment.size)
+                spans = {i: spans[i] for i in np.unique(passages.rows.segment).tolist()}
+            if question.forms:
+                for leaf, some in segment.forms(node, found.spans).items():
+                    forms[leaf].update(some)
+        shown = tuple(self._passages(passages, spans, question.width))
+        return Answer(
+            {by: merge(parts, by) for by, parts in tallies.items()},
+            {by: join(parts, by) for by, parts in counts.items()},
+            self._hits(hits),
+            Context(shown, passages.total),
+            ranked_forms(forms) if question.forms else (),
+        )
 
     def fetch(self, ids: Sequence[str]) -> list[Document]:
         """Return documents with their text; see `Engine.fetch`."""
@@ -151,7 +97,7 @@ class EmbeddedEngine:
         while self._opened:
             self._opened.popitem()[1].close()
 
-    def _resolved(self, query: str | Node) -> Node:
+    def _resolved(self, query: AnyQuery) -> Node:
         """Parse a query, with names in filters spelled as in the segments."""
         node = parse(query)
         return resolve(node, self._held) if self.paths else node
@@ -171,107 +117,60 @@ class EmbeddedEngine:
             self._opened.popitem(last=False)[1].close()
         return segment
 
-    def _counts(self, query: str | Node, by: str | None) -> Iterator[DocumentCounts]:
-        """The counts of each segment."""
-        check_grouping(by)
-        node = self._resolved(query)
-        filters = universe(node)
-        for index in range(len(self.paths)):
-            segment = self._segment(index)
-            admitted = segment.evaluate(filters).matched
-            found = segment.evaluate(node)
-            occurrences = _per_document(found.spans, segment.size)
-            groups, group = _grouped(segment, by, admitted)
-            yield DocumentCounts(
-                by,
-                groups,
-                group,
-                found.matched[admitted],
-                occurrences[admitted],
-                segment.column("tokens")[admitted],
-            )
-
-    def _counted(self, node: Node) -> _Counted:
-        parts: list[tuple[Integers, ...]] = [(np.empty(0, dtype=np.int64),) * 4]
-        for index in range(len(self.paths)):
-            segment = self._segment(index)
-            found = segment.evaluate(node)
-            number = np.flatnonzero(found.matched)
-            occurrences = _per_document(found.spans, segment.size)[number]
-            day = segment.column("date")[number]
-            parts.append((np.full_like(number, index), number, day, occurrences))
-        return _Counted(*map(np.concatenate, zip(*parts, strict=True)))
-
-    def _ids(self, found: _Counted, among: Integers) -> dict[int, str]:
-        """The ids of some of the documents that were counted."""
+    def _ordered(self, leading: Leading) -> tuple[list[tuple[int, str, int]], Rows, int]:
+        """Rank, id and row of the documents on a page, in order, and the entries to skip."""
+        rows, skip = leading.shown()
         ids: dict[int, str] = {}
-        for index in np.unique(found.segment[among]):
-            chosen = among[found.segment[among] == index]
-            names = self._segment(int(index)).ids(found.number[chosen])
+        for index in np.unique(rows.segment):
+            chosen = np.flatnonzero(rows.segment == index)
+            names = self._segment(int(index)).ids(rows.number[chosen])
             ids |= dict(zip(chosen.tolist(), names, strict=True))
-        return ids
+        order = sorted((int(rank), ids[i], i) for i, rank in enumerate(rows.rank))
+        return order, rows, skip
 
-    def _passages(
-        self,
-        node: Node,
-        found: _Counted,
-        among: Sequence[int],
-        skip: int,
-        limit: int,
-        width: int,
-    ) -> Iterator[Passage]:
-        """The occurrences in some documents, in their order, after the first `skip` ones."""
-        spans: dict[int, Spans] = {}
-        for i in among:
-            count = int(found.occurrences[i])
-            if skip >= count:
+    def _hits(self, leading: Leading) -> Hits:
+        order, _, skip = self._ordered(leading)
+        page = order[skip : skip + leading.page.limit]
+        scores = [-round(rank / (1 << _RANK)) for rank, _, _ in page]
+        return Hits([name for _, name, _ in page], scores, leading.total)
+
+    def _passages(self, leading: Leading, spans: dict[int, Spans], width: int) -> Iterator[Passage]:
+        """The occurrences on a page."""
+        order, rows, skip = self._ordered(leading)
+        left = leading.page.limit
+        for _, _, i in order:
+            count = int(rows.weight[i])
+            size = min(left, count - skip)
+            if size <= 0:
                 skip -= count
                 continue
-            index, number = int(found.segment[i]), int(found.number[i])
-            segment = self._segment(index)
-            if index not in spans:
-                spans[index] = minimal(segment.evaluate(node).spans)
+            index, number = int(rows.segment[i]), int(rows.number[i])
             low = int(np.searchsorted(spans[index].document, number)) + skip
-            size = min(limit, count - skip)
-            firsts, lasts = spans[index].first, spans[index].last
-            pairs = zip(firsts[low : low + size], lasts[low : low + size], strict=True)
-            yield from segment.passages(number, [(int(a), int(b)) for a, b in pairs], width)
-            skip, limit = 0, limit - size
-            if not limit:
+            firsts, lasts = (
+                column[low : low + size].tolist()
+                for column in (spans[index].first, spans[index].last)
+            )
+            pairs = list(zip(firsts, lasts, strict=True))
+            yield from self._segment(index).passages(number, pairs, width)
+            skip, left = 0, left - size
+            if not left:
                 return
 
 
-def _check_page(limit: int, offset: int) -> None:
-    for name, value in (("limit", limit), ("offset", offset)):
-        if value < 0:
-            raise EngramError(f"{name} is {value}; it must not be negative")
+def _counts(
+    segment: OpenSegment, filters: Node, matched: Mask, occurrences: Integers, question: Question
+) -> Iterator[DocumentCounts]:
+    """The counts of the admitted documents of a segment, by each grouping."""
+    if not question.groupings:
+        return
+    admitted = segment.evaluate(filters).matched
+    columns = matched[admitted], occurrences[admitted], segment.column("tokens")[admitted]
+    for by in question.groupings:
+        yield DocumentCounts(by, *segment.grouped(by, admitted), *columns)
 
 
-def _per_document(spans: Spans, size: int) -> Integers:
-    """Occurrences in each of `size` documents."""
-    return np.bincount(minimal(spans).document, minlength=size).astype(np.int64)
-
-
-def _grouped(
-    segment: OpenSegment, by: str | None, admitted: Mask
-) -> tuple[tuple[Label, ...], Integers]:
-    """The groups of the admitted documents of a segment, and the group of each."""
-    if by is None:
-        return (None,), np.zeros(int(admitted.sum()), dtype=np.int64)
-    column = "date" if by in ("year", "month") else by
-    values = segment.column(column)[admitted]
-    if column == "date":
-        unit = "Y" if by == "year" else "M"
-        values = values.astype("datetime64[D]").astype(f"datetime64[{unit}]").astype(np.int64)
-    distinct, group = np.unique(values, return_inverse=True)
-    match by:
-        case "year":
-            labels: list[Label] = [1970 + int(year) for year in distinct]
-        case "month":
-            labels = [str(month) for month in distinct.astype("datetime64[M]")]
-        case "congress":
-            labels = [int(number) or None for number in distinct]
-        case _:
-            names = segment.labels(column)
-            labels = [names[code] for code in distinct]
-    return tuple(labels), group
+def _restricted(spans: Spans, rows: Rows, index: int, size: int) -> Spans:
+    """The spans of a segment in the documents that are kept."""
+    kept = np.zeros(size, dtype=np.bool_)
+    kept[rows.number[rows.segment == index]] = True
+    return restricted(spans, kept)

@@ -7,15 +7,11 @@ from engram.policy.measure.export import check_suffix, one_line, records, to_dic
 from engram.policy.measure.facets import facets, foremost
 from engram.policy.measure.filters import filter_notes
 from engram.policy.measure.first import first_appearance
-from engram.policy.measure.frequency import (
-    METHODS,
-    UNITS,
-    Frequency,
-    Row,
-    frequency,
-)
-from engram.policy.measure.grouping import GROUPS, PERIODS
+from engram.policy.measure.frequency import Frequency, Row, frequency
+from engram.policy.measure.grouping import PERIODS
 from engram.policy.measure.interval import dispersion, quasi_poisson, rate_ratio, resampled
+from engram.policy.measure.measurement import METHODS, UNITS, Measurement
+from engram.policy.measure.survey import Comparison, Survey, comparison, survey
 from engram.policy.measure.tables import (
     context_table,
     coverage_tables,
@@ -27,17 +23,20 @@ from engram.policy.measure.tables import (
 )
 
 __all__ = [
-    "GROUPS",
     "METHODS",
     "PERIODS",
     "UNITS",
+    "Comparison",
     "Coverage",
     "Frequency",
+    "Measurement",
     "Part",
     "Ratio",
     "Row",
+    "Survey",
     "check_suffix",
     "compare",
+    "comparison",
     "context_table",
     "coverage",
     "coverage_tables",
@@ -59,6 +58,7 @@ __all__ = [
     "report_coverage",
     "report_frequency",
     "resampled",
+    "survey",
     "to_dict",
     "write",
 ]

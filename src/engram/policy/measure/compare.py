@@ -1,16 +1,15 @@
 """Compare: whether one query occurs more often than another, with documents as clusters."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from engram.errors import EngramError
-from engram.policy.engine import Engine
-from engram.policy.measure.frequency import group_name, name_queries
-from engram.policy.measure.grouping import per_document
+from engram.policy.engine import Answer, Engine, Question
+from engram.policy.measure.frequency import Queries, group_name, name_queries
 from engram.policy.measure.interval import rate_ratio
-from engram.policy.query import parse, universe
+from engram.policy.query import Query, universe
 from engram.policy.tally import DocumentCounts, Label
 
 
@@ -38,10 +37,7 @@ class Ratio(NamedTuple):
 
 
 def compare(
-    engine: Engine,
-    queries: Sequence[str] | Mapping[str, str],
-    level: float = 0.95,
-    by: str | None = None,
+    engine: Engine, queries: Queries, level: float = 0.95, by: str | None = None
 ) -> list[Ratio]:
     """Compare each query with the first one.
 
@@ -49,7 +45,7 @@ def compare(
         engine: The engine that counts.
         queries: Two or more queries, or several by name.
         level: Confidence level, in (0, 1).
-        by: One of `GROUPS`, for a ratio in each group; None for one ratio over everything.
+        by: One of `GROUPINGS`, for a ratio in each group; None for one ratio over everything.
 
     Returns:
         For each query but the first, its ratios by group in the order of the groups.
@@ -57,12 +53,39 @@ def compare(
     Raises:
         ValueError: If there are fewer than two, one does not parse, or the grouping is unknown.
     """
-    named = name_queries(queries)
-    if len(named) < 2:
-        raise EngramError(f"{len(named)} query cannot be compared; give two or more queries")
-    counts = {name: per_document(engine, query, by) for name, query in named.items()}
-    filters = {name: universe(parse(query)) for name, query in named.items()}
-    base, *others = named
+    named, question = name_queries(queries), Question(each=(by,))
+    check_several(named)
+    answers = {name: engine.answer(query, question) for name, query in named.items()}
+    return ratios_of(named, answers, level, by)
+
+
+def check_several(queries: Mapping[str, Query]) -> None:
+    """Raise if there is nothing to compare.
+
+    Args:
+        queries: The queries by name.
+
+    Raises:
+        ValueError: If there are fewer than two.
+    """
+    if len(queries) < 2:
+        raise EngramError(f"{len(queries)} query cannot be compared; give two or more queries")
+
+
+def ratios_of(
+    queries: Mapping[str, Query], answers: Mapping[str, Answer], level: float, by: str | None
+) -> list[Ratio]:
+    """The ratios from answers with the counts of every document.
+
+    Args:
+        queries: The queries by name.
+        answers: Their answers by name.
+        level: Confidence level, in (0, 1).
+        by: One of the groupings of the counts.
+    """
+    counts = {name: answer.counts[by] for name, answer in answers.items()}
+    filters = {name: universe(query.tree) for name, query in queries.items()}
+    base, *others = queries
     found = []
     for name in others:
         paired = filters[name] == filters[base]

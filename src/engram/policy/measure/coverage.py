@@ -7,8 +7,8 @@ from engram.errors import EngramError
 from engram.policy.document import DOC_TYPES
 from engram.policy.engine import Engine
 from engram.policy.measure.frequency import period_range
-from engram.policy.measure.grouping import PERIODS, tally
-from engram.policy.query import And, Node, OneOf, parse, universe
+from engram.policy.measure.grouping import PERIODS
+from engram.policy.query import And, AnyQuery, OneOf, parse, universe
 from engram.policy.query.tree import EVERY
 from engram.series import Series
 
@@ -80,7 +80,7 @@ class Coverage:
         ]
 
 
-def coverage(engine: Engine, query: str | Node = EVERY, by: str = "year") -> Coverage:
+def coverage(engine: Engine, query: AnyQuery = EVERY, by: str = "year") -> Coverage:
     """Count the documents of each type by period.
 
     Args:
@@ -94,13 +94,13 @@ def coverage(engine: Engine, query: str | Node = EVERY, by: str = "year") -> Cov
     if by not in PERIODS:
         raise EngramError(f"coverage is by period, not {by!r}; choose one of {', '.join(PERIODS)}")
     filters = universe(parse(query))
-    whole = tally(engine, filters, by)
+    whole = engine.tally(filters, by)
     periods = tuple(period_range(whole.groups, by))
     documents = dict(zip(whole.groups, whole.all_documents.tolist(), strict=True))
     tokens = dict(zip(whole.groups, whole.all_tokens.tolist(), strict=True))
     parts: list[Part] = []
     for name in DOC_TYPES:
-        part = tally(engine, And((filters, OneOf("type", (name,)))), by)
+        part = engine.tally(And((filters, OneOf("type", (name,)))), by)
         pairs = zip(part.all_documents.tolist(), part.all_tokens.tolist(), strict=True)
         found = dict(zip(part.groups, pairs, strict=True))
         if not found:

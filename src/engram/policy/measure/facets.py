@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from engram.errors import EngramError
-from engram.policy.engine import Engine
-from engram.policy.measure.frequency import Frequency, frequency
+from engram.policy.engine import Answer, Engine
+from engram.policy.measure.frequency import Frequency, frequency_of
+from engram.policy.measure.measurement import Measurement
+from engram.policy.query import Query, read
 
 
 def facets(
     engine: Engine,
-    query: str,
+    query: str | Query,
     fields: Sequence[str] = ("type", "chamber", "party"),
     measure: str = "per-million",
     limit: int = 10,
@@ -20,7 +22,7 @@ def facets(
     Args:
         engine: The engine that counts.
         query: The query.
-        fields: Some of `GROUPS`.
+        fields: Some of `GROUPINGS`.
         measure: A key of `UNITS`.
         limit: Maximum number of groups per field.
 
@@ -32,7 +34,30 @@ def facets(
     """
     if limit < 1:
         raise EngramError(f"limit is {limit}; give at least 1 group per field")
-    found = {field: frequency(engine, query, field, measure) for field in fields}
+    how, query = Measurement(measure), read(query)
+    return facets_of(engine, query, engine.answer(query, how.question(*fields)), fields, how, limit)
+
+
+def facets_of(
+    engine: Engine,
+    query: Query,
+    answer: Answer,
+    fields: Sequence[str],
+    how: Measurement,
+    limit: int = 10,
+) -> dict[str, Frequency]:
+    """The same from an answer with a tally by each of the fields.
+
+    Args:
+        engine: The engine that counted.
+        query: The query.
+        answer: Its answer.
+        fields: Some of the groupings of its tallies.
+        how: What is measured.
+        limit: Maximum number of groups per field.
+    """
+    named, answers = {query.text: query}, {query.text: answer}
+    found = {field: frequency_of(engine, named, answers, field, how) for field in fields}
     return {field: _foremost(one, limit) for field, one in found.items()}
 
 

@@ -3,16 +3,17 @@
 from collections.abc import Iterator
 
 from engram.policy.engine import Engine
-from engram.policy.query import And, Between, Near, Node, OneOf, Or, Phrase, parse, universe
+from engram.policy.query import And, AnyQuery, Between, Node, OneOf, Or, parse, universe
 from engram.policy.query.tree import EVERY
 
 
-def filter_notes(engine: Engine, query: str | Node) -> list[str]:
+def filter_notes(engine: Engine, query: AnyQuery, admitted: int | None = None) -> list[str]:
     """Name the filters of a query that no document of the record passes.
 
     Args:
         engine: What counts.
         query: The query. Filters under NOT are left out: they admit what does not pass.
+        admitted: Number of documents that pass all filters together, if it is known.
 
     Returns:
         A note for each value or range that no document has, and what the record has instead; one
@@ -25,8 +26,13 @@ def filter_notes(engine: Engine, query: str | Node) -> list[str]:
     single = list(dict.fromkeys(_filters(node)))
     if not single:
         return []
-    notes = [_note(engine, one) for one in single if not _admitted(engine, one)]
-    if not notes and not _admitted(engine, universe(node)):
+    if admitted is None:
+        admitted = _admitted(engine, universe(node))
+    passed = set(_required(node)) if admitted else set[Node]()
+    notes = [
+        _note(engine, one) for one in single if one not in passed and not _admitted(engine, one)
+    ]
+    if not notes and not admitted:
         notes.append("no document of the record passes all filters of the query together")
     return notes
 
@@ -38,14 +44,19 @@ def _filters(node: Node) -> Iterator[OneOf | Between]:
             yield from (OneOf(field, (value,)) for value in values)
         case Between():
             yield node
-        case And(parts) | Or(parts) | Phrase(parts):
+        case And(parts) | Or(parts):
             for part in parts:
                 yield from _filters(part)
-        case Near(left, right):
-            yield from _filters(left)
-            yield from _filters(right)
         case _:
             return
+
+
+def _required(node: Node) -> Iterator[Node]:
+    """The parts that every matching document matches."""
+    yield node
+    if isinstance(node, And):
+        for part in node.parts:
+            yield from _required(part)
 
 
 def _admitted(engine: Engine, filters: Node) -> int:

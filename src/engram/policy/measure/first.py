@@ -1,15 +1,13 @@
 """First occurrence: the earliest document in which a query occurs."""
 
-from datetime import date
-
 from engram.policy.engine import Engine, Passage
-from engram.policy.measure.grouping import within
+from engram.policy.query import AnyQuery
 
 WIDTH = 60
 """Characters of text to the left and to the right."""
 
 
-def first_appearance(engine: Engine, query: str) -> Passage | None:
+def first_appearance(engine: Engine, query: AnyQuery) -> Passage | None:
     """The first occurrence of a query: by date, then by id, then by place in the text.
 
     Args:
@@ -22,14 +20,4 @@ def first_appearance(engine: Engine, query: str) -> Passage | None:
     Raises:
         ValueError: If the query does not parse.
     """
-    tally = engine.tally(query, "year")
-    found = [
-        int(year)
-        for year, count in zip(tally.groups, tally.occurrences.tolist(), strict=True)
-        if count and year is not None
-    ]
-    if not found:
-        return None
-    year = min(found)
-    part = within(query, date(year, 1, 1), date(year, 12, 31))
-    return engine.context(part, limit=1, width=WIDTH).passages[0]
+    return next(iter(engine.context(query, limit=1, width=WIDTH).passages), None)

@@ -2,32 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from engram.errors import EngramError
-from engram.policy.engine import Engine
+from engram.policy.engine import Answer, Engine
 from engram.policy.measure.filters import filter_notes
-from engram.policy.measure.grouping import ALONG, PERIODS, check_group, per_document, tally
+from engram.policy.measure.grouping import ALONG, PERIODS
 from engram.policy.measure.interval import Floats, dispersion, quasi_poisson, resampled
-from engram.policy.tally import Label, Tally
+from engram.policy.measure.measurement import UNITS, Measurement
+from engram.policy.query import Query, read
+from engram.policy.tally import DocumentCounts, Label, Tally
 from engram.series import Series
 from engram.stats import wilson
 
-Measure: TypeAlias = Literal["per-million", "per-document", "share", "count"]
-Method: TypeAlias = Literal["quasi-poisson", "bootstrap", "none"]
-
-UNITS: dict[str, str] = {
-    "per-million": "per million tokens",
-    "per-document": "per document",
-    "share": "% of documents",
-    "count": "occurrences",
-}
-"""The measures, with their units."""
-
-METHODS = ("quasi-poisson", "bootstrap", "none")
-"""Methods for intervals."""
+Queries: TypeAlias = str | Query | Sequence[str | Query] | Mapping[str, str | Query]
+"""One query, several, or several by name."""
 
 _NAMED = 8
 """Maximum number of gaps named in a note."""
@@ -67,7 +58,7 @@ class Frequency:
     """How often queries occur.
 
     Args:
-        by: One of `GROUPS`; None for everything together.
+        by: One of `GROUPINGS`; None for everything together.
         measure: A key of `UNITS`.
         level: Confidence level of the intervals.
         queries: The queries by name, in order.
@@ -116,7 +107,7 @@ class Frequency:
 
 def frequency(
     engine: Engine,
-    queries: str | Sequence[str] | Mapping[str, str],
+    queries: Queries,
     by: str | None = "year",
     measure: str = "per-million",
     method: str = "quasi-poisson",
@@ -133,7 +124,7 @@ def frequency(
     Args:
         engine: The engine that counts.
         queries: One query, several, or several by name.
-        by: One of `GROUPS`; None for everything together.
+        by: One of `GROUPINGS`; None for everything together.
         measure: A key of `UNITS`.
         method: One of `METHODS`: φ from all documents, which is fast and takes their lengths as
             given; documents resampled, with their lengths; or none. A share of documents gets
@@ -148,23 +139,39 @@ def frequency(
     Raises:
         ValueError: If a setting is unknown, a query does not parse, or two have the same name.
     """
-    named = name_queries(queries)
-    check_group(by)
-    if seed < 0:
-        raise EngramError(f"seed is {seed}; give 0 or more")
-    how = _How(measure, method, level, replicates)
-    _check(how)
+    how = Measurement(measure, method, level, replicates, seed)
+    named, question = name_queries(queries), how.question(by)
+    answers = {name: engine.answer(query, question) for name, query in named.items()}
+    return frequency_of(engine, named, answers, by, how)
+
+
+def frequency_of(
+    engine: Engine,
+    queries: Mapping[str, Query],
+    answers: Mapping[str, Answer],
+    by: str | None,
+    how: Measurement,
+) -> Frequency:
+    """The frequency from the answers to the `question` of the measurement.
+
+    Args:
+        engine: The engine that counted.
+        queries: The queries by name.
+        answers: Their answers by name.
+        by: One of the groupings that were asked for.
+        how: What is measured.
+    """
     rows: list[Row] = []
     notes: list[str] = []
     gaps: dict[str, list[str]] = {}
-    streams = np.random.default_rng(seed).spawn(len(named))
-    for (name, query), rng in zip(named.items(), streams, strict=True):
-        counted = tally(engine, query, by)
-        low, high, note = _interval(engine, (name, query), counted, how, rng)
-        found = _rows(name, counted, measure, low, high)
+    streams = np.random.default_rng(how.seed).spawn(len(queries))
+    for (name, query), rng in zip(queries.items(), streams, strict=True):
+        counted = answers[name].tallies[by]
+        low, high, note = _interval(name, answers[name], by, how, rng)
+        found = _rows(name, counted, how.measure, low, high)
         filled = _filled(found, by)
         rows += filled
-        empty = [] if counted.all_documents.sum() else filter_notes(engine, query)
+        empty = [] if counted.all_documents.sum() else filter_notes(engine, query, 0)
         said = (note, _outside(found, filled, by), *empty)
         notes += [text for text in said if text and text not in notes]
         gaps.setdefault(_gaps(filled, by), []).append(name)
@@ -174,26 +181,27 @@ def frequency(
         for text, names in gaps.items()
         if text
     ]
-    return Frequency(by, measure, level, named, tuple(rows), tuple(notes))
+    texts = {name: query.text for name, query in queries.items()}
+    return Frequency(by, how.measure, how.level, texts, tuple(rows), tuple(notes))
 
 
-def name_queries(queries: str | Sequence[str] | Mapping[str, str]) -> dict[str, str]:
-    """Return the queries by name; the name of an unnamed one is its text.
+def name_queries(queries: Queries) -> dict[str, Query]:
+    """Return the parsed queries by name; the name of an unnamed one is its text.
 
     Args:
         queries: One query, several, or several by name.
 
     Raises:
-        ValueError: If there is none, or two have the same name.
+        ValueError: If there is none, one does not parse, or two have the same name.
     """
-    if isinstance(queries, str):
-        return {queries: queries}
     if isinstance(queries, Mapping):
-        named = dict(queries)
+        named = {name: read(query) for name, query in queries.items()}
     else:
-        named = {query: query for query in queries}
-        if len(named) < len(queries):
-            raise EngramError(f"queries are {list(queries)}; ask each only once")
+        several = (queries,) if isinstance(queries, str | Query) else queries
+        some = [read(query) for query in several]
+        named = {query.text: query for query in some}
+        if len(named) < len(some):
+            raise EngramError(f"queries are {[one.text for one in some]}; ask each only once")
     if not named:
         raise EngramError("no query was given; give one or more")
     return named
@@ -215,29 +223,6 @@ def period_range(labels: Sequence[Label], by: str) -> list[int | str]:
     return list(range(int(known[0]), int(known[-1]) + 1, 10 if by == "decade" else 1))
 
 
-class _How(NamedTuple):
-    """What is measured, and how its intervals are computed."""
-
-    measure: str
-    method: str
-    level: float
-    replicates: int
-
-
-def _check(how: _How) -> None:
-    measure, method, level, replicates = how
-    if measure not in UNITS:
-        raise EngramError(f"cannot measure {measure!r}; choose one of {', '.join(UNITS)}")
-    if method not in METHODS:
-        raise EngramError(
-            f"there is no interval method {method!r}; choose one of {', '.join(METHODS)}"
-        )
-    if not 0 < level < 1:
-        raise EngramError(f"level is {level}; give a share between 0 and 1, such as 0.95")
-    if replicates < 100:
-        raise EngramError(f"replicates is {replicates}; give at least 100 for an interval")
-
-
 def _denominator(counted: Tally, measure: str) -> Floats:
     """Denominator of the occurrences, or of the documents of a share, (g)."""
     match measure:
@@ -252,48 +237,39 @@ def _denominator(counted: Tally, measure: str) -> Floats:
 
 
 def _interval(
-    engine: Engine,
-    asked: tuple[str, str],
-    counted: Tally,
-    how: _How,
-    rng: np.random.Generator,
+    name: str, answer: Answer, by: str | None, how: Measurement, rng: np.random.Generator
 ) -> tuple[Floats, Floats, str]:
     """Ends of the intervals in the unit of the measure, NaN where there is none, and a note."""
-    (called, query), (measure, method, level, replicates) = asked, how
+    counted = answer.tallies[by]
     none = np.full(len(counted.groups), np.nan)
-    kind = f"{100 * level:g}% intervals"
-    if method == "none" or not counted.all_documents.sum():
+    kind = f"{100 * how.level:g}% intervals"
+    if how.method == "none" or not counted.all_documents.sum():
         return none, none, ""
-    if measure == "share":
+    if how.measure == "share":
         pairs = zip(counted.documents.tolist(), counted.all_documents.tolist(), strict=True)
-        ends = [wilson(some, of, level)[1:3] if of else (np.nan, np.nan) for some, of in pairs]
+        ends = [wilson(some, of, how.level)[1:3] if of else (np.nan, np.nan) for some, of in pairs]
         low, high = 100 * np.array(ends).reshape(-1, 2).T
         return low, high, f"{kind}: Wilson's, documents taken as independent."
-    if method == "bootstrap":
-        low, high = _bootstrap(engine, query, counted, how, rng)
-        return low, high, f"{kind}: documents resampled {replicates} times within their group."
-    spread = dispersion(counted, along=counted.by in ALONG)
+    if how.method == "bootstrap":
+        low, high = _bootstrap(counted, answer.counts[by], how, rng)
+        return low, high, f"{kind}: documents resampled {how.replicates} times within their group."
+    spread = dispersion(counted, along=by in ALONG)
     if spread is None:
         return none, none, "No intervals: too few documents to estimate how much they differ."
-    denominator = _denominator(counted, measure)
-    ends = quasi_poisson(counted.occurrences.astype(np.float64), spread, level)
+    denominator = _denominator(counted, how.measure)
+    ends = quasi_poisson(counted.occurrences.astype(np.float64), spread, how.level)
     low, high = (
         np.divide(end, denominator, out=none.copy(), where=denominator > 0) for end in ends
     )
     seen = "within groups" if spread.within else "between neighbouring periods"
-    factor = f"variance over mean is {spread.common:.2g} for {called}"
-    given = "" if measure == "per-million" else " The documents' lengths are taken as given."
+    factor = f"variance over mean is {spread.common:.2g} for {name}"
+    given = "" if how.measure == "per-million" else " The documents' lengths are taken as given."
     return low, high, f"{kind}: quasi-Poisson; {factor}, as seen {seen}.{given}"
 
 
 def _bootstrap(
-    engine: Engine,
-    query: str,
-    counted: Tally,
-    how: _How,
-    rng: np.random.Generator,
+    counted: Tally, counts: DocumentCounts, how: Measurement, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    counts = per_document(engine, query, counted.by)
     assert counts.groups == counted.groups
     above = counts.occurrences.astype(np.float64)
     below = counts.tokens / 1e6 if how.measure == "per-million" else np.ones(len(above))

@@ -143,10 +143,20 @@ def blocks(text: str) -> Iterator[tuple[int, int]]:
     """
     start = 0
     while start < len(text):
-        found = _CUT.search(text, start + BLOCK)
-        end = found.start() if found else len(text)
+        end = block_end(text, start)
         yield start, end
         start = end
+
+
+def block_end(text: str, start: int) -> int:
+    """Return where a block ends: at a space, or where the text ends.
+
+    Args:
+        text: Any text.
+        start: Where the block starts.
+    """
+    found = _CUT.search(text, start + BLOCK)
+    return found.start() if found else len(text)
 
 
 def unpack(text: bytes) -> str:

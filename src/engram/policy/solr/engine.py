@@ -1,9 +1,9 @@
 """SolrEngine: queries answered by Solr, with the same counts as every other engine.
 
-Solr alone counts what `translate` can express exactly: the documents, occurrences, denominators
-and dispersion of a query are then one request, however many groups there are. Otherwise, mostly
-for proximity, Solr finds the documents that contain the words, their texts are fetched page by
-page, and the shared matcher counts. Both ways give equal counts; only the time differs.
+Solr alone counts what `translate` can express exactly: all tallies of a query, the best hits and
+the forms of its words are then one request, however many groups there are. Otherwise, mostly for
+proximity, Solr finds the documents that contain the words, their texts are fetched page by page,
+once, and the matcher counts. Both ways give equal counts; only the time differs.
 """
 
 from collections import Counter
@@ -13,21 +13,38 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engram.errors import EngramError
 from engram.index import Hits
 from engram.policy import analyzer
 from engram.policy.analyzer import Word
 from engram.policy.document import Document, searched
-from engram.policy.engine import Context, Passage, WordForms, ranked_forms
-from engram.policy.query import Node, Prefix, parse
+from engram.policy.engine import (
+    Answer,
+    Context,
+    Engine,
+    Page,
+    Passage,
+    Question,
+    WordForms,
+    passage,
+    ranked_forms,
+)
+from engram.policy.query import AnyQuery, Node, Prefix, parse
 from engram.policy.query.functional import finds
-from engram.policy.query.tree import Leaf, Term, leaves
+from engram.policy.query.tree import Leaf, leaves
 from engram.policy.query.values import resolve
 from engram.policy.solr.client import Solr, SolrError
-from engram.policy.solr.matcher import verify
+from engram.policy.solr.facets import (
+    Groups,
+    group_facets,
+    group_field,
+    group_label,
+    read_groups,
+    tally_of,
+)
+from engram.policy.solr.matcher import Verified, verify
 from engram.policy.solr.schema import STORED, TERMS, WORDS, decode, exact
 from engram.policy.solr.translate import Literal, Translation
-from engram.policy.tally import DocumentCounts, Label, Tally, check_grouping, ordered
+from engram.policy.tally import DocumentCounts, Label, Tally, ordered
 
 PAGE = 5000
 """Documents per request when only counts are fetched."""
@@ -35,24 +52,18 @@ PAGE = 5000
 TEXTS = 50
 """Documents per request when texts are fetched as well."""
 
-_FORMS = 300
-"""Maximum number of forms counted by one request."""
-
 _BY_ID = "id asc"
 _BY_DATE = "date asc,id asc"
 
 
-class _Counted(NamedTuple):
-    """A document that matches."""
+class _Hit(NamedTuple):
+    """A document that matches: its entry in Solr, without the text, and its occurrences."""
 
-    id: str
-    date: str
-    label: Label
+    entry: dict[str, Any]
     occurrences: int
-    tokens: int
 
 
-class SolrEngine:
+class SolrEngine(Engine):
     """Answers queries over the documents of a Solr collection: an `Engine`.
 
     Args:
@@ -61,140 +72,16 @@ class SolrEngine:
 
     def __init__(self, solr: Solr) -> None:
         self._solr = solr
-        self.notes: tuple[str, ...] = ()
         self._names: dict[str, list[str]] = {}
 
-    def tally(self, query: str | Node, by: str | None = "year") -> Tally:
-        """Count documents and occurrences, with their denominators; see `Engine.tally`.
-
-        Args:
-            query: The query.
-            by: One of `GROUPINGS`; None for one group of all.
-        """
-        check_grouping(by)
+    def answer(self, query: AnyQuery, question: Question) -> Answer:
+        """Evaluate a query in one request, or in one pass over texts; see `Engine.answer`."""
         node = self._resolved(query)
-        asked = self._translate(node)
-        buckets = self._buckets(asked, by)
-        groups = ordered(set(buckets))
-        everything = [(buckets[g]["count"], round(buckets[g].get("tokens", 0))) for g in groups]
-        if asked.exact:
-            matching = [_matching(buckets[label]) for label in groups]
-        else:
-            matching = _summed(self._matched(asked, node, by, _BY_ID), groups)
-        documents, occurrences, dispersion = zip(*matching, strict=True) if groups else ((),) * 3
-        totals = np.array(everything, dtype=np.int64).reshape(-1, 2)
-        return Tally(
-            by,
-            groups,
-            documents=np.array(documents, dtype=np.int64),
-            occurrences=np.array(occurrences, dtype=np.int64),
-            all_documents=totals[:, 0],
-            all_tokens=totals[:, 1],
-            dispersion=np.array(dispersion, dtype=np.float64),
-        )
-
-    def per_document(self, query: str | Node, by: str | None = "year") -> DocumentCounts:
-        """Count occurrences in every admitted document; see `Engine.per_document`.
-
-        Args:
-            query: The query.
-            by: One of `GROUPINGS`; None for one group of all.
-        """
-        check_grouping(by)
-        node = self._resolved(query)
-        asked = self._translate(node)
-        found = {hit.id: hit.occurrences for hit in self._matched(asked, node, by, _BY_ID)}
-        fields = ["id", "n_tokens", *_group_fields(by)]
-        entries = [
-            (_label(entry, by), entry["id"] in found, found.get(entry["id"], 0), entry["n_tokens"])
-            for entry in self._stream(asked, asked.universe, fields, _BY_ID, PAGE)
-        ]
-        groups = ordered({entry[0] for entry in entries}) if by else (None,)
-        place = {label: i for i, label in enumerate(groups)}
-        return DocumentCounts(
-            by,
-            groups,
-            group=np.array([place[entry[0]] for entry in entries], dtype=np.int64),
-            matched=np.array([entry[1] for entry in entries], dtype=np.bool_),
-            occurrences=np.array([entry[2] for entry in entries], dtype=np.int64),
-            tokens=np.array([entry[3] for entry in entries], dtype=np.int64),
-        )
-
-    def search(self, query: str | Node, limit: int = 10, offset: int = 0) -> Hits:
-        """Find documents: most occurrences first, then by date, then by id; see `Engine.search`.
-
-        Args:
-            query: The query.
-            limit: Maximum number of hits.
-            offset: Number of better hits to skip.
-        """
-        _check_page(limit, offset)
-        node = self._resolved(query)
-        asked = self._translate(node)
-        if not asked.exact:
-            found = sorted(
-                (-hit.occurrences, hit.date, hit.id)
-                for hit in self._matched(asked, node, None, _BY_ID)
-            )
-            page = found[offset : offset + limit]
-            return Hits([hit[2] for hit in page], [-hit[0] for hit in page], len(found))
-        fields = ["id", *_occurrence_fields(asked)]
-        first = f"{asked.occurrences} desc," if asked.occurrences else ""
-        body = self._body(asked, asked.documents, fields, first + _BY_DATE)
-        answer = self._solr.query({**body, "limit": limit, "offset": offset})["response"]
-        ids = [entry["id"] for entry in answer["docs"]]
-        scores = [round(entry.get("k", 0)) for entry in answer["docs"]]
-        return Hits(ids, scores, answer["numFound"])
-
-    def context(
-        self, query: str | Node, limit: int = 20, offset: int = 0, width: int = 80
-    ) -> Context:
-        """Show occurrences as they stand in the text; see `Engine.context`.
-
-        Args:
-            query: The query.
-            limit: Maximum number of passages.
-            offset: Number of earlier passages to skip.
-            width: Characters of text to the left and to the right.
-        """
-        _check_page(limit, offset)
-        node = self._resolved(query)
-        asked = self._translate(node)
-        total = int(self.tally(node, None).occurrences.sum()) if asked.exact else None
-        page: list[tuple[str, slice]] = []
-        seen, end = 0, offset + limit
-        for hit in self._matched(asked, node, None, _BY_DATE):
-            if seen < end and seen + hit.occurrences > offset:
-                page.append((hit.id, slice(max(0, offset - seen), end - seen)))
-            seen += hit.occurrences
-            if seen >= end and total is not None:
-                break
-        documents = self.fetch([id for id, _ in page])
-        found = verify(node, documents)
-        passages = [
-            _passage(document, *span, width)
-            for i, (document, (_, wanted)) in enumerate(zip(documents, page, strict=True))
-            for span in found.of(i)[wanted]
-        ]
-        return Context(tuple(passages), seen if total is None else total)
-
-    def forms(self, query: str | Node) -> tuple[WordForms, ...]:
-        """Which forms of words were counted; see `Engine.forms`.
-
-        Args:
-            query: The query.
-        """
-        node = self._resolved(query)
-        asked = self._translate(node)
-        found = self._count_forms(asked) if asked.exact else None
-        counts: dict[Leaf, Counter[str]] = {leaf: Counter() for leaf in leaves(node, negated=False)}
-        for token, count in (found or self._read_forms(asked, node)).items():
-            stem, _, form = token.partition("=")
-            word = Word(stem, form, analyzer.fold(form))
-            for leaf, counter in counts.items():
-                if count and finds(leaf, word):
-                    counter[form] += count
-        return ranked_forms(counts)
+        asked = Translation(node, self._expand)
+        phrases = asked.form_phrases() if question.forms and asked.exact else []
+        if asked.exact and phrases is not None:
+            return self._count(asked, node, question, phrases)
+        return self._read(asked, node, question)
 
     def fetch(self, ids: Sequence[str]) -> list[Document]:
         """Return documents with their text; see `Engine.fetch`.
@@ -214,10 +101,7 @@ class SolrEngine:
                 raise SolrError(f"{self._solr.url} has no document {id!r}; push the store to it")
         return [found[id] for id in ids]
 
-    def _translate(self, node: Node) -> Translation:
-        return Translation(node, self._expand)
-
-    def _resolved(self, query: str | Node) -> Node:
+    def _resolved(self, query: AnyQuery) -> Node:
         """Parse a query, with names in filters spelled as in the collection."""
         node = parse(query)
         try:
@@ -229,7 +113,7 @@ class SolrEngine:
     def _held(self, field: str) -> list[str]:
         """The distinct names in a field of the collection."""
         if field not in self._names:
-            name = _group_fields(field)[0]
+            name = group_field(field)
             facet = {"names": {"type": "terms", "field": name, "limit": -1}}
             found = self._solr.query({"query": "*:*", "limit": 0, "facet": facet})["facets"]
             buckets = found["names"]["buckets"] if found["count"] else []
@@ -253,114 +137,183 @@ class SolrEngine:
         found = answer["terms"][field][::2]
         return [term.partition("=")[2] for term in found] if prefix else found
 
-    def _forms_of(self, token: str) -> list[str]:
-        """The terms `stem=form` that a term represents."""
-        return [token] if "=" in token else self._expand(Term(token), _FORMS)
+    def _count(
+        self,
+        asked: Translation,
+        node: Node,
+        question: Question,
+        phrases: Sequence[tuple[str, Literal]],
+    ) -> Answer:
+        """The answer as counted by Solr."""
+        stats = _sums(asked)
+        facets = group_facets(question.by, stats) | _universe(asked, question)
+        facets |= {f"form{i}": f"sum({asked.count(one)})" for i, (_, one) in enumerate(phrases)}
+        first = f"{asked.occurrences} desc," if asked.occurrences else ""
+        body = self._body(asked, asked.documents, _counted_fields(asked), first + _BY_DATE)
+        page = question.hits._asdict()
+        answer = self._solr.query({**body, **page, "facet": facets})
+        found, entries = answer["facets"], answer["response"]["docs"]
+        forms: Counter[str] = Counter()
+        for i, (form, _) in enumerate(phrases):
+            forms[form] += round(found.get(f"form{i}", 0))
+        matching = {by: read_groups(found, by) for by in question.by}
+        total = round(found.get("occurrences", 0))
+        return Answer(
+            _tallies(found, matching),
+            self._each(asked, question, self._matched(asked) if question.each else ()),
+            Hits(
+                [entry["id"] for entry in entries],
+                [round(entry.get("k", 0)) for entry in entries],
+                answer["response"]["numFound"],
+            ),
+            Context(tuple(self._passages(asked, node, question)), total),
+            _ranked(node, forms) if question.forms else (),
+        )
 
-    def _count_forms(self, asked: Translation) -> Counter[str] | None:
-        """How often each form stands in the occurrences, as terms `stem=form`, counted by Solr.
+    def _passages(self, asked: Translation, node: Node, question: Question) -> Iterator[Passage]:
+        """The occurrences on a page, as counted by Solr and found by the matcher."""
+        limit, offset = question.passages
+        if not limit:
+            return
+        body = self._body(asked, asked.documents, _counted_fields(asked), _BY_DATE)
+        on_page, seen = _Window(question.passages), []
+        for entry in self._solr.stream(body, min(PAGE, max(TEXTS, limit + offset))):
+            if part := on_page.take(round(entry.get("k", 0))):
+                seen.append((entry["id"], part))
+            if on_page.full:
+                break
+        documents = self.fetch([id for id, _ in seen])
+        found = verify(node, documents)
+        for i, (document, (_, part)) in enumerate(zip(documents, seen, strict=True)):
+            yield from _shown(document, found, i, part, question.width)
 
-        Each occurrence of a phrase has one form at each of its words, so the forms of a word are
-        counted by replacing it in the phrase by each of them.
-
-        Returns:
-            The counts; None if there are too many forms for one request.
-        """
-        counted: list[tuple[str, Literal]] = []
-        for literal in asked.literals:
-            for i, token in enumerate(literal):
-                forms = self._forms_of(token)
-                counted += [(form, (*literal[:i], form, *literal[i + 1 :])) for form in forms]
-                if len(counted) > _FORMS:
-                    return None
-        sums = {f"s{i}": f"sum({asked.count(phrase)})" for i, (_, phrase) in enumerate(counted)}
-        body = self._body(asked, asked.documents, [], _BY_ID)
-        facets = self._solr.query({**body, "limit": 0, "facet": sums})["facets"]
-        found: Counter[str] = Counter()
-        for i, (form, _) in enumerate(counted):
-            found[form] += round(facets.get(f"s{i}", 0))
-        return found
-
-    def _read_forms(self, asked: Translation, node: Node) -> Counter[str]:
-        """The same counts from the texts."""
-        found: Counter[str] = Counter()
-        entries = self._stream(asked, asked.documents, list(STORED), _BY_ID, TEXTS)
+    def _read(self, asked: Translation, node: Node, question: Question) -> Answer:
+        """The answer as counted by the matcher, in one pass over the texts."""
+        fields = dict.fromkeys((*STORED, *_fields(question.groupings)))
+        entries = self._solr.stream(self._body(asked, asked.documents, [*fields], _BY_DATE), TEXTS)
+        on_page, hits, passages, forms = _Window(question.passages), [], [], Counter[str]()
         for part in _batches(entries, TEXTS):
             documents = [decode(entry) for entry in part]
-            places = verify(node, documents)
-            for i, document in enumerate(documents):
-                if places.occurrences[i]:
-                    words = analyzer.words(searched(document))
-                    for first, last in places.of(i):
-                        found.update(map(exact, words[first : last + 1]))
-        return found
-
-    def _buckets(self, asked: Translation, by: str | None) -> dict[Label, dict[str, Any]]:
-        """The groups of the admitted documents, with Solr's counts for each."""
-        stats: dict[str, Any] = {"tokens": "sum(n_tokens)"}
-        if asked.exact:
-            stats["matching"] = {"type": "query", "q": asked.documents, "facet": _sums(asked)}
-        facet = stats
-        if by is not None:
-            field = _group_fields(by)[0]
-            groups = {"type": "terms", "field": field, "limit": -1, "missing": True}
-            facet = {"groups": {**groups, "facet": stats}}
+            found = verify(node, documents)
+            for i in np.flatnonzero(found.matched).tolist():
+                k = int(found.occurrences[i])
+                hits.append(_Hit({x: y for x, y in part[i].items() if x != "text"}, k))
+                if shown := on_page.take(k):
+                    passages += _shown(documents[i], found, i, shown, question.width)
+                if question.forms and k:
+                    words = analyzer.words(searched(documents[i]))
+                    for first, last in found.of(i):
+                        forms.update(map(exact, words[first : last + 1]))
+        matching = {by: _summed(hits, by) for by in question.by}
         body = self._body(asked, asked.universe, [], _BY_ID)
-        facets = self._solr.query({**body, "limit": 0, "facet": facet})["facets"]
-        if by is None:
-            return {None: facets}
-        if not facets["count"]:
+        facet = _universe(asked, question)
+        counted = self._solr.query({**body, "limit": 0, "facet": facet}) if facet else {}
+        best = sorted((-one.occurrences, one.entry["date"], one.entry["id"]) for one in hits)
+        limit, offset = question.hits
+        page = best[offset : offset + limit]
+        return Answer(
+            _tallies(counted.get("facets", {}), matching),
+            self._each(asked, question, hits),
+            Hits([hit[2] for hit in page], [-hit[0] for hit in page], len(hits)),
+            Context(tuple(passages), on_page.seen),
+            _ranked(node, forms) if question.forms else (),
+        )
+
+    def _matched(self, asked: Translation) -> Iterator[_Hit]:
+        """The matching documents with their occurrences, as counted by Solr."""
+        body = self._body(asked, asked.documents, _counted_fields(asked), _BY_ID)
+        for entry in self._solr.stream(body, PAGE):
+            yield _Hit(entry, round(entry.get("k", 0)))
+
+    def _each(
+        self, asked: Translation, question: Question, hits: Iterable[_Hit]
+    ) -> dict[str | None, DocumentCounts]:
+        """The counts of every admitted document, by each grouping."""
+        if not question.each:
             return {}
-        found = {bucket["val"]: bucket for bucket in facets["groups"]["buckets"]}
-        missing = facets["groups"]["missing"]
-        return found | ({None: missing} if missing["count"] else {})
-
-    def _matched(
-        self, asked: Translation, node: Node, by: str | None, sort: str
-    ) -> Iterator[_Counted]:
-        """The matching documents with their occurrences, counted by Solr or by the matcher."""
-        if asked.exact:
-            fields = ["id", "date", "n_tokens", *_group_fields(by), *_occurrence_fields(asked)]
-            for entry in self._stream(asked, asked.documents, fields, sort, PAGE):
-                yield _counted(entry, by, round(entry.get("k", 0)))
-            return
-        fields = list(dict.fromkeys([*STORED, "n_tokens", *_group_fields(by)]))
-        entries = self._stream(asked, asked.documents, fields, sort, TEXTS)
-        for part in _batches(entries, TEXTS):
-            found = verify(node, [decode(entry) for entry in part])
-            for entry, matched, k in zip(part, found.matched, found.occurrences, strict=True):
-                if matched:
-                    yield _counted(entry, by, int(k))
-
-    def _stream(
-        self, asked: Translation, query: str, fields: list[str], sort: str, rows: int
-    ) -> Iterator[dict[str, Any]]:
-        return self._solr.stream(self._body(asked, query, fields, sort), rows)
+        found = {hit.entry["id"]: hit.occurrences for hit in hits}
+        body = self._body(asked, asked.universe, ["id", *_fields(question.each)], _BY_ID)
+        entries = list(self._solr.stream(body, PAGE))
+        matched = np.array([entry["id"] in found for entry in entries], dtype=np.bool_)
+        occurrences = np.array([found.get(entry["id"], 0) for entry in entries], dtype=np.int64)
+        tokens = np.array([entry["n_tokens"] for entry in entries], dtype=np.int64)
+        counts = {}
+        for by in question.each:
+            labels = [_label(entry, by) for entry in entries]
+            groups = ordered(set(labels), by) if by else (None,)
+            place = {label: i for i, label in enumerate(groups)}
+            group = np.array([place[label] for label in labels], dtype=np.int64)
+            counts[by] = DocumentCounts(by, groups, group, matched, occurrences, tokens)
+        return counts
 
     def _body(self, asked: Translation, query: str, fields: list[str], sort: str) -> dict[str, Any]:
         return {"query": query, "params": asked.params, "fields": fields, "sort": sort}
 
 
-def _check_page(limit: int, offset: int) -> None:
-    for name, value in (("limit", limit), ("offset", offset)):
-        if value < 0:
-            raise EngramError(f"{name} is {value}; it must not be negative")
+class _Window:
+    """The part of each document's occurrences that is on a page.
+
+    Args:
+        page: The page.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self._start, self._end = page.offset, page.offset + page.limit
+        self.seen = 0
+        """Number of occurrences so far."""
+
+    @property
+    def full(self) -> bool:
+        """Whether no further occurrence is on the page."""
+        return self.seen >= self._end
+
+    def take(self, occurrences: int) -> slice | None:
+        """Return which occurrences of the next document are on the page, if any.
+
+        Args:
+            occurrences: How many it has.
+        """
+        first, last = self._start - self.seen, self._end - self.seen
+        self.seen += occurrences
+        return slice(max(0, first), last) if last > 0 and occurrences > first else None
 
 
-def _group_fields(by: str | None) -> list[str]:
-    return [] if by is None else ["doc_type" if by == "type" else by]
+def _shown(
+    document: Document, found: Verified, i: int, part: slice, width: int
+) -> Iterator[Passage]:
+    """Some occurrences in the i-th of the verified documents."""
+    places = analyzer.spans(searched(document))
+    for first, last in found.of(i)[part]:
+        yield passage(document, places[first][0], places[last][1], width)
 
 
-def _occurrence_fields(asked: Translation) -> list[str]:
-    return [f"k:{asked.occurrences}"] if asked.occurrences else []
+def _fields(groupings: Iterable[str | None]) -> list[str]:
+    return ["n_tokens", *dict.fromkeys(group_field(by) for by in groupings if by is not None)]
+
+
+def _counted_fields(asked: Translation) -> list[str]:
+    return ["id", *([f"k:{asked.occurrences}"] if asked.occurrences else [])]
 
 
 def _label(entry: dict[str, Any], by: str | None) -> Label:
-    return entry.get(_group_fields(by)[0]) if by else None
+    value = None if by is None else entry.get(group_field(by))
+    return None if by is None or value is None else group_label(value, by)
 
 
-def _counted(entry: dict[str, Any], by: str | None, occurrences: int) -> _Counted:
-    return _Counted(entry["id"], entry["date"], _label(entry, by), occurrences, entry["n_tokens"])
+def _universe(asked: Translation, question: Question) -> dict[str, Any]:
+    """The facet of the documents that pass the filters."""
+    if not question.by:
+        return {}
+    facet = group_facets(question.by, {"tokens": "sum(n_tokens)"})
+    everywhere = {"query": "*:*"}
+    return {
+        "universe": {"type": "query", "q": asked.universe, "domain": everywhere, "facet": facet}
+    }
+
+
+def _tallies(facets: dict[str, Any], matching: dict[str | None, Groups]) -> dict[str | None, Tally]:
+    admitted = {by: read_groups(facets["universe"], by) for by in matching}
+    return {by: tally_of(by, admitted[by], groups) for by, groups in matching.items()}
 
 
 def _sums(asked: Translation) -> dict[str, str]:
@@ -375,38 +328,26 @@ def _sums(asked: Translation) -> dict[str, str]:
     return {"occurrences": f"sum({asked.occurrences})", "dispersion": f"sumsq({ratio})"}
 
 
-def _matching(bucket: dict[str, Any]) -> tuple[int, int, float]:
-    """Documents, occurrences and dispersion of a group, as Solr counted them."""
-    found = bucket.get("matching", {})
-    return found.get("count", 0), round(found.get("occurrences", 0)), found.get("dispersion", 0.0)
-
-
-def _summed(hits: Iterable[_Counted], groups: tuple[Label, ...]) -> list[tuple[int, int, float]]:
+def _summed(hits: Iterable[_Hit], by: str | None) -> Groups:
     """Documents, occurrences and dispersion of each group, summed by Engram."""
-    sums: dict[Label, tuple[int, int, float]] = dict.fromkeys(groups, (0, 0, 0.0))
-    for hit in hits:
-        documents, occurrences, dispersion = sums[hit.label]
-        k, n = hit.occurrences, hit.tokens
-        sums[hit.label] = documents + 1, occurrences + k, dispersion + (k * k / n if n else 0.0)
-    return [sums[label] for label in groups]
+    groups: dict[Label, Counter[str]] = {}
+    for entry, k in hits:
+        n = entry["n_tokens"]
+        found = {"count": 1, "occurrences": k, "dispersion": k * k / n if n else 0.0}
+        groups.setdefault(_label(entry, by), Counter()).update(found)
+    return groups
 
 
-def _passage(document: Document, first: int, last: int, width: int) -> Passage:
-    """The passage from the first to the last term."""
-    text = searched(document)
-    spans = analyzer.spans(text)
-    start, end = spans[first][0], spans[last][1]
-    return Passage(
-        document.id,
-        document.date,
-        document.title,
-        document.url,
-        left=text[max(0, start - width) : start],
-        match=text[start:end],
-        right=text[end : end + width],
-        start=start,
-        end=end,
-    )
+def _ranked(node: Node, found: Counter[str]) -> tuple[WordForms, ...]:
+    """The forms of each word of a query, from counts of the terms `stem=form`."""
+    counts: dict[Leaf, Counter[str]] = {leaf: Counter() for leaf in leaves(node, negated=False)}
+    for token, count in found.items():
+        stem, _, form = token.partition("=")
+        word = Word(stem, form, analyzer.fold(form))
+        for leaf, counter in counts.items():
+            if count and finds(leaf, word):
+                counter[form] += count
+    return ranked_forms(counts)
 
 
 def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

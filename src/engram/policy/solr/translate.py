@@ -11,7 +11,8 @@ What Solr computes exactly, and where it only selects candidates:
                    as a sum over literal phrases none of which contains another
     NEAR, BEFORE   narrowed to the documents that have the words
     OR of ANDs     documents exact; occurrences counted by the matcher
-    too much       more than `MOST` terms in its literal phrases or clauses: narrowed down
+    too much       more than `MOST` terms in its literal phrases or clauses, or more than
+                   `WORDS_MOST` words with a prefix: narrowed down
 
 A word in any inflection is the term of its stem, an exact word the term `stem=form` at the same
 position. Where a query has both of one stem, the stem is replaced by its forms, so that no two
@@ -47,6 +48,12 @@ from engram.policy.solr.schema import TERMS, WORDS
 
 MOST = 800
 """Maximum number of terms in literal phrases and clauses of a query; Solr's limit is 1024."""
+
+WORDS_MOST = 20_000
+"""Maximum number of single terms that are counted, which are no clauses."""
+
+FORMS_MOST = 300
+"""Maximum number of forms in phrases that are counted."""
 
 EVERY = "*:*"
 
@@ -117,9 +124,9 @@ class Translation:
 
     def _forms(self, leaf: Leaf) -> list[str] | None:
         if leaf not in self._expanded:
-            self._expanded[leaf] = self._expand(leaf, MOST + 1)
+            self._expanded[leaf] = self._expand(leaf, WORDS_MOST + 1)
         found = self._expanded[leaf]
-        return found if len(found) <= MOST else None
+        return found if len(found) <= WORDS_MOST else None
 
     def count(self, literal: Literal) -> str:
         """A function query: occurrences of a literal phrase in a document.
@@ -132,6 +139,25 @@ class Translation:
             return f"termfreq({TERMS},{words})"
         scored = f"{{!payload_score f={TERMS} func=sum operator=phrase v={words}}}"
         return f"div(def(query({self.name(scored)}),0),{len(literal)})"
+
+    def form_phrases(self) -> list[tuple[str, Literal]] | None:
+        """Each form that can stand in an occurrence, and a phrase in whose place it does.
+
+        Each occurrence of a phrase has one form at each of its words, so the forms of a word are
+        counted by replacing it in the phrase by each of them.
+
+        Returns:
+            Forms as terms `stem=form`, with phrases; None if there are too many for one request.
+        """
+        found: list[tuple[str, Literal]] = []
+        for literal in self.literals:
+            for i, token in enumerate(literal):
+                forms = [token] if "=" in token else self._forms(Term(token))
+                if forms is None:
+                    return None
+                found += [(form, (*literal[:i], form, *literal[i + 1 :])) for form in forms]
+        phrases = sum(len(phrase) > 1 for _, phrase in found)
+        return found if phrases <= FORMS_MOST and len(found) <= WORDS_MOST else None
 
     def _documents(self, node: Node) -> Matching:  # noqa: PLR0911  one for each kind of node
         match node:
@@ -201,7 +227,10 @@ class Translation:
 
     def _sum(self, found: list[Literal]) -> str:
         each = [self.count(literal) for literal in found]
-        return each[0] if len(each) == 1 else f"sum({','.join(each)})"
+        if len(each) == 1:
+            return each[0]
+        whole = self.name(f"sum({','.join(each)})")  # which a request refers to several times
+        return f"sum({whole})"
 
 
 def term(leaf: Term | Exact) -> str:
@@ -226,7 +255,8 @@ def literals(node: Node, expand: Callable[[Leaf], list[str] | None]) -> list[Lit
     """
     found = _parted(_wordings(node, expand, sure=True), expand)
     distinct = set(found or ())
-    if found is None or sum(map(len, distinct)) > MOST:
+    in_phrases = sum(len(phrase) for phrase in distinct if len(phrase) > 1)
+    if found is None or in_phrases > MOST or len(distinct) > WORDS_MOST:
         return None
     return sorted(phrase for phrase in distinct if not _parts(phrase) & distinct)
 
