@@ -17,7 +17,7 @@ from rich.console import Console
 from engram.journal import Journal
 from engram.progress import Step
 from engram.report import Report, Scalar, load_report
-from engram.study import execute, run_folder
+from engram.study import check_at_least, execute, run_folder
 
 
 class Mode(Enum):
@@ -205,3 +205,13 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 if __name__ == "__main__":
     execute(Toy(seed=7, pieces=40, pause_s=0.02), sys.argv[1])
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(0, "batch is 0: it must be at least 1"), (2**63, f"batch is {2**63}: it must be less than")],
+)
+def test_a_setting_that_no_run_can_have_is_named(value: int, message: str) -> None:
+    check_at_least(1, batch=1, size=None, steps=2**63 - 1)
+    with pytest.raises(ValueError, match=message):
+        check_at_least(1, batch=value)

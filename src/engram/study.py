@@ -47,10 +47,12 @@ class Study(Protocol):
 
 
 def check_at_least(least: float, **values: float | None) -> None:
-    """Raise ValueError, with the name of the setting, unless every value is at least `least`."""
+    """Raise ValueError, with the name of the setting, for a value below `least` or too large."""
     for name, value in values.items():
         if value is not None and value < least:
             raise EngramError(f"{name} is {value}: it must be at least {least}")
+        if value is not None and value >= 2**63:
+            raise EngramError(f"{name} is {value}: it must be less than 2**63")
 
 
 def check_lr(lr: float) -> None:
