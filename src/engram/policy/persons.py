@@ -19,6 +19,7 @@ from datetime import date
 from functools import cached_property
 from typing import NamedTuple
 
+from engram.policy.loader.material import state as postal_code
 from engram.policy.presidents import given_first, president_named
 
 Who = tuple[str | None, str | None, str | None, str | None, int | None]
@@ -31,15 +32,6 @@ _PRINTED = re.compile(
 _TITLED = re.compile(r"(?:The|Mr|Mrs|Ms|Miss|Dr|Messrs|Senator|Representative)\b", re.IGNORECASE)
 _QUOTED = re.compile(r"[\"“(][^\"”)]*[\"”)]")
 _SUFFIXES = frozenset(("jr", "sr", "ii", "iii", "iv"))
-_STATES = """alabama al;alaska ak;arizona az;arkansas ar;california ca;colorado co;connecticut ct;
-delaware de;florida fl;georgia ga;hawaii hi;idaho id;illinois il;indiana in;iowa ia;kansas ks;
-kentucky ky;louisiana la;maine me;maryland md;massachusetts ma;michigan mi;minnesota mn;
-mississippi ms;missouri mo;montana mt;nebraska ne;nevada nv;new hampshire nh;new jersey nj;
-new mexico nm;new york ny;north carolina nc;north dakota nd;ohio oh;oklahoma ok;oregon or;
-pennsylvania pa;puerto rico pr;rhode island ri;south carolina sc;south dakota sd;tennessee tn;
-texas tx;utah ut;vermont vt;virginia va;washington wa;west virginia wv;wisconsin wi;wyoming wy;
-district of columbia dc;american samoa as;guam gu;virgin islands vi;northern mariana islands mp"""
-_CODES = {pair.strip()[:-3]: pair[-2:] for pair in _STATES.split(";")}
 
 
 class Person(NamedTuple):
@@ -224,8 +216,7 @@ def _where(who: Who) -> tuple[str, int] | None:
 
 
 def _code(state: str | None) -> str:
-    plain = _plain(state or "")
-    return _CODES.get(plain, plain)
+    return _plain(postal_code(state) or "")
 
 
 def _parts(folded: str) -> _Name:

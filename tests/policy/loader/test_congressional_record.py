@@ -10,7 +10,13 @@ import pytest
 
 from engram.policy.document import Document
 from engram.policy.loader import LOADERS, Material
-from engram.policy.loader.congressional_record_html import split
+from engram.policy.loader.page import Part, part
+
+
+def split(text):
+    page = part([Part(text)])
+    return page.turns, page.rest
+
 
 GRANULE = "CREC-2005-07-20-pt1-PgH6111-6"
 MODS = f"""<mods xmlns="http://www.loc.gov/mods/v3">

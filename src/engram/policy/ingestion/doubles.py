@@ -7,8 +7,9 @@ they do not name different speakers, and
 
 - in two sources, on the same day or the next: their shingles (runs of 16 letters) overlap with a
   Jaccard index of 0.3 or more if both have 2,500 letters or more; shorter ones need 0.5, and 0.85
-  of the shorter one's shingles in the longer one; - in two sources, up to 31 days apart, because
-  sources date messages differently: 5,000 letters or more each and a Jaccard index of 0.9 or more;
+  of the shorter one's shingles in the longer one;
+- in two sources, up to 31 days apart, because sources date messages differently: 5,000 letters or
+  more each and a Jaccard index of 0.9 or more;
   - in one source, on the same day: equal, or 1,500 letters or more each and 0.95 or more.
 
 Across sources, each text has at most one duplicate in each source, the most similar one. Of the

@@ -5,9 +5,10 @@ inputs nor on how they were divided:
 
 - *Versions.* Of a unit of a source that was read more than once, one reading is counted: of two
   forms, the one whose loader comes first in `LOADERS`; then the one that the source itself changed
-  last; then the one that was ingested last; in one ingestion, the longest. - *Duplicates.* Of a
-  text that is in two sources, or twice in one, one copy is counted (`ingestion.doubles`). -
-  *Persons.* A person has one name, party and state (`persons`).
+  last; then the one that was ingested last; in one ingestion, the longest.
+- *Duplicates.* Of a text that is in two sources, or twice in one, one copy is counted
+  (`ingestion.doubles`).
+- *Persons.* A person has one name, party and state (`persons`).
 
 Segments are not changed; what is counted of them is written to views.
 """

@@ -2,19 +2,17 @@
 
 import csv
 import re
-from collections.abc import Iterator
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 
 from engram.policy.document import Document, Rejection
 from engram.policy.loader.material import (
-    Item,
     Loader,
     Material,
-    attempt,
     decode,
     decode_western,
     party,
+    whole,
     whole_words,
 )
 
@@ -25,11 +23,6 @@ _TITLES = {"SOTU": "Annual message of the President"}
 def _companions(path: str) -> dict[str, str]:
     folder, _, _ = path.rpartition("/")
     return {"metadata": f"{folder}/SOTU_metadata.csv" if folder else "SOTU_metadata.csv"}
-
-
-def _read(material: Material) -> Iterator[Item]:
-    build = partial(_document, material)
-    yield attempt(build, material.origin, material.data, "state-of-the-union")
 
 
 def _document(material: Material) -> Document:
@@ -70,7 +63,7 @@ LOADER = Loader(
     name="state-of-the-union",
     description="annual messages (suYYYY.txt with SOTU_metadata.csv)",
     matches=_NAME,
-    read=_read,
+    read=whole(_document, "state-of-the-union"),
     companions=_companions,
     beside=re.compile(r"(?:^|/)SOTU_metadata\.csv$"),
 )

@@ -7,20 +7,18 @@ References:
 import html
 import re
 from collections.abc import Iterator
-from functools import partial
 from xml.etree import ElementTree
 
 from engram.policy.document import Document, Rejection
 from engram.policy.loader.govtrack import CHAMBERS, bill_page, joined
 from engram.policy.loader.material import (
-    Item,
     Loader,
     Material,
-    attempt,
     iso_day,
     party,
     require,
     state,
+    whole,
 )
 
 _NAME = re.compile(r"(?:^|/)(?:BILLSTATUS-[^/]+|fdsys_billstatus)\.xml$", re.IGNORECASE)
@@ -28,14 +26,9 @@ _TAG = re.compile(r"<[^>]+>")
 _NAMESPACE = re.compile(r"^\{[^}]*\}")
 
 
-def _read(material: Material) -> Iterator[Item]:
-    build = partial(_document, material.data)
-    yield attempt(build, material.origin, material.data, "billstatus")
-
-
-def _document(data: bytes) -> Document:
+def _document(material: Material) -> Document:
     try:
-        root = ElementTree.fromstring(data)
+        root = ElementTree.fromstring(material.data)
     except ElementTree.ParseError as error:
         raise Rejection("malformed-record", f"the XML does not parse: {error}") from error
     for element in root.iter():
@@ -94,5 +87,5 @@ LOADER = Loader(
     name="billstatus",
     description="bills as govinfo's XML (BILLSTATUS-*.xml)",
     matches=_NAME,
-    read=_read,
+    read=whole(_document, "billstatus"),
 )

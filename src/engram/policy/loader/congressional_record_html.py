@@ -18,7 +18,7 @@ from engram.policy.loader.congressional_record import (
     title_of,
 )
 from engram.policy.loader.material import Item, Loader, Material, decode
-from engram.policy.loader.page import Part, Turn, part
+from engram.policy.loader.page import Part, part
 
 _NAME = re.compile(GRANULE + r"\.(?:html?|txt)$", re.IGNORECASE)
 _CHAMBER = re.compile(r"^\[(House|Senate|Extensions of Remarks|Daily Digest)\]", re.MULTILINE)
@@ -52,19 +52,6 @@ def _page(material: Material) -> Found:
     page = part([Part(text)])
     title = title_of(found[1], material.companions.get("mods", b"")) or _heading(page.rest)
     return Found(found[1], _CHAMBERS.get(chamber[1]) if chamber else None, title, page)
-
-
-def split(text: str) -> tuple[list[Turn], str]:
-    """Divide a page's text into turns of speech and text without a speaker.
-
-    Args:
-        text: The page, without its headers.
-
-    Returns:
-        The turns in order, and the remaining text.
-    """
-    page = part([Part(text)])
-    return page.turns, page.rest
 
 
 def _heading(text: str) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from engram.policy.document import Document, Rejected, Rejection
 
@@ -148,6 +148,20 @@ def attempt(build: Callable[[], Item], origin: str, raw: bytes | str, source: st
         # A record of the wrong structure fails where it is first accessed, in one of these ways.
         reason, detail = "malformed-record", f"{type(error).__name__}: {error}"
     return rejected(reason, detail, origin, raw, source)
+
+
+def whole(build: Callable[[Material], Item], source: str) -> Callable[[Material], Iterator[Item]]:
+    """Return the reader of a source whose files hold one document each.
+
+    Args:
+        build: Builds the document from a file.
+        source: The name of the loader.
+    """
+
+    def read(material: Material) -> Iterator[Item]:
+        yield attempt(partial(build, material), material.origin, material.data, source)
+
+    return read
 
 
 def rejected(reason: str, detail: str, origin: str, raw: bytes | str, source: str) -> Rejected:

@@ -6,17 +6,14 @@ text is plain, without office and link.
 """
 
 import re
-from collections.abc import Iterator
-from functools import partial
 
 from engram.policy.document import Document, Rejection
 from engram.policy.loader.material import (
-    Item,
     Loader,
     Material,
-    attempt,
     decode,
     iso_day,
+    whole,
     whole_words,
 )
 
@@ -42,11 +39,6 @@ _PRESIDENTS = frozenset(
     )
 )
 """The Presidents by the names that the Miller Center uses."""
-
-
-def _read(material: Material) -> Iterator[Item]:
-    build = partial(_document, material)
-    yield attempt(build, material.origin, material.data, "presidential-speeches")
 
 
 def _document(material: Material) -> Document:
@@ -78,5 +70,5 @@ LOADER = Loader(
     name="presidential-speeches",
     description="presidential speeches and plain texts (YYYY-MM-DD-title.txt)",
     matches=_NAME,
-    read=_read,
+    read=whole(_document, "presidential-speeches"),
 )

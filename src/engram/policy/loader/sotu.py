@@ -7,19 +7,17 @@ become speeches, so that the type has one message per year.
 
 import csv
 import re
-from collections.abc import Iterator
-from functools import lru_cache, partial
+from functools import lru_cache
 
 from engram.policy.document import Document, Rejection
 from engram.policy.loader.material import (
-    Item,
     Loader,
     Material,
-    attempt,
     decode,
     iso_day,
     party,
     require,
+    whole,
 )
 
 _NAME = re.compile(r"(?:^|/)speeches/(\d{4}-[A-Z][A-Za-z_.'-]*-\d+)\.txt$")
@@ -30,11 +28,6 @@ def _companions(path: str) -> dict[str, str]:
     folder, _, _ = path.rpartition("/")
     above, _, _ = folder.rpartition("/")
     return {"metadata": f"{above}/{_TABLE}" if above else _TABLE}
-
-
-def _read(material: Material) -> Iterator[Item]:
-    build = partial(_document, material)
-    yield attempt(build, material.origin, material.data, "sotu")
 
 
 def _document(material: Material) -> Document:
@@ -72,7 +65,7 @@ LOADER = Loader(
     name="sotu",
     description="annual messages of the package sotu (YEAR-NAME-N.txt)",
     matches=_NAME,
-    read=_read,
+    read=whole(_document, "sotu"),
     companions=_companions,
     beside=re.compile(r"(?:^|/)metadata\.csv$"),
 )
