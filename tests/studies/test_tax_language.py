@@ -1,4 +1,5 @@
 import os
+from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 from typing import cast
@@ -8,6 +9,7 @@ import pytest
 
 from engram.policy import segment
 from engram.policy.embedded import EmbeddedEngine
+from engram.policy.measure import Row, frequency
 from engram.report import Report
 from engram.studies.tax_language import TaxLanguage, language, planted
 from engram.studies.tax_language.language import TERMS, Counts
@@ -71,11 +73,11 @@ def test_the_report_covers_the_record_and_resumes_to_itself(no_data, tmp_path, m
     whole = execute(SMALL, tmp_path / "whole")
     count, counted = language.count, []
 
-    def killed(engine, term, doc_type, by):
-        if len(counted) == 2:
+    def killed(engine, term, doc_type):
+        if len(counted) == 1:
             raise KeyboardInterrupt
-        counted.append((term, by))
-        return count(engine, term, doc_type, by)
+        counted.append(term)
+        return count(engine, term, doc_type)
 
     monkeypatch.setattr("engram.studies.tax_language.study.count", killed)
     with pytest.raises(KeyboardInterrupt):
@@ -96,37 +98,46 @@ def test_rates_of_the_generated_record_follow_what_was_planted(tmp_path):
     segment.write(tmp_path / "one.sqlite", record.documents)
     engine = EmbeddedEngine([tmp_path / "one.sqlite"])
     for term in TERMS:
-        counts = Counts(**language.count(engine, term, "message", "year"))
+        counts = Counts.load(language.count(engine, term, "message"))
         texts = [one.text for one in record.documents if one.doc_type == "message"]
         # every wording that was put in is found, and nothing else is
         wordings = [wording.format("") for wording in language.WORDINGS[term]]
         planted_count = [sum(text.count(wording) for wording in wordings) for text in texts]
-        assert counts.occurrences == planted_count
+        assert [row.occurrences for row in counts.year] == planted_count
+        assert sum(row.occurrences for row in counts.congress) == sum(planted_count)
     engine.close()
 
 
 def test_a_rate_is_occurrences_a_million_words_where_there_are_words():
-    counts = Counts([1900, 1901, 1902], [7, 0, 3], [1] * 3, [5] * 3, [10_000, 10_000, 0], [0.0] * 3)
-    series = language.rates("x", counts, "year")
+    rows = [
+        Row("x", 1900, 7.0, 3.0, 12.0, 7, 1, 5, 10_000),
+        Row("x", 1901, 0.0, 0.0, 4.0, 0, 0, 5, 10_000),
+        Row("x", 1902, 3.0, 1.0, 9.0, 3, 1, 5, 0),
+        Row("x", 1903, None, None, None, 0, 0, 0, 0),
+    ]
+    series = language.rates("x", rows, "year")
     assert series.index == (1900, 1901)
     assert series.values == (700, 0)
-    assert series.low[0] < 700 < series.high[0]
-    assert series.low[1] == 0 < series.high[1]
+    assert series.low == (300, 0)
+    assert series.high == (1200, 400)
+    assert (
+        language.rates("x", [row._replace(low=None, high=None) for row in rows], "year").low is None
+    )
 
 
-def test_intervals_are_wider_where_words_come_in_bursts():
-    rng = np.random.default_rng(1)
-    tokens = np.full((100, 20), 1000)
-
-    def counts(k: np.ndarray) -> Counts:
-        return Counts(
-            list(range(100)), k.sum(1).tolist(), [20] * 100, [20] * 100,
-            tokens.sum(1).tolist(), (k**2 / tokens).sum(1).tolist(),
-        )  # fmt: skip
-
-    calm = rng.poisson(5, (100, 20))
-    assert counts(calm).spread("congress").common == pytest.approx(1, abs=0.13)
-    assert counts(3 * calm).spread("congress").common == pytest.approx(3, abs=0.4)
+def test_rates_and_dispersion_are_those_of_the_measure(tmp_path):
+    record = planted.planted_record(language.WORDINGS, np.random.default_rng(0))
+    segment.write(tmp_path / "one.sqlite", record.documents)
+    with closing(EmbeddedEngine([tmp_path / "one.sqlite"])) as engine:
+        counts = Counts.load(language.count(engine, "DECREASE", "message"))
+        query = f"type:message ({TERMS['DECREASE']})"
+        measured = frequency(engine, query, "congress")
+    (note,) = (note for note in measured.notes if "variance over mean" in note)
+    assert f"variance over mean is {counts.dispersion:.2g} for" in note
+    series = language.rates("x", counts.congress, "congress")
+    (other,) = measured.series()
+    for mine, theirs in ((series.values, other.values), (series.low, other.low)):
+        assert mine == pytest.approx(theirs, rel=1e-12)
 
 
 @pytest.mark.parametrize(

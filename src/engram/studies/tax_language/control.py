@@ -30,8 +30,8 @@ def control(seed: int, draws: int) -> dict[str, Any]:
         TemporaryDirectory(prefix="engram-") as folder,
         generate(Path(folder), seed) as record,
     ):
-        counted = {term: Counts(**count(record.engine, term, "message", "year")) for term in TERMS}
-    terms = [yearly(rates(term, counts, "year")) for term, counts in counted.items()]
+        counted = {term: Counts.load(count(record.engine, term, "message")) for term in TERMS}
+    terms = [yearly(rates(term, counts.year, "year")) for term, counts in counted.items()]
     indicators = [yearly(series) for series in record.indicators]
     lags = range(-LAGS, LAGS + 1)
     flips = prewhiten(terms, indicators, lags, np.random.default_rng(seed), draws).flips

@@ -1,7 +1,8 @@
 """Findings: the documents, the language of taxes, and whether planted relations were found."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from engram.policy.measure import Part
 from engram.policy.relate import Findings
 from engram.report import Figure, Report, Scalar, Table
 from engram.studies.tax_language.language import MILLION, Counts, rates
@@ -11,27 +12,27 @@ TRAP = ("DECREASE", "federal receipts")
 """The pair whose correlation of levels misleads most."""
 
 
-def report_record(report: Report, composition: Mapping[str, Counts], doc_type: str) -> None:
+def report_record(report: Report, parts: Mapping[str, Sequence[Part]], doc_type: str) -> None:
     """Report which documents the record holds, by year.
 
     Args:
         report: The report to fill in.
-        composition: Documents and tokens by year, for each type.
+        parts: Documents and words of each type, in the years that have any.
         doc_type: The type of documents counted.
     """
-    tokens = {name: sum(counts.tokens) for name, counts in composition.items()}
+    tokens = {name: sum(part.tokens for part in some) for name, some in parts.items()}
     rows = []
-    for name, counts in composition.items():
-        first, last = counts.groups[0], counts.groups[-1]
+    for name, some in parts.items():
+        first, last = int(some[0].period), int(some[-1].period)
         rows.append(
             [
                 name,
-                sum(counts.documents),
+                sum(part.documents for part in some),
                 tokens[name],
                 100 * tokens[name] / sum(tokens.values()),
                 f"{first}–{last}",
-                len(counts.groups),
-                last - first + 1 - len(counts.groups),
+                len(some),
+                last - first + 1 - len(some),
                 "yes" if name == doc_type else "no",
             ]
         )
@@ -48,29 +49,26 @@ def report_record(report: Report, composition: Mapping[str, Counts], doc_type: s
     )
 
 
-def report_rates(
-    report: Report, by_year: Mapping[str, Counts], by_congress: Mapping[str, Counts]
-) -> None:
+def report_rates(report: Report, counted: Mapping[str, Counts]) -> None:
     """Report how often each term occurs, by year and by Congress.
 
     Args:
         report: The report to fill in.
-        by_year: Counts of each term by year.
-        by_congress: Counts of each term by Congress.
+        counted: Counts of each term.
     """
-    spread = {term: counts.spread("congress") for term, counts in by_congress.items()}
     rows = []
-    for term, counts in by_year.items():
-        total, words = sum(counts.occurrences), sum(counts.tokens)
-        documents = sum(counts.documents)
+    for term, counts in counted.items():
+        total = sum(row.occurrences for row in counts.year)
+        words = sum(row.all_tokens for row in counts.year)
+        documents = sum(row.all_documents for row in counts.year)
         rows.append(
             [
                 term,
                 total,
                 MILLION * total / words,
                 total / documents,
-                100 * sum(counts.matching) / documents,
-                None if (found := spread[term]) is None else found.common,
+                100 * sum(row.documents for row in counts.year) / documents,
+                counts.dispersion,
             ]
         )
     columns = ["term", "occurrences", "per million words", "per document", "documents with it (%)",
@@ -84,8 +82,10 @@ def report_rates(
             "chance at a common rate.",
         )
     )
-    for by, counted in (("year", by_year), ("congress", by_congress)):
-        series = [rates(f"{term} by {by}", counted[term], by) for term in counted]
+    for by in ("year", "congress"):
+        series = [
+            rates(f"{term} by {by}", getattr(counts, by), by) for term, counts in counted.items()
+        ]
         report.add(*series)
         report.add(
             Figure(

@@ -1,13 +1,12 @@
 """The language of tax increases and decreases: its wordings, its counts, and its rates."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
-
-import numpy as np
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 from engram.policy.engine import Engine
-from engram.policy.measure.interval import Dispersion, dispersion, quasi_poisson
-from engram.policy.tally import Tally
+from engram.policy.measure import Measurement, Row, dispersion
+from engram.policy.measure.frequency import frequency_of
+from engram.policy.query import read
 from engram.series import Series
 
 MILLION = 1_000_000
@@ -29,92 +28,72 @@ WORDINGS: dict[str, Sequence[str]] = {
 
 
 class Counts(NamedTuple):
-    """A tally as JSON-compatible lists.
+    """How often a term occurs.
 
     Args:
-        groups: Years, or Congresses.
-        occurrences: Occurrences in each.
-        matching: Documents that have an occurrence.
-        documents: All documents.
-        tokens: All terms of these documents.
-        dispersion: Sums of k² / n over the documents.
+        year: Its occurrences by year, with 95% intervals of a quasi-Poisson count.
+        congress: The same by Congress.
+        dispersion: Variance over mean among the documents of a Congress; None if it cannot be
+            estimated.
     """
 
-    groups: list[int]
-    occurrences: list[int]
-    matching: list[int]
-    documents: list[int]
-    tokens: list[int]
-    dispersion: list[float]
+    year: list[Row]
+    congress: list[Row]
+    dispersion: float | None
 
-    def spread(self, by: str) -> Dispersion | None:
-        """Return the overdispersion of the counts; None if it cannot be estimated.
+    @classmethod
+    def load(cls, stored: Mapping[str, Any]) -> Self:
+        """Restore the counts from their JSON-compatible form.
 
         Args:
-            by: "year" or "congress".
+            stored: What `count` returned.
         """
-        columns = (self.matching, self.occurrences, self.documents, self.tokens)
-        matching, occurrences, documents, tokens = (
-            np.array(column, dtype=np.int64) for column in columns
-        )
-        squares = np.array(self.dispersion, dtype=np.float64)
-        groups = tuple(self.groups)
-        counted = Tally(by, groups, matching, occurrences, documents, tokens, squares)
-        return dispersion(counted, along=True)
+        year, congress = ([Row(*row) for row in stored[by]] for by in ("year", "congress"))
+        return cls(year, congress, stored["dispersion"])
 
 
-def count(engine: Engine, term: str, doc_type: str, by: str) -> dict[str, Any]:
+def count(engine: Engine, term: str, doc_type: str) -> dict[str, Any]:
     """Count a term in the documents of a type.
 
     Args:
         engine: Answers the query.
         term: One of `TERMS`.
         doc_type: The type of the documents.
-        by: "year" or "congress".
+
+    Returns:
+        The `Counts`, in JSON-compatible form.
     """
-    return as_counts(engine.tally(f"type:{doc_type} ({TERMS[term]})", by=by))._asdict()
-
-
-def as_counts(tally: Tally) -> Counts:
-    """A tally as lists.
-
-    Args:
-        tally: By year or Congress.
-    """
-    return Counts(
-        [int(label) for label in tally.groups if label is not None],
-        *(
-            column[: len(tally.groups) - (None in tally.groups)].tolist()
-            for column in (
-                tally.occurrences,
-                tally.documents,
-                tally.all_documents,
-                tally.all_tokens,
-                tally.dispersion,
-            )
-        ),
+    how, query = Measurement("count"), read(f"type:{doc_type} ({TERMS[term]})")
+    answer = engine.answer(query, how.question("year", "congress"))
+    year, congress = (
+        list(frequency_of(engine, {term: query}, {term: answer}, by, how).rows)
+        for by in ("year", "congress")
     )
+    spread = dispersion(answer.tallies["congress"], along=True)
+    return Counts(year, congress, None if spread is None else spread.common)._asdict()
 
 
-def rates(name: str, counts: Counts, by: str) -> Series:
-    """Occurrences per million words, with the 95% intervals of a quasi-Poisson count.
+def rates(name: str, rows: Sequence[Row], by: str) -> Series:
+    """Occurrences per million words, with their intervals, where there are words.
 
     Args:
         name: Name of the series.
-        counts: Counts by group.
+        rows: Counts by group.
         by: "year" or "congress".
     """
-    tokens = np.array(counts.tokens, dtype=np.float64)
-    kept = tokens > 0
-    k, scale = np.array(counts.occurrences, dtype=np.float64), MILLION / tokens[kept]
-    spread = counts.spread(by)
-    low, high = (None, None) if spread is None else quasi_poisson(k, spread)
+    kept = [row for row in rows if row.all_tokens]
+    scales = [MILLION / row.all_tokens for row in kept]
+    values, low, high = (
+        [None if end is None else end * scale for end, scale in zip(ends, scales, strict=True)]
+        for ends in ([getattr(row, column) for row in kept] for column in ("value", "low", "high"))
+    )
+    known = any(end is not None for end in low)
     return Series(
         name,
-        [group for group, words in zip(counts.groups, counts.tokens, strict=True) if words],
-        k[kept] * scale,
+        [row.group for row in kept],
+        values,
         axis=by,
         unit="per million words",
-        low=None if low is None else low[kept] * scale,
-        high=None if high is None else high[kept] * scale,
+        low=low if known else None,
+        high=high if known else None,
     )

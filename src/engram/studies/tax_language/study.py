@@ -1,13 +1,13 @@
 """The settings of the study, its pieces of work, and notes for the reader."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Literal, final
+from typing import ClassVar, Literal, final
 
 from engram.errors import EngramError
 from engram.journal import Journal
 from engram.policy.engine import Engine
+from engram.policy.measure import Part, coverage
 from engram.policy.relate import INDICATORS, SIX, check_settings, relate, report_findings
 from engram.report import Report
 from engram.studies.tax_language.control import control, report_control
@@ -17,7 +17,7 @@ from engram.studies.tax_language.findings import (
     report_record,
     report_trap,
 )
-from engram.studies.tax_language.language import TERMS, Counts, as_counts, count, rates
+from engram.studies.tax_language.language import TERMS, Counts, count, rates
 from engram.studies.tax_language.record import EMBEDDED, Record, open_record
 
 DocType = Literal["message", "speech", "bill", "record", "statute"]
@@ -87,26 +87,29 @@ class TaxLanguage:
             ValueError: If the record or an indicator cannot be read, or too few years are left.
         """
         controlled = self.control and not self.generated
-        journal.expect(1 + 2 * len(TERMS) + controlled)
+        journal.expect(1 + len(TERMS) + controlled)
         with open_record(
             self.store, self.corpora, self.indicators, self.generated, self.seed, self.workers
         ) as record:
             report.provenance.data.update(record.sha256)
             for note in (*record.notes, *describe(self, record)):
                 report.note(note)
-            composition = _parts(journal, "coverage", partial(_composition, record.engine))
-            if self.doc_type not in composition:
+            found = journal.once("coverage", partial(_composition, record.engine))
+            parts = {name: [Part(*part) for part in some] for name, some in found.items()}
+            if self.doc_type not in parts:
                 raise EngramError(
                     f"the record has no {self.doc_type}: set doc_type to one of "
-                    f"{', '.join(composition)}, or add such documents"
+                    f"{', '.join(parts)}, or add such documents"
                 )
-            by_year, by_congress = (
-                {term: self._count(journal, record.engine, term, by) for term in TERMS}
-                for by in ("year", "congress")
-            )
-        report_record(report, composition, self.doc_type)
-        report_rates(report, by_year, by_congress)
-        terms = [rates(term, counts, "year") for term, counts in by_year.items()]
+            counted = {
+                term: Counts.load(
+                    journal.once(term, partial(count, record.engine, term, self.doc_type))
+                )
+                for term in TERMS
+            }
+        report_record(report, parts, self.doc_type)
+        report_rates(report, counted)
+        terms = [rates(term, counts.year, "year") for term, counts in counted.items()]
         findings = relate(
             terms,
             record.indicators,
@@ -124,10 +127,6 @@ class TaxLanguage:
             planted = journal.once("positive control", partial(control, self.seed, self.draws))
             report_control(report, planted["rows"])
 
-    def _count(self, journal: Journal, engine: Engine, term: str, by: str) -> Counts:
-        work = partial(count, engine, term, self.doc_type, by)
-        return Counts(**journal.once(f"{term} by {by}", work))
-
 
 def describe(study: TaxLanguage, record: Record) -> list[str]:
     """Notes for the reader on the methods."""
@@ -143,10 +142,9 @@ def describe(study: TaxLanguage, record: Record) -> list[str]:
     return notes
 
 
-def _composition(engine: Engine) -> dict[str, Any]:
-    types = [str(label) for label in engine.tally("date:1000..", by="type").groups]
-    return {name: as_counts(engine.tally(f"type:{name}", by="year"))._asdict() for name in types}
-
-
-def _parts(journal: Journal, key: str, work: Callable[[], dict[str, Any]]) -> dict[str, Counts]:
-    return {name: Counts(**entry) for name, entry in journal.once(key, work).items()}
+def _composition(engine: Engine) -> dict[str, list[Part]]:
+    """The years of each type that have documents."""
+    found = coverage(engine)
+    return {
+        name: [part for part in found.of(name) if part.documents] for name in sorted(found.types)
+    }
