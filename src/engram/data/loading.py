@@ -9,7 +9,6 @@ from platformdirs import user_cache_path
 
 from engram.data.catalogue import CATALOGUE, Entry
 from engram.data.dataset import DataError, Dataset
-from engram.data.download import download
 from engram.data.imagefolder import read_imagefolder
 from engram.data.parquet import read_parquet
 from engram.data.reading import Reading, require, sha256_of
@@ -171,6 +170,8 @@ def _download(name: str, entry: Entry, progress: Progress) -> Path:
     folder = _cache(name)
     if not entry.files:
         raise DataError(f"{name} is not on this computer: {_remedy(name, entry)}")
+    from engram.data.download import download
+
     try:
         for file in entry.files:
             download(file, folder, progress)

@@ -1,15 +1,16 @@
 """Images in parquet files of the hub layout: a struct {bytes, path}, and a label."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from engram.data.dataset import DataError, Split
 from engram.data.images import Encoded, open_images
 from engram.data.reading import Reading, divide, require
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _IMAGE_COLUMNS = ("img", "image")
 
@@ -90,6 +91,9 @@ def read_parquet(path: Path, size: tuple[int, int] | None) -> Reading:
 
 
 def _columns(file: Path) -> tuple[list[bytes], list]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         with pq.ParquetFile(file) as opened:
             column = _image_column(file, opened.schema_arrow)
@@ -104,7 +108,9 @@ def _columns(file: Path) -> tuple[list[bytes], list]:
     return contents.to_pylist(), labels.to_pylist()
 
 
-def _image_column(file: Path, schema: pa.Schema) -> str:
+def _image_column(file: Path, schema: "pa.Schema") -> str:
+    import pyarrow as pa
+
     column = next((name for name in _IMAGE_COLUMNS if name in schema.names), None)
     if column is None or "label" not in schema.names:
         raise DataError(
