@@ -72,8 +72,8 @@ def test_only_the_typed_command_is_imported() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("polcy query tax", "there is no command 'polcy'; did you mean 'policy'?"),
-        ("policy qury tax", "there is no command 'qury'; did you mean 'query'?"),
+        ("policyx query tax", "there is no command 'policyx'; did you mean 'policy'?"),
+        ("policy queryx tax", "there is no command 'queryx'; did you mean 'query'?"),
         ("policy solr xyzzy", "there is no command 'xyzzy'; see `engram policy solr --help`"),
         ("xyzzy", "there is no command 'xyzzy'; see `engram --help`"),
     ],
