@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engram.neuron import Delay, MaskedPSN, OverTime, Temporal, stream
+from engram.neuron import IF, Delay, MaskedPSN, OverTime, Temporal, stream
 from tests.neuron.members import CAUSAL, KINDS, MEMBERS, STATELESS, T
 
 ROOT = Path(__file__).parents[2]
@@ -94,6 +94,33 @@ def stream_members(backend: str, names: Sequence[str]) -> None:
                 torch.testing.assert_close(got, torch.cat([net(chunk) for chunk in chunks]))
 
 
+class Parts(nn.Module):
+    """One neuron in two containers, one of which is used twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        neuron = IF()
+        self.parts = nn.ModuleList(nn.Sequential(nn.Linear(3, 3), neuron) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.parts[0](self.parts[1](self.parts[0](x)))
+
+
+def stream_shared_parts(backend: str, _names: Sequence[str]) -> None:
+    """Asserts that a graph keeps the states of places within containers apart."""
+    torch.manual_seed(0)
+    net, x = Parts(), torch.rand(12, 2, 3) * 2
+    whole = net(x)
+    compiled, graphs = counted(net, backend)
+    for call in (compiled, compiled, net):
+        with torch.no_grad(), stream(net):
+            torch.testing.assert_close(torch.cat([call(chunk) for chunk in x.split(3)]), whole)
+    assert len(graphs) <= 2
+    net.compile(backend=backend, fullgraph=True)
+    with torch.no_grad(), stream(net):
+        torch.testing.assert_close(torch.cat([net(chunk) for chunk in x.split(3)]), whole)
+
+
 def counted(net: nn.Module, backend: str) -> tuple[Callable[[Tensor], Tensor], list[object]]:
     """The network compiled, and a list that grows with each graph."""
     graphs: list[object] = []
@@ -137,6 +164,10 @@ def test_every_member_compiles_without_a_graph_break(backend: str, names: Iterab
 @pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=SLOW)])
 def test_every_member_streams_in_two_graphs(backend: str, names: Iterable[str]) -> None:
     run("stream_members", backend, *names)
+
+
+def test_shared_parts_stream_when_compiled() -> None:
+    run("stream_shared_parts", "eager")
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

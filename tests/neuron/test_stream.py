@@ -236,6 +236,55 @@ def test_parts_that_share_a_neuron_keep_apart_or_are_refused() -> None:
             _ = shared.state
 
 
+class Copying(nn.Module):
+    """Keeps its attributes in copies, as classes with a `__getstate__` of their own do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n = IF()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.n(x)
+
+    def __getstate__(self) -> dict[str, object]:
+        return dict(self.__dict__)
+
+
+def test_hooks_of_others_see_the_calls_of_containers() -> None:
+    seen: list[str] = []
+    net = nn.Sequential(nn.Sequential(IF()))
+    handles = [
+        net[0].register_forward_pre_hook(lambda *_: seen.append("pre")),
+        net[0].register_forward_hook(lambda *_: seen.append("post")),
+        nn.modules.module.register_module_forward_hook(lambda *_: seen.append("global")),
+    ]
+    with stream(net, single_step=True):
+        assert [net(HALF[0]).item() for _ in range(2)] == [0, 1]
+    for handle in handles:
+        handle.remove()
+    assert seen == ["pre", "global", "global", "post", "global"] * 2
+
+
+def test_a_network_compiled_in_place_is_followed_if_it_was_compiled_before() -> None:
+    net, x = Reused(), current(6, 3, 4)
+    whole = net(x)
+    net.compile(backend=lambda graph, _: graph.forward)
+    compiled = net._compiled_call_impl
+    with stream(net), torch.compiler.set_stance("force_eager"):  # not the shape checks of tests
+        assert torch.equal(torch.cat([net(chunk) for chunk in x.split(2)]), whole)
+    assert net._compiled_call_impl is compiled
+    net = Reused()
+    with stream(net):
+        net.compile(backend=lambda graph, _: graph.forward)
+        compiled = net._compiled_call_impl
+        with (
+            torch.compiler.set_stance("force_eager"),
+            pytest.raises(ValueError, match="compile before"),
+        ):
+            net(x[:2])
+    assert net._compiled_call_impl is compiled
+
+
 # --- copies
 
 
@@ -254,7 +303,9 @@ COPIES: dict[str, Callable[[nn.Module], nn.Module]] = {
 
 
 @pytest.mark.parametrize("make_copy", COPIES.values(), ids=COPIES.keys())
-@pytest.mark.parametrize("net", [IF(), nn.Sequential(nn.Sequential(IF()))], ids=["layer", "net"])
+@pytest.mark.parametrize(
+    "net", [IF(), nn.Sequential(nn.Sequential(IF())), Copying()], ids=["layer", "net", "copying"]
+)
 def test_a_copy_starts_fresh_inside_and_outside(
     net: nn.Module, make_copy: Callable[[nn.Module], nn.Module]
 ) -> None:

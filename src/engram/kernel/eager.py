@@ -11,6 +11,8 @@ from engram.errors import EngramError
 from engram.kernel.transform import transformed
 
 _C: Any = torch._C
+_dispatch_depth = _C._len_torch_dispatch_stack
+_tracing_state = _C._get_tracing_state
 _PLAIN = (Tensor, torch.nn.Parameter)
 
 
@@ -25,8 +27,8 @@ def unwatched(*tensors: Tensor | None) -> bool:
             return False
     return (
         not torch.compiler.is_compiling()
-        and _C._len_torch_dispatch_stack() == 0
-        and _C._get_tracing_state() is None
+        and _dispatch_depth() == 0
+        and _tracing_state() is None
         and not transformed()
     )
 

@@ -43,7 +43,7 @@ def address(tensor: Tensor | None) -> int:
 
 def stored(x: Tensor, dtype: torch.dtype) -> Tensor:
     """Return x if its numbers are stored in this dtype, else a copy in which they are."""
-    return x if x.dtype == dtype and not x.is_neg() else x.to(dtype).resolve_neg()
+    return x if x.dtype is dtype and not x.is_neg() else x.to(dtype).resolve_neg()
 
 
 def laid_out_like(x: Tensor, y: Tensor) -> Tensor:

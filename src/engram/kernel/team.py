@@ -3,6 +3,7 @@
 import ctypes
 import os
 import struct
+from array import array
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
@@ -36,8 +37,8 @@ def launch(kernel: Entry, pieces: int, size: int, *words: int, threads: int) -> 
         words: What follows the two counters: addresses (0 for what is absent), integers, `bits`.
         threads: The most threads that may run; fewer do where the work is small.
     """
-    block = (ctypes.c_int64 * (len(words) + 2))(0, pieces, *words)
-    at = ctypes.addressof(block)
+    block = array("q", (0, pieces, *words))
+    at = block.buffer_info()[0]
     threads = min(threads, pieces, size // GRAIN)
     if threads <= 1:
         kernel(at)

@@ -3,7 +3,7 @@
 import torch
 from torch.autograd import forward_ad
 
-_functorch = torch._C._functorch  # pyright: ignore[reportAttributeAccessIssue]
+_interpreter = torch._C._functorch.peek_interpreter_stack  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @torch.compiler.assume_constant_result  # the compiler guards both states by itself
@@ -13,4 +13,4 @@ def transformed() -> bool:
     Kernels know their values and one derivative in reverse mode. In all other modes the reference
     in plain torch runs in their place, which torch can transform.
     """
-    return forward_ad._current_level >= 0 or _functorch.peek_interpreter_stack() is not None
+    return forward_ad._current_level >= 0 or _interpreter() is not None

@@ -32,9 +32,7 @@ def backend(device: str | torch.device = "cpu") -> Backend:
         other devices and inside `reference()`. A neuron with a user-defined surrogate also runs
         on the reference.
     """
-    kernels = _KERNELS.get(
-        (device if isinstance(device, torch.device) else torch.device(device)).type
-    )
+    kernels = _KERNELS.get(torch.device(device).type)
     return "reference" if _forced or kernels is None else kernels
 
 
@@ -70,6 +68,6 @@ def uses_reference(x: Tensor, surrogate: Surrogate) -> bool:
     compiled = not _forced if x.is_cpu else backend(x.device) != "reference"
     if not compiled or type(surrogate) not in SHAPES:
         return True
-    # an export compiles or traces; torch takes a µs to tell whether it is one to ONNX
+    # an export compiles or traces; asking torch whether it is one to ONNX takes a µs
     recorded = torch.compiler.is_compiling() or _tracing_state() is not None
     return recorded and not _translated and writes_onnx()

@@ -4,10 +4,10 @@ The states belong to the stream, one for each place at which a layer is used. Co
 other threads, and calls outside the `with` block therefore never access them.
 """
 
-import sys
 import threading
 import weakref
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, final
 
 import torch
@@ -18,8 +18,6 @@ from engram.neuron.surroundings import check_situation, situation, suspendable_f
 
 Path = tuple[int, ...]
 """Ids of the modules whose calls led to a layer, outermost first, and of the layer."""
-Use = tuple[Path, int]
-"""A place where a layer is used, and its number of earlier uses there in the same call."""
 
 
 class _Thread(threading.local):
@@ -31,6 +29,29 @@ class _Thread(threading.local):
 
 
 here = _Thread()
+
+
+@final
+class Place:
+    """A place of the network where a layer is used, with a state for each use in a call.
+
+    Attributes:
+        path: How calls of the network reach the layer.
+        states: The states that the last call left, in the order of the uses.
+        pending: Those of the call in progress, valid if the whole call succeeds.
+        uses: Number of uses in every call; 0 before the first call.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.states: list[Any] = []
+        self.pending: list[Any] = []
+        self.uses = 0
+
+    def state(self) -> Any:
+        """Return the initial state of the next use; None is the rest state."""
+        use = len(self.pending)
+        return self.states[use] if use < len(self.states) else None
 
 
 @final
@@ -50,19 +71,15 @@ class Stream:
         self.net = net
         self.kind = kind
         self.single_step = single_step
-        self.states: dict[Use, Any] = {}
         self.owner = suspendable_frame()
         self.layers: dict[int, nn.Module] = {}
         self.containers: dict[int, nn.Module] = {}
+        self.strangers: weakref.WeakSet[nn.Module] = weakref.WeakSet()
         self._situation = situation()
         self._usual = usual()
-        self._handled: BaseException | None = None
         self._path: Path = ()
-        self._places: dict[Path, Path] = {}
-        self._uses: dict[Path, int] = {}  # of each place, in every call
-        self._used: dict[Path, int] = {}  # so far, in the call in progress
-        self._pending: dict[Use, Any] = {}
-        self.strangers: weakref.WeakSet[nn.Module] = weakref.WeakSet()
+        self._places: dict[Path, Place] = {}  # several paths may lead to one place
+        self._used: list[Place] = []  # in the call in progress
 
     def open(self) -> None:
         """Make this the innermost stream of the thread."""
@@ -75,8 +92,8 @@ class Stream:
         for container in self.containers.values():
             _unwatch(container)
         # if another thread closes it, the thread that opened it still lists it
-        self.owner = self._handled = None
-        for held in (self.layers, self.containers, self.states, self._pending):
+        self.owner = None
+        for held in (self.layers, self.containers, self._places, self._used):
             held.clear()
 
     def admit(self) -> None:
@@ -108,74 +125,70 @@ class Stream:
         """Whether the `with` block is in a generator or coroutine that is not running."""
         return self.owner is not None and self.owner.f_back is None
 
-    def enter(self, module: nn.Module) -> None:
-        """Record that a part of the network is called."""
-        if not self._path:
-            self._used, self._pending = {}, {}
+    def follow(self, module: nn.Module, call: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a part of the network; keep the new states if the outermost call succeeds."""
+        outer = self._path
+        if not outer:
+            self._discard()
             if torch.compiler.is_compiling():
-                _check_not_exported(module)  # torch would not report that the call raised
-            else:
-                self._handled = sys.exc_info()[1]
-        self._path = (*self._path, id(module))
+                _check_not_exported(module)
+        self._path = (*outer, id(module))
+        try:
+            result = call(*args, **kwargs)
+        except BaseException:
+            self._path = outer
+            if not outer:
+                self._discard()
+            raise
+        self._path = outer
+        if not outer:
+            self._commit()
+        return result
 
-    def leave(self, module: nn.Module, *, returned: bool) -> None:
-        """Record the end of the call, and keep the new states if the whole call succeeded."""
-        if self._path and self._path[-1] == id(module):
-            self._path = self._path[:-1]
-            if not self._path and returned:
-                self._commit()
-            elif not self._path:
-                self._pending = {}
-
-    def raised(self) -> bool:
-        """Whether an exception is being handled that was not when the call began."""
-        return sys.exc_info()[1] is not self._handled
-
-    def use(self, layer: nn.Module) -> Use:
-        """Return which use of a layer its current call is."""
+    def use(self, layer: nn.Module) -> Place:
+        """Return the place where a layer is being used."""
         if not self._path:
-            self._used, self._pending = {}, {}
+            self._discard()
+            self._check_followed()
         path = (*self._path, id(layer))
         place = self._places.get(path)
         if place is None:
             place = self._place(path, layer)
-        before = self._used.get(place, 0)
-        if before >= self._uses.get(place, before + 1):
+        if place.uses and len(place.pending) >= place.uses:
             self._refuse_uses(place, "more")
-        self._used[place] = before + 1
-        return place, before
+        return place
 
-    def state(self, use: Use) -> Any:
-        """Return the initial state of this use; None is the rest state."""
-        return self.states.get(use)
-
-    def keep(self, use: Use, state: Any) -> None:
-        """Record the state after this use of a layer; valid if the whole call succeeds."""
-        if not torch.compiler.is_compiling() and not (usual() and self._usual):
+    def keep(self, place: Place, state: Any) -> None:
+        """Record the state after a use of a layer; valid if the whole call succeeds."""
+        if not (torch.compiler.is_compiling() or (self._usual and usual())):
             check_situation(self._situation)
-        self._pending[use] = state
+        if not place.pending:
+            self._used.append(place)
+        place.pending.append(state)
         if not self._path:
             self._commit()
 
-    def states_of(self, layer: nn.Module) -> dict[Use, Any]:
+    def states_of(self, layer: nn.Module) -> list[Any]:
         """Return the states of a layer at all its uses, as left by the call in progress."""
-        both = self.states | self._pending
-        return {use: state for use, state in both.items() if use[0][-1] == id(layer)}
+        return [
+            state
+            for place in self._places_of(layer)
+            for state in place.pending + place.states[len(place.pending) :]
+        ]
 
     def put(self, layer: nn.Module, state: Any) -> None:
         """Replace the state of a layer that has one use."""
-        uses = list(self.states_of(layer)) or [((id(layer),), 0)]
-        place = uses[0][0]
-        self._places.setdefault(place, place)
-        self.states[uses[0]] = state
-        self._pending.pop(uses[0], None)
+        places = [place for place in self._places_of(layer) if place.states or place.pending]
+        place = places[0] if places else self._place((id(layer),), layer)
+        place.states = [state]
+        place.pending.clear()
 
     def detach(self, layers: set[int]) -> None:
         """Detach the states of these layers, by id, from the graph."""
-        for states in (self.states, self._pending):
-            for use, state in states.items():
-                if use[0][-1] in layers:
-                    states[use] = detached(state)
+        for place in self._places.values():
+            if place.path[-1] in layers:
+                place.states = list(map(detached, place.states))
+                place.pending = list(map(detached, place.pending))
 
     def name_of(self, layer: nn.Module) -> str:
         """Name of a layer in errors."""
@@ -183,13 +196,33 @@ class Stream:
         return f"{type(layer).__name__} at {names[0] if names and names[0] else 'the top'!r}"
 
     def _commit(self) -> None:
-        for place, used in self._used.items():
-            if self._uses.setdefault(place, used) != used:
-                self._refuse_uses(place, str(used))
-        self.states.update(self._pending)
-        self._pending = {}
+        for place in self._used:
+            if place.uses not in (0, len(place.pending)):
+                self._refuse_uses(place, str(len(place.pending)))
+        for place in self._used:
+            place.states, place.pending = place.pending, []
+            place.uses = len(place.states)
+        self._used = []
 
-    def _place(self, path: Path, layer: nn.Module) -> Path:
+    def _check_followed(self) -> None:
+        """Raise ValueError if calls of a container are no longer reported."""
+        for container in self.containers.values():
+            if not _is_followed(container):
+                raise EngramError(
+                    f"{type(container).__name__}.compile() was called inside stream(), which then "
+                    "cannot tell which calls of its layers belong together: compile before stream()"
+                )
+
+    def _discard(self) -> None:
+        for place in self._used:
+            place.pending = []
+        self._used = []
+
+    def _places_of(self, layer: nn.Module) -> list[Place]:
+        places = dict.fromkeys(self._places.values())
+        return [place for place in places if place.path[-1] == id(layer)]
+
+    def _place(self, path: Path, layer: nn.Module) -> Place:
         """The place of a path; paths that start further out or in lead to the same place."""
         same = {
             place
@@ -202,13 +235,13 @@ class Stream:
                 "state at each: inside stream() call the network itself, not the part that several "
                 "of these places share"
             )
-        place = same.pop() if same else path
+        place = same.pop() if same else Place(path)
         self._places[path] = place
         return place
 
-    def _refuse_uses(self, place: Path, used: str) -> None:
+    def _refuse_uses(self, place: Place, used: str) -> None:
         raise EngramError(
-            f"{self.name_of(self.layers[place[-1]])} was used {self._uses[place]} times in an "
+            f"{self.name_of(self.layers[place.path[-1]])} was used {place.uses} times in an "
             f"earlier call and {used} in this one; which state belongs to which use is not known: "
             "inside stream() use a layer equally often in every call, and call the network the "
             "same way each time, or give each use a layer of its own"
@@ -335,53 +368,51 @@ def _mapped(state: Any, change: Any) -> Any:
     return type(state)(*values)
 
 
-_watched: "weakref.WeakKeyDictionary[nn.Module, int]" = weakref.WeakKeyDictionary()
-"""Number of streams of any thread that follow the calls of a module."""
+_watched: "weakref.WeakKeyDictionary[nn.Module, tuple[int, Any]]" = weakref.WeakKeyDictionary()
+"""Number of streams of any thread that follow the calls of a module, and its own compiled call."""
 _lock = threading.Lock()
 _KEY: Any = "engram.stream"
-"""Key of our hooks in a module. Handles of torch have a new number each time, which would
-recompile a compiled network for each stream."""
 
 
 def _watch(container: nn.Module) -> None:
-    """Report the calls of a module to the streams that contain it."""
+    """Report the calls of a module to the streams that contain it.
+
+    `_follow` stands where `nn.Module.compile` keeps a compiled call, which torch leaves out of
+    copies; hooks would take longer than a small layer. A compiler skips that place in modules
+    without hooks, and so finds the name of one.
+    """
     with _lock:
-        _watched[container] = _watched.get(container, 0) + 1
-        container._forward_pre_hooks[_KEY] = _enter
-        container._forward_hooks[_KEY] = _leave
-        container._forward_hooks_always_called[_KEY] = True
+        count, call = _watched.get(container, (0, container._compiled_call_impl))
+        _watched[container] = count + 1, call
+        container._forward_hooks_with_kwargs[_KEY] = True
+        follow = partial(_follow, container, call or container._call_impl)
+        container.__dict__["_compiled_call_impl"] = follow
 
 
 def _unwatch(container: nn.Module) -> None:
     with _lock:
-        _watched[container] -= 1
-        if not _watched[container]:
-            del _watched[container]
-            _drop_hooks(container)
+        count, call = _watched.pop(container)
+        if count > 1:
+            _watched[container] = count - 1, call
+            return
+        container._forward_hooks_with_kwargs.pop(_KEY, None)
+        if _is_followed(container):
+            del container.__dict__["_compiled_call_impl"]
+            if call is not None:
+                container._compiled_call_impl = call
 
 
-def _drop_hooks(module: nn.Module) -> None:
-    for hooks in (
-        module._forward_pre_hooks,
-        module._forward_hooks,
-        module._forward_hooks_always_called,
-    ):
-        hooks.pop(_KEY, None)
+def _is_followed(container: nn.Module) -> bool:
+    call = container._compiled_call_impl
+    return isinstance(call, partial) and call.func is _follow
 
 
-def _enter(module: nn.Module, inputs: Any) -> None:
-    contained = False
-    for stream in here.streams:
+def _follow(module: nn.Module, call: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Call a module, and report it to the streams that contain it."""
+    streams = here.streams
+    if len(streams) == 1 and id(module) in streams[0].containers:
+        return streams[0].follow(module, call, *args, **kwargs)
+    for stream in streams:
         if id(module) in stream.containers:
-            stream.enter(module)
-            contained = True
-    if not contained and not torch.compiler.is_compiling() and module not in _watched:
-        _drop_hooks(module)  # of a copy of a module that was streamed when it was copied
-
-
-def _leave(module: nn.Module, inputs: Any, output: Any) -> None:
-    for stream in here.streams:
-        if id(module) in stream.containers:
-            # torch calls this hook with None for the output of a call that raised
-            failed = output is None and not torch.compiler.is_compiling() and stream.raised()
-            stream.leave(module, returned=not failed)
+            call = partial(stream.follow, module, call)
+    return call(*args, **kwargs)

@@ -40,12 +40,18 @@ def check_sequence(x: Tensor) -> None:
         )
 
 
-def check_membrane(x: Tensor, voltage: Tensor) -> None:
-    """Raise ValueError unless a membrane matches the neurons driven by x."""
-    if voltage.shape != x.shape[1:]:
+def check_membrane(x: Tensor, voltage: Tensor, step: torch.Size) -> None:
+    """Raise ValueError unless a membrane matches the neurons driven by x.
+
+    Args:
+        x: The input.
+        voltage: The membrane.
+        step: Shape of one step of x.
+    """
+    if voltage.shape != step:
         raise EngramError(
             f"the membrane has shape {tuple(voltage.shape)}, but one step of the input "
-            f"{tuple(x.shape)} has shape {tuple(x.shape[1:])}: a state belongs to the samples "
+            f"{tuple(x.shape)} has shape {tuple(step)}: a state belongs to the samples "
             f"from which it was computed; start other samples from rest, in a new stream() or with "
             "state=None, or give one membrane a neuron, as by voltage.expand(...)"
         )

@@ -21,7 +21,8 @@ class Conv2d(nn.Conv2d):
         if self.stride == (1, 1) or not self._reads_single_pixels:
             return super().forward(input)
         down, along = self.stride
-        pixels = input[..., ::down, ::along]
+        # with the channels last, the gradient of the slices is channels-last, too
+        pixels = input.movedim(-3, -1)[..., ::down, ::along, :].movedim(-1, -3)
         return nn.functional.conv2d(pixels, self.weight, self.bias, groups=self.groups)
 
     @property

@@ -166,7 +166,7 @@ def lif(
     if state is None:
         state = rest(x, reset)
     else:
-        check_membrane(x, state.voltage)
+        check_membrane(x, state.voltage, x.shape[1:])
     spikes = []
     for x_t in x.unbind(0):  # indexing x[t] in the graph is far slower
         s_t, state = fire(
@@ -283,7 +283,7 @@ def seen_inputs(
             f"the state holds {history.shape[0]} earlier inputs and this layer reads {length}: "
             "pass a state that the same layer returned"
         )
-    return torch.cat([history.to(x.dtype), x])
+    return torch.cat([history if history.dtype is x.dtype else history.to(x.dtype), x])
 
 
 def last_inputs(seen: Float[Tensor, "seen *neurons"], length: int) -> Float[Tensor, "m *neurons"]:

@@ -71,39 +71,38 @@ class SteppedNeuron(LeakyNeuron):
     def _leak(self) -> tuple[float | Tensor, Tensor | None]:
         """τ, or 1/τ if it is learned."""
 
-    def _run(self, x: Tensor, state: F.LIFState | None) -> tuple[Tensor, F.LIFState]:
-        tau, leak = self._leak()
-        if (
-            isinstance(self.threshold, Tensor)
-            or isinstance(self.reset, Tensor)
-            or isinstance(tau, Tensor)
-            or (leak is not None and leak.ndim)
-        ):
-            return self._run_own(x, state, tau, leak)
-        lif = F.lif if uses_reference(x, self.surrogate) else compiled_lif
-        return lif(
-            x,
-            state,
-            tau=tau,  # pyright: ignore[reportArgumentType]
-            leak=leak,
-            threshold=self.threshold,  # pyright: ignore[reportArgumentType]
-            reset=self.reset,  # pyright: ignore[reportArgumentType]
-            decay_input=self.decay_input,
-            detach_reset=self.detach_reset,
-            surrogate=self.surrogate,
-        )
+    def _step(self, x: Tensor, state: F.LIFState | None) -> tuple[Tensor, F.LIFState]:
+        return self._run(x, state, single_step=True)
 
-    def _run_own(
-        self, x: Tensor, state: F.LIFState | None, tau: float | Tensor, leak: Tensor | None
+    def _run(
+        self, x: Tensor, state: F.LIFState | None, *, single_step: bool = False
     ) -> tuple[Tensor, F.LIFState]:
-        """Neurons with individual values."""
-        values: dict[str, Any] = {
-            "tau": tau,
-            "leak": leak,
-            "threshold": self.threshold,
-            "reset": self.reset,
-        }
-        values |= {n: per_neuron(v, x) for n, v in values.items() if isinstance(v, Tensor)}
+        tau, leak = self._leak()
+        threshold, reset = self.threshold, self.reset
+        own = (
+            isinstance(threshold, Tensor)
+            or isinstance(reset, Tensor)
+            or isinstance(tau, Tensor)
+            or (leak is not None and leak.ndim > 0)
+        )
+        if not own and not uses_reference(x, self.surrogate):
+            return compiled_lif(
+                x,
+                state,
+                tau=tau,  # pyright: ignore[reportArgumentType]
+                leak=leak,
+                threshold=threshold,  # pyright: ignore[reportArgumentType]
+                reset=reset,  # pyright: ignore[reportArgumentType]
+                decay_input=self.decay_input,
+                detach_reset=self.detach_reset,
+                surrogate=self.surrogate,
+                single_step=single_step,
+            )
+        if single_step:
+            return super()._step(x, state)
+        values: dict[str, Any] = {"tau": tau, "leak": leak, "threshold": threshold, "reset": reset}
+        if own:
+            values |= {n: per_neuron(v, x) for n, v in values.items() if isinstance(v, Tensor)}
         return F.lif(
             x,
             state,
@@ -197,9 +196,13 @@ class LIF(SteppedNeuron):
     def _leak(self) -> tuple[float | Tensor, None]:
         return self.tau, None
 
-    def _run(self, x: Tensor, state: F.LIFState | None) -> tuple[Tensor, F.LIFState]:
+    def _run(
+        self, x: Tensor, state: F.LIFState | None, *, single_step: bool = False
+    ) -> tuple[Tensor, F.LIFState]:
         if self.resting is None:
-            return super()._run(x, state)
+            return super()._run(x, state, single_step=single_step)
+        if single_step:
+            return Neuron._step(self, x, state)
         spikes, after = super()._run(x.to(F.state_dtype(x)) + self._resting_current(x), state)
         return spikes.to(x.dtype), after
 

@@ -73,7 +73,7 @@ class Temporal(nn.Module, ABC):
         stream.put(self, value)
 
     def _states(self, stream: Stream) -> list[Any]:
-        states = list(stream.states_of(self).values())
+        states = stream.states_of(self)
         if len(states) > 1:
             raise EngramError(
                 f"{stream.name_of(self)} carries {len(states)} states, one for each of its uses: "
@@ -110,26 +110,31 @@ class Temporal(nn.Module, ABC):
 
     def _stream(self, stream: Stream, x: Tensor, lengths: Tensor | None) -> Tensor:
         """`forward` inside `stream`."""
+        single_step = stream.single_step
         if lengths is not None:
             raise EngramError(
                 f"{type(self).__name__} got lengths inside stream(): stream each sequence "
                 "alone, or call it outside"
             )
-        if stream.single_step:
+        if single_step:
             self._check_tensor(x)
-            x = x.unsqueeze(0)
+            run = self._step
         else:
             self._check(x)
+            run = self._run
         if not self.stateful:
-            y, _ = self._run(x, None)
+            return run(x, None)[0]
+        if not self.causal:
+            check_causal(self)
+        place = stream.use(self)
+        state = place.state()
+        if state is None:
+            state = self._rest(x.unsqueeze(0) if single_step else x)
         else:
-            if not self.causal:
-                check_causal(self)
-            use = stream.use(self)
-            state = stream.states.get(use)
-            y, after = self._run(x, self._rest(x) if state is None else self._fitted(state, x))
-            stream.keep(use, after)
-        return y.squeeze(0) if stream.single_step else y
+            state = self._fitted(state, x, x.shape if single_step else x.shape[1:])
+        y, after = run(x, state)
+        stream.keep(place, after)
+        return y
 
     def run(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Process a sequence that follows `state`; return the output and the final state.
@@ -149,7 +154,7 @@ class Temporal(nn.Module, ABC):
         if state is None:
             return self._run(x, self._rest(x))
         self._check_state(state, x.is_meta)
-        return self._run(x, self._fitted(state, x))
+        return self._run(x, self._fitted(state, x, x.shape[1:]))
 
     @abstractmethod
     def _run(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
@@ -159,6 +164,11 @@ class Temporal(nn.Module, ABC):
         if there is a `_rest` for cases where it matters.
         """
 
+    def _step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """`_run` for one step, `(batch, *features)`."""
+        y, after = self._run(x.unsqueeze(0), state)
+        return y.squeeze(0), after
+
     def _rest(self, x: Tensor) -> Any:
         """The state before the first step, if the layer needs it to return the next state."""
         return None
@@ -167,8 +177,8 @@ class Temporal(nn.Module, ABC):
         """The shape of one step of the input that a state belongs to."""
         return state[-1].shape
 
-    def _fitted(self, state: Any, x: Tensor) -> Any:
-        """The state, checked, on the device of x."""
+    def _fitted(self, state: Any, x: Tensor, shape: torch.Size) -> Any:
+        """The state, checked against the shape of one step of x, on the device of x."""
         if self.state_type is None:
             return state
         if type(state) is not self.state_type:
@@ -176,17 +186,17 @@ class Temporal(nn.Module, ABC):
                 f"{type(self).__name__} got a state of type {type(state).__name__}: pass the "
                 f"{self.state_type.__name__} that an earlier run of the layer returned, or None"
             )
-        if (neurons := self._neurons(state)) != x.shape[1:]:
+        if self._neurons(state) != shape:
+            neurons = tuple(self._neurons(state))
             raise EngramError(
-                f"{type(self).__name__} carries the state of a batch of shape {tuple(neurons)} and "
-                f"got one of shape {tuple(x.shape[1:])}: neither batch size nor features may "
+                f"{type(self).__name__} carries the state of a batch of shape {neurons} and "
+                f"got one of shape {tuple(shape)}: neither batch size nor features may "
                 "change while a state is carried; open a new stream(), or run from state None, "
                 "for another batch, such as a smaller last one"
             )
-        first = state[0]
         if torch.is_grad_enabled() and not torch.compiler.is_compiling():
             state = usable(state)
-        if not (first.is_cpu and x.is_cpu) and first.device != x.device:
+        if not (x.is_cpu and state[0].is_cpu) and state[0].device != x.device:
             state = type(state)(*(v.to(x.device) if v.ndim else v for v in state))
         return state
 

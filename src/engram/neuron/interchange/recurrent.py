@@ -91,7 +91,7 @@ class RecurrentGraph(WiredLayers, Temporal):
         """Whether no layer reads later inputs."""
         return all(layer.causal for layer in self.layers if isinstance(layer, Temporal))
 
-    def _fitted(self, state: Any, x: Tensor) -> GraphState:
+    def _fitted(self, state: Any, x: Tensor, shape: torch.Size) -> GraphState:
         if not isinstance(state, GraphState) or {*state.parts()[0]} != {*self.names}:
             raise EngramError(
                 f"RecurrentGraph got a state of type {type(state).__name__}: pass the GraphState "

@@ -43,30 +43,37 @@ def lif(
     decay_input: bool = True,
     detach_reset: bool = False,
     surrogate: Surrogate,
+    single_step: bool = False,
 ) -> tuple[Tensor, LIFState]:
-    """`functional.lif`, compiled; within transforms of torch.func it is `functional.lif`."""
+    """`functional.lif`, compiled; within transforms of torch.func it is `functional.lif`.
+
+    With `single_step`, x is one step `(*neurons)`, and so are the spikes.
+    """
     voltage = None if state is None else state.voltage
     settings = Settings(tau, threshold, reset, decay_input, detach_reset, *shape_of(surrogate))
-    if x.is_cpu and unwatched(x, voltage, leak):
-        if torch.is_grad_enabled():
-            spikes, after = _Eager.apply(x, voltage, leak, settings)  # pyright: ignore[reportGeneralTypeIssues]
-        else:
-            spikes, after = forward(x, voltage, leak, settings)
+    plain = x.is_cpu and unwatched(x, voltage, leak)
+    if plain and not torch.is_grad_enabled():
+        spikes, after = forward(x, voltage, leak, settings, single_step=single_step)
         return spikes, LIFState(after)
-    if not transformed():
+    if single_step:
+        x = x.unsqueeze(0)
+    if plain:
+        spikes, after = _Eager.apply(x, voltage, leak, settings)  # pyright: ignore[reportGeneralTypeIssues]
+    elif not transformed():
         spikes, after = lif_operator(x, voltage, leak, *settings)
-        return spikes, LIFState(after)
-    return functional.lif(
-        x,
-        state,
-        tau=tau,
-        leak=leak,
-        threshold=threshold,
-        reset=reset,
-        decay_input=decay_input,
-        detach_reset=detach_reset,
-        surrogate=surrogate,
-    )
+    else:
+        spikes, (after,) = functional.lif(
+            x,
+            state,
+            tau=tau,
+            leak=leak,
+            threshold=threshold,
+            reset=reset,
+            decay_input=decay_input,
+            detach_reset=detach_reset,
+            surrogate=surrogate,
+        )
+    return spikes.squeeze(0) if single_step else spikes, LIFState(after)
 
 
 class _Eager(torch.autograd.Function):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from engram.errors import EngramError
-from engram.kernel.memory import REALS, address, laid_out_like, new_like, time_major
+from engram.kernel.memory import REALS, address, laid_out_like, new_like, stored, time_major
 from engram.kernel.team import Entry, bits, entry, launch
 from engram.neuron import functional
 from engram.neuron.check import (
@@ -45,15 +45,29 @@ class Settings(NamedTuple):
 
 
 def forward(
-    x: Tensor, voltage: Tensor | None, leak: Tensor | None, settings: Settings
+    x: Tensor,
+    voltage: Tensor | None,
+    leak: Tensor | None,
+    settings: Settings,
+    *,
+    single_step: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Spikes of a sequence and the membrane after it, see `lif.lif_operator`."""
-    check(x, voltage, leak)
+    """Spikes of a sequence, or of one step, and the membrane after it; see `lif.lif_operator`."""
+    if single_step and not (x.is_contiguous() and x.numel() and x.ndim):
+        spikes, after = forward(x.unsqueeze(0), voltage, leak, settings)
+        return spikes.squeeze(0), after
+    check(x, voltage, leak, single_step=single_step)
     real = STATE_DTYPES[x.dtype]
-    inputs = time_major(x if x.dtype == real else x.to(real))
-    spikes, after = new_like(inputs), new_like(inputs[0])
+    inputs = stored(x, real) if single_step else time_major(x if x.dtype is real else x.to(real))
+    spikes, before = new_like(inputs), None if voltage is None else stored(voltage, real)
+    if single_step:
+        after = new_like(inputs)
+    elif before is not None and before.is_contiguous() and inputs.is_contiguous():
+        after = new_like(before)  # selecting a step of the inputs takes longer
+    else:
+        after = new_like(inputs[0])
+    before = None if before is None else laid_out_like(after, before)
     if x.numel():
-        before = None if voltage is None else laid_out_like(after, voltage.to(real))
         kernel, numbers = _forward_kernel(real, leak is not None, settings)
         n = after.numel()
         block = block_of(n, x.numel())
@@ -65,14 +79,14 @@ def forward(
             spikes.data_ptr(),
             address(before),
             after.data_ptr(),
-            x.shape[0],
+            1 if single_step else x.shape[0],
             n,
             block,
             numbers[0] if leak is None else bits(leak.item()),
             *numbers[1:],
             threads=torch.get_num_threads(),
         )
-    return spikes if x.dtype == real else spikes.to(x.dtype), after
+    return spikes if x.dtype is real else spikes.to(x.dtype), after
 
 
 def backward(
@@ -203,11 +217,13 @@ def backward_numbers(real: torch.dtype, kind: int, settings: Settings) -> tuple[
     )
 
 
-def check(x: Tensor, voltage: Tensor | None, leak: Tensor | None) -> None:
-    """Raises ValueError where the kernels would read what is not there."""
+def check(
+    x: Tensor, voltage: Tensor | None, leak: Tensor | None, *, single_step: bool = False
+) -> None:
+    """Raise ValueError if the kernels would read outside their arguments."""
     check_sequence(x)
     if voltage is not None:
-        check_membrane(x, voltage)
+        check_membrane(x, voltage, x.shape if single_step else x.shape[1:])
     if leak is not None:
         check_leak(x, leak)
 

@@ -94,7 +94,9 @@ def _run(
     shape, scale, width = shape_of(surrogate)
     settings = Settings(steps, k, shape, scale, width, save)
     if x.is_cpu and unwatched(x, weight, threshold):
-        return _Eager.apply(x, weight, threshold, settings)  # pyright: ignore[reportReturnType]
+        if save:
+            return _Eager.apply(x, weight, threshold, settings)  # pyright: ignore[reportReturnType]
+        return _forward(x, weight, threshold, settings)[0]
     if not transformed():
         return psn_operator(x, weight, threshold, *settings)[0]
     check(x, weight, threshold, settings)
