@@ -9,7 +9,6 @@ of a block, the form that the compiler turns into vector code. The arithmetic is
 # pyright: reportArgumentType=false, reportOperatorIssue=false, reportIndexIssue=false
 # pyright: reportPrivateImportUsage=false, reportPossiblyUnboundVariable=false
 
-import math
 from functools import cache
 from typing import Any
 
@@ -62,7 +61,7 @@ def gradient_of_charge(
     if not detach and reset == SOFT:
         dv_dh += -threshold * ds_dh
     elif not detach:  # an infinite charge passes nothing through its spike: dS/dH is 0 there
-        dv_dh += one - one if abs(h) == math.inf else (rest - h) * ds_dh
+        dv_dh += one - one if abs(h) == one / (one - one) else (rest - h) * ds_dh
     return gs * ds_dh + gv * dv_dh
 
 
