@@ -34,8 +34,8 @@ def test_published_numbers_stand_beside_those_that_have_them():
     run = {"wrong": [0], "validation": [0.5], "best_epoch": 0}
     labels = {"a": "A", "b": "B"}
     accuracy = Accuracy({"a": [run], "b": [run]}, 4, 0, labels, "network")
-    table = accuracy.beside("Beside", ["published (%)"], {"b": [80.0]}, "A paper.")
+    table = accuracy.published_table("Published", ["published (%)"], {"b": [80.0]}, "A paper.")
     assert table is not None
     assert list(table.columns) == ["network", "this run (%)", "published (%)"]
     assert [list(row) for row in table.rows] == [["B", pytest.approx(75.0), 80.0]]
-    assert accuracy.beside("Beside", ["published (%)"], {}, "A paper.") is None
+    assert accuracy.published_table("Published", ["published (%)"], {}, "A paper.") is None

@@ -72,6 +72,27 @@ class Accuracy:
             high=[interval.high for interval in intervals.values()],
         )
 
+    def table(
+        self,
+        title: str,
+        before: Mapping[str, Sequence[Cell]],
+        after: Mapping[str, Sequence[Cell]],
+        caption: str,
+    ) -> Table:
+        """Accuracy as a table, between columns of cells in the order of the contenders."""
+        rows = [
+            [
+                label,
+                *(cells[i] for cells in before.values()),
+                *self.intervals[name][:3],
+                self.validation(name),
+                *(cells[i] for cells in after.values()),
+            ]
+            for i, (name, label) in enumerate(self.labels.items())
+        ]
+        accuracy = ("test accuracy (%)", "low", "high", "validation (%)")
+        return Table(title, [self.kind, *before, *accuracy, *after], rows, caption)
+
     def difference_table(self, title: str, gains: Mapping[str, Interval], caption: str) -> Table:
         """Paired differences as a table."""
         return Table(
@@ -85,7 +106,7 @@ class Accuracy:
         """State in one or two sentences which differences from the reference exclude zero."""
         return conclusion(self.labels[reference], {self.labels[n]: g for n, g in gains.items()})
 
-    def beside(
+    def published_table(
         self,
         title: str,
         columns: Sequence[str],

@@ -36,26 +36,16 @@ class Comparison:
     def report_accuracy(self, report: Report) -> None:
         """Report the accuracy and the firing rates of the networks."""
         labels = list(self.accuracy.labels.values())
-        rates = np.array(
+        rates = np.transpose(
             [np.mean([run["rates"] for run in runs], 0) for runs in self.outcomes.values()]
         )
-        layers = [f"{self.prefix}layer {layer}" for layer in range(1, rates.shape[1] + 1)]
+        layers = [f"{self.prefix}layer {layer}" for layer in range(1, len(rates) + 1)]
         accuracy = f"{self.prefix}test accuracy"
         report.add(
-            Table(
+            self.accuracy.table(
                 f"{self.prefix}Accuracy and firing",
-                ["neuron", "parameters", "test accuracy (%)", "low", "high", "validation (%)"]
-                + [f"rate, layer {layer}" for layer in range(1, rates.shape[1] + 1)],
-                [
-                    [
-                        label,
-                        self.outcomes[name][0]["parameters"],
-                        *self.accuracy.intervals[name][:3],
-                        self.accuracy.validation(name),
-                        *at,
-                    ]
-                    for (name, label), at in zip(self.accuracy.labels.items(), rates, strict=True)
-                ],
+                {"parameters": [runs[0]["parameters"] for runs in self.outcomes.values()]},
+                {f"rate, layer {i}": rate.tolist() for i, rate in enumerate(rates, start=1)},
                 f"Mean over the runs. The 95% interval resamples both runs and test {self.what}; "
                 f"a few runs give little information about the variation between runs. "
                 f"Validation: in the selected epoch. Rates in spikes per neuron per step, on the "
@@ -69,8 +59,8 @@ class Comparison:
                 caption=INTERVALS,
             ),
             *(
-                Series(layer, labels, rates[:, i], axis="neuron", unit="spikes per neuron per step")
-                for i, layer in enumerate(layers)
+                Series(layer, labels, rate, axis="neuron", unit="spikes per neuron per step")
+                for layer, rate in zip(layers, rates, strict=True)
             ),
             Figure(f"{self.prefix}Firing rate", layers, "bar"),
         )

@@ -18,7 +18,7 @@ def report_learning(report: Report, comparison: Comparison) -> None:
     report.answer(comparison.headline)
     comparison.report_accuracy(report)
     comparison.report_differences(report)
-    beside = comparison.accuracy.beside(
+    published = comparison.accuracy.published_table(
         "Comparison with published numbers",
         ["sequential CIFAR-10 (%)", "sequential CIFAR-100 (%)"],
         PUBLISHED,
@@ -28,6 +28,6 @@ def report_learning(report: Report, comparison: Comparison) -> None:
         "augmentation, several runs, the epoch selected on validation images. Compare the order "
         "of the neurons, not the numbers.",
     )
-    if beside:
-        report.add(beside)
+    if published:
+        report.add(published)
     comparison.report_course(report)

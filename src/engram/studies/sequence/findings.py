@@ -12,15 +12,15 @@ def report_task(report: Report, task: Task, comparison: Comparison) -> None:
     """Report accuracy, firing rates and training time of the networks of a task."""
     comparison.report_accuracy(report)
     comparison.report_differences(report)
-    beside = comparison.accuracy.beside(
+    published = comparison.accuracy.published_table(
         f"{task.label}: Comparison with published numbers",
         ["published (%)"],
         {name: [number] for name, number in task.published.items()},
         f"{task.source} Here: the data and network described in the notes, the epoch selected on "
         f"validation images. Compare the order of the neurons, not the numbers.",
     )
-    if beside:
-        report.add(beside)
+    if published:
+        report.add(published)
     comparison.report_course(report)
 
 

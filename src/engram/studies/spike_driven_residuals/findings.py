@@ -1,4 +1,4 @@
-"""Findings of the runs: accuracy, verdicts, operations, energy, firing, and the paper's claim."""
+"""Results of the runs: accuracy, verdicts, operations, energy, firing, and the paper's claim."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -54,29 +54,14 @@ class Findings:
     def report_accuracy(self, report: Report) -> None:
         """Report the accuracy of the networks, and the differences from the first."""
         accuracy = self.accuracy
-        rows = [
-            [
-                label,
-                NETWORKS[name].adds,
-                self.outcomes[name][0]["parameters"],
-                *accuracy.intervals[name][:3],
-                accuracy.validation(name),
-            ]
-            for name, label in accuracy.labels.items()
-        ]
         report.add(
-            Table(
+            accuracy.table(
                 "Accuracy",
-                [
-                    "network",
-                    "residuals add",
-                    "parameters",
-                    "test (%)",
-                    "low",
-                    "high",
-                    "validation (%)",
-                ],
-                rows,
+                {
+                    "residuals add": [NETWORKS[name].adds for name in self.outcomes],
+                    "parameters": [runs[0]["parameters"] for runs in self.outcomes.values()],
+                },
+                {},
                 "Mean over the trainings. The 95% interval resamples both trainings and test "
                 "images; a few trainings give little information about the variation between them.",
             ),
