@@ -47,6 +47,7 @@ bench: .venv/installed-test
 	$(BIN)/python -m benchmarks.vision --page
 	$(BIN)/python -m benchmarks.policy
 	$(BIN)/python -m benchmarks.relate
+	$(BIN)/python -m benchmarks.train
 
 # the machine code that Numba keeps beside the kernels
 clean-kernels:

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import harness, neuron_page, vision_page
 
-COMMANDS = ("neuron", "vision", "policy", "relate")
+COMMANDS = ("neuron", "vision", "policy", "relate", "train")
 KEYS = {"machine_info", "commit_info", "datetime", "version", "packages", "benchmarks"}
 
 

@@ -161,13 +161,17 @@ class Engine:
         self.checked = len(self.losses)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the remaining steps depend on, apart from the settings."""
+        """Everything that the remaining steps depend on, apart from the settings.
+
+        All processes must ask, because each has losses of its own.
+        """
+        losses = torch.stack(self.losses).cpu() if self.losses else torch.zeros(0)
         return {
             "epoch": self.epoch,
             "done": self.done,
             "step": self.step,
             "order": self._order_before,
-            "losses": torch.stack(self.losses).cpu() if self.losses else torch.zeros(0),
+            "losses": self.together.gather(losses),
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self._scaler.state_dict(),
@@ -186,7 +190,11 @@ class Engine:
                 f"{sorted(self.hooks)}: give the same ones"
             )
         self.epoch, self.done, self.step = state["epoch"], state["done"], state["step"]
-        self.losses = list(state["losses"].to(self.device))
+        losses = state["losses"]
+        if len(losses) == self.together.size:
+            self.losses = list(losses[self.together.rank].to(self.device))
+        else:  # saved by another number of processes: only the sum matters
+            self.losses = list((sum(losses) / self.together.size).to(self.device))
         self.checked = len(self.losses)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -134,8 +134,10 @@ class ImageFeed:
                 draws = uniform(self.seed, epoch, ids, Purpose.POLICY, count)
                 x = torch.stack([self._changed(i, d) for i, d in zip(x, draws, strict=True)])
         scale = 1 / self.normal.deviation
-        shift = -self.normal.mean * scale
-        x = x.float().mul_(scale[:, None, None]).add_(shift[:, None, None])
+        pixels = x.numpy().astype(np.float32)
+        pixels *= scale.numpy()[:, None, None]
+        pixels -= (self.normal.mean * scale).numpy()[:, None, None]
+        x = torch.from_numpy(pixels)
         if augment is not None and augment.erase:
             draws = uniform(self.seed, epoch, ids, Purpose.ERASE, 5)
             x = transform.erase(x, draws, augment.erase)
