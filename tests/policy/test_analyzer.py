@@ -126,6 +126,7 @@ def test_words_of_texts_are_those_of_apsw() -> None:
 @given(st.text(POINTS | LIKELY, max_size=60))
 def test_terms_and_spans_are_parallel(text: str) -> None:
     terms, spans = analyzer.terms(text), analyzer.spans(text)
+    assert analyzer.spans(text, 1, 3) == spans[1:3]
     assert len(terms) == len(spans)
     for term, (start, end) in zip(terms, spans, strict=True):
         assert analyzer.terms(text[start:end]) == [term]

@@ -200,22 +200,23 @@ def words_of(piece: str) -> list[Word]:
     return found
 
 
-def spans(text: str, most: int | None = None) -> list[tuple[int, int]]:
-    """Return the start and end of each word in the original text.
+def spans(text: str, first: int = 0, behind: int | None = None) -> list[tuple[int, int]]:
+    """Return the start and end of some words in the original text.
 
     Args:
         text: Any text.
-        most: Number of words after which the others are left out; None for all words.
+        first: The first word, counted from 0.
+        behind: The word after the last one; None for all words.
 
     Returns:
-        A pair for each of `words(text)[:most]`, in characters.
+        A pair for each of `words(text)[first:behind]`, in characters.
     """
     plain = _plain(text)
-    if plain is not None and max(map(len, plain.split()), default=0) <= LONGEST:
-        return [*map(re.Match.span, islice(_PIECE.finditer(plain), most))]
+    if plain is not None and _all_short(plain):
+        return [*map(re.Match.span, islice(_PIECE.finditer(plain), first, behind))]
     found = []
     for piece in _pattern(text).finditer(text):
-        if most is not None and len(found) >= most:
+        if behind is not None and len(found) >= behind:
             break
         start, end = piece.span()
         if _is_word(piece[0]):
@@ -226,7 +227,7 @@ def spans(text: str, most: int | None = None) -> list[tuple[int, int]]:
             (start + normal.starts[a], start + normal.ends[b - 1])
             for a, b in _segmented(normal.text)
         ]
-    return found[:most]
+    return found[first:behind]
 
 
 def _plain(text: str) -> str | None:
@@ -241,6 +242,15 @@ def _plain(text: str) -> str | None:
         for letter, other in _TYPOGRAPHIC.items():
             text = text.replace(letter, other)
     return text if text.isascii() else None
+
+
+def _all_short(text: str) -> bool:
+    """Whether no word of a text is longer than `LONGEST`."""
+    half = (LONGEST + 1) // 2
+    # a longer word covers one of these parts from end to end
+    if all(" " in text[at : at + half] for at in range(0, len(text) - half + 1, half)):
+        return True
+    return max(map(len, text.split()), default=0) <= LONGEST
 
 
 def _pattern(text: str) -> re.Pattern[str]:

@@ -50,6 +50,7 @@ class EmbeddedEngine(Engine):
         forms = {leaf: Counter[str]() for leaf in leaves(node, negated=False)}
         hits, passages = Leading(question.hits), Leading(question.passages)
         spans: dict[int, Spans] = {}  # of the occurrences that may be shown
+        matching = total = 0
         for index in range(len(self.paths)):
             segment = self._segment(index)
             found = segment.evaluate(node)
@@ -60,11 +61,13 @@ class EmbeddedEngine(Engine):
                     tallies[part.by].append(summarise(part))
                 if part.by in counts:
                     counts[part.by].append(part)
-            number = np.flatnonzero(found.matched)
-            day, k = segment.column("date")[number], occurrences[number]
-            hits.add((-k << _RANK) + day, np.ones_like(number), index, number)
-            passages.add(day, k, index, number)
-            if question.passages.limit:
+            matching += int(np.count_nonzero(found.matched))
+            total += len(found.spans.start)
+            if question.hits.limit or question.passages.limit:
+                number = np.flatnonzero(found.matched)
+                day, k = segment.column("date")[number], occurrences[number]
+                hits.add((-k << _RANK) + day, np.ones_like(number), index, number)
+                passages.add(day, k, index, number)
                 spans[index] = _restricted(found.spans, passages.rows, index, segment.size)
                 spans = {i: spans[i] for i in np.unique(passages.rows.segment).tolist()}
             if question.forms:
@@ -74,8 +77,8 @@ class EmbeddedEngine(Engine):
         return Answer(
             {by: merge(parts, by) for by, parts in tallies.items()},
             {by: join(parts, by) for by, parts in counts.items()},
-            self._hits(hits),
-            Context(shown, passages.total),
+            Hits(*self._hits(hits), matching),
+            Context(shown, total),
             ranked_forms(forms) if question.forms else (),
         )
 
@@ -128,11 +131,12 @@ class EmbeddedEngine(Engine):
         order = sorted((int(rank), ids[i], i) for i, rank in enumerate(rows.rank))
         return order, rows, skip
 
-    def _hits(self, leading: Leading) -> Hits:
+    def _hits(self, leading: Leading) -> tuple[list[str], list[int]]:
+        """Ids and occurrences of the documents on a page."""
         order, _, skip = self._ordered(leading)
         page = order[skip : skip + leading.page.limit]
         scores = [-round(rank / (1 << _RANK)) for rank, _, _ in page]
-        return Hits([name for _, name, _ in page], scores, leading.total)
+        return [name for _, name, _ in page], scores
 
     def _passages(self, leading: Leading, spans: dict[int, Spans], width: int) -> Iterator[Passage]:
         """The occurrences on a page."""

@@ -33,8 +33,7 @@ class Leading:
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self.total = 0
-        """Number of entries of the whole list."""
+        self._total = 0
         self.rows = Rows(*np.empty((4, 0), dtype=np.int64))
 
     def add(self, rank: Integers, weight: Integers, segment: int, number: Integers) -> None:
@@ -46,14 +45,14 @@ class Leading:
             segment: Index of the segment.
             number: Its number in the segment, (n).
         """
-        self.total += int(weight.sum())
         if not self.page.limit:
             return
+        self._total += int(weight.sum())
         added = Rows(rank, weight, np.full_like(number, segment), number)
         joined = Rows(*map(np.concatenate, zip(self.rows, added, strict=True)))
         order = np.argsort(joined.rank, kind="stable")
         until = np.cumsum(joined.weight[order])
-        wanted = min(self.page.limit + self.page.offset, self.total)
+        wanted = min(self.page.limit + self.page.offset, self._total)
         last = int(np.searchsorted(until, wanted))
         if last < len(order):
             ranks = joined.rank[order]
@@ -63,7 +62,7 @@ class Leading:
     def shown(self) -> tuple[Rows, int]:
         """Return the documents from the first rank on the page, and the entries to skip in them."""
         until = np.cumsum(self.rows.weight)
-        offset = min(self.page.offset, self.total)
+        offset = min(self.page.offset, self._total)
         first = int(np.searchsorted(until, offset, side="right"))
         if first == len(until):
             return Rows(*np.empty((4, 0), dtype=np.int64)), 0

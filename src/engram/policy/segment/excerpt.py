@@ -5,7 +5,7 @@ from array import array
 from bisect import bisect_right
 from codecs import getincrementaldecoder
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, groupby
 
 from engram.policy import analyzer
 from engram.policy.segment.file import BLOCK, block_end
@@ -55,24 +55,20 @@ class Excerpt:
         Args:
             spans: First and last term of each.
         """
-        needed: dict[int, int] = {}
-        for term in chain.from_iterable(spans):
-            block = self._block_of(term)
-            needed[block] = max(needed.get(block, 0), term - self._before[block] + 1)
-        known = {block: self._analysed(block, terms) for block, terms in needed.items()}
+        places: dict[int, tuple[int, int]] = {}
+        terms = sorted(set(chain.from_iterable(spans)))
+        for block, some in groupby(terms, lambda term: bisect_right(self._before, term) - 1):
+            needed = list(some)
+            first, behind = (x - self._before[block] for x in (needed[0], needed[-1] + 1))
+            start, text = self._block(block)
+            found = analyzer.spans(text, first, behind)
+            for term in needed:
+                low, high = found[term - needed[0]]
+                places[term] = start + low, start + high
+        return [(places[first][0], places[last][1]) for first, last in spans]
 
-        def place(term: int) -> tuple[int, int]:
-            block = self._block_of(term)
-            start, end = known[block][term - self._before[block]]
-            return self._cuts[block] + start, self._cuts[block] + end
-
-        return [(place(first)[0], place(last)[1]) for first, last in spans]
-
-    def _block_of(self, term: int) -> int:
-        return bisect_right(self._before, term) - 1
-
-    def _analysed(self, block: int, terms: int) -> list[tuple[int, int]]:
-        """Places of the first terms of a block."""
+    def _block(self, block: int) -> tuple[int, str]:
+        """Where a block starts, and its text."""
         while len(self._cuts) <= block + 1:
             start = self._cuts[-1]
             size = start + 2 * BLOCK
@@ -81,4 +77,5 @@ class Excerpt:
                     break
                 size *= 2
             self._cuts.append(end)
-        return analyzer.spans(self.text[self._cuts[block] : self._cuts[block + 1]], terms)
+        start, end = self._cuts[block : block + 2]
+        return start, self.text[start:end]
