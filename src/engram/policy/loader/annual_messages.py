@@ -9,33 +9,28 @@ from engram.policy.document import Document, Rejection
 from engram.policy.loader.material import (
     Loader,
     Material,
-    decode,
     decode_western,
     party,
+    text_and_row,
     whole,
     whole_words,
 )
 
 _NAME = re.compile(r"(?:^|/)(su(\d{4})[a-z]?)\.txt$")
+_TABLE = "SOTU_metadata.csv"
 _TITLES = {"SOTU": "Annual message of the President"}
 
 
 def _companions(path: str) -> dict[str, str]:
     folder, _, _ = path.rpartition("/")
-    return {"metadata": f"{folder}/SOTU_metadata.csv" if folder else "SOTU_metadata.csv"}
+    return {"metadata": f"{folder}/{_TABLE}" if folder else _TABLE}
 
 
 def _document(material: Material) -> Document:
     found = _NAME.search(material.name)
     assert found, "the loader is only given files that it matches"
-    text = decode(material.data).strip()
-    if not text:
-        raise Rejection("missing-field", "the file holds no message")
-    row = _metadata(material.companions.get("metadata", b"")).get(f"{found[1]}.txt")
-    if row is None:
-        raise Rejection(
-            "bad-date", f"SOTU_metadata.csv has no row, and so no day, for {found[1]}.txt"
-        )
+    rows = _metadata(material.companions.get("metadata", b""))
+    text, row = text_and_row(material, rows, f"{found[1]}.txt", _TABLE)
     try:
         day = datetime.strptime(row["Date"].strip(), "%B %d, %Y").date()
     except ValueError as error:

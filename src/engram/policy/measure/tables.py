@@ -1,45 +1,16 @@
-"""Answers as tables and figures of a report."""
+"""Answers as tables of a report."""
 
 import math
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from engram.policy.engine import Context
 from engram.policy.measure.compare import Ratio
 from engram.policy.measure.coverage import Coverage
-from engram.policy.measure.drawing import PLURAL, figure_of
-from engram.policy.measure.export import one_line
+from engram.policy.measure.drawing import PLURAL
 from engram.policy.measure.frequency import Frequency, Row
 from engram.policy.measure.grouping import group_text
-from engram.report import Report, Table
-
-
-def report_frequency(report: Report, answer: Frequency) -> None:
-    """Report how often queries occur: a table, and its rows as series and figure.
-
-    Args:
-        report: The report to fill in.
-        answer: What was measured.
-    """
-    report.add(frequency_table(answer))
-    series = answer.series()
-    if any(len(one) for one in series):
-        report.add(*series, figure_of(answer))
-    for note in answer.notes:
-        report.note(note)
-
-
-def report_coverage(report: Report, answer: Coverage) -> None:
-    """Report the documents of a record: two tables and a figure of the composition.
-
-    Args:
-        report: The report to fill in.
-        answer: What was counted.
-    """
-    report.add(*coverage_tables(answer))
-    if answer.parts:
-        report.add(*answer.series(), figure_of(answer))
+from engram.report import Table
 
 
 def frequency_table(answer: Frequency, every_gap: bool = True) -> Table:
@@ -210,18 +181,3 @@ def coverage_tables(answer: Coverage, every_gap: bool = True) -> tuple[Table, Ta
             "– where there are no documents.",
         ),
     )
-
-
-def context_table(answer: Context) -> Table:
-    """Table of passages with the keyword in the middle.
-
-    Args:
-        answer: What was found.
-    """
-    rows = [
-        [passage.date.isoformat(), passage.title, one_line(passage.left), one_line(passage.match),
-         one_line(passage.right), passage.url or passage.id]
-        for passage in answer.passages
-    ]  # fmt: skip
-    columns = ["date", "title", "left", "match", "right", "link"]
-    return Table("Context", columns, rows, f"{len(rows)} of {answer.total} occurrences.")
