@@ -1,0 +1,1 @@
+"""The compiled parts of the simulation: random links, and the steps."""
