@@ -188,3 +188,8 @@ def test_the_check_leaves_the_state_that_the_batch_left(stimuli):
     neuron.reset()
     net(stimuli)
     assert torch.equal(left, neuron.v)
+
+
+def test_an_unknown_reduction_is_refused(stimuli):
+    with pytest.raises(ValueError, match=r"reduce='mean'.*'trials'"):
+        record(Network(), [stimuli], ["first"], reduce="mean")  # pyright: ignore[reportArgumentType]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from numbers import Integral
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
@@ -41,8 +42,11 @@ def stated_axis(layout: Layout | None, batch_axis: int | None) -> tuple[int | No
     """The batch axis that a caller states, and whether one is stated.
 
     Raises:
-        ValueError: The layout does not exist, or both are given and differ.
+        ValueError: The layout does not exist, the axis is not a whole number, or both are given and
+            differ.
     """
+    if batch_axis is not None and not isinstance(batch_axis, Integral):
+        raise EngramError(f"batch_axis={batch_axis!r}: give the number of an axis, such as 1")
     if layout is None:
         return batch_axis, batch_axis is not None
     if layout not in BATCH_AXES:

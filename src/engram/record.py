@@ -64,7 +64,9 @@ def record(
             exactly once per call, changes its number of steps from call to call, or has another
             layout.
     """
-    stated_axis(layout, None)  # refuses a layout that there is not
+    stated_axis(layout, None)  # refuses an unknown layout
+    if reduce not in ("trials", None):
+        raise EngramError(f"reduce={reduce!r}: give 'trials', which averages over them, or None")
     arranged: Layout = layout or "time-first"
     names = _names(model, layers)
     with evaluating(model) as device, ExitStack() as hooks:

@@ -1,3 +1,4 @@
+import math
 import warnings
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ from spikingjelly.activation_based import neuron as sj_neuron
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
-from engram.energy import count
+from engram.energy import count, verify
 from engram.neuron import LIF, Neuron, OverTime
 from tests.energy.networks import Calls, normal, spikes
 
@@ -271,3 +272,36 @@ def test_zeros_padded_before_a_convolution_are_its_padding():
     assert count(net, [torch.ones(1, 1, 6)]).dense == 3 * 6 - 3
     padded_by_ones = nn.Sequential(nn.ConstantPad1d((2, 0), 1.0), layer)
     assert count(padded_by_ones, [torch.ones(1, 1, 6)]).dense == 3 * 6
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"neurons": "LIF"}, "neurons='LIF'"),
+        ({"neurons": [LIF, 3]}, "classes of modules"),
+        ({"batch_axis": 1.5}, r"batch_axis=1\.5"),
+        ({"steps": math.nan}, "steps=nan"),
+        ({"steps": 0}, "steps=0"),
+    ],
+)
+def test_an_argument_of_a_wrong_kind_is_named(given, named):
+    with pytest.raises(ValueError, match=named):
+        count(nn.Linear(2, 2), [torch.ones(3, 2)], **given)
+
+
+def test_neurons_are_a_class_or_any_sequence_of_classes():
+    model, x = nn.Sequential(nn.Linear(4, 3), LIF()), torch.rand(5, 2, 4)
+    found = [count(model, [x], neurons=n, layout="time-first") for n in (LIF, [LIF], (LIF,))]
+    assert {one.membrane_updates for one in found} == {5 * 3}
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_compiled_network_is_counted_like_itself(in_place):
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(4, 3), LIF(), nn.Linear(3, 2)), torch.rand(5, 2, 4)
+    plain = count(model, [x], neurons=LIF, layout="time-first")
+    compiled: Any = model if in_place else torch.compile(model, backend="eager")
+    if in_place:
+        model.compile(backend="eager")
+    assert count(compiled, [x], neurons=LIF, layout="time-first") == plain
+    assert verify(compiled, [x], layout="time-first").count.operations == plain.operations

@@ -231,10 +231,13 @@ def test_weights_that_the_last_step_broke_are_found():
         ({"batch": 0}, "batch=0"),
         ({"lr": 0.0}, "lr=0.0"),
         ({"lr": float("nan")}, "lr=nan"),
+        ({"lr": 1e38}, "lr=1e"),
+        ({"epochs": 1.5}, r"epochs=1\.5"),
+        ({"batch": 2.5}, r"batch=2\.5"),
         ({"keep_from": 4}, "keep_from=4"),
     ],
 )
-def test_a_number_out_of_range_is_named(changed, named):
+def test_a_number_out_of_range_is_named(changed, named, without_shape_checks):
     with pytest.raises(ValueError, match=named):
         train(Readout(), **changed)
 

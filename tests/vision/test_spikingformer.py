@@ -111,6 +111,8 @@ def test_a_hundred_classes_have_fewer_heads() -> None:
 def test_refuses_impossible_shapes() -> None:
     with pytest.raises(ValueError, match="heads that divides 256"):
         Spikingformer(1, 256, 12)
+    with pytest.raises(ValueError, match=r"depth=1000000, dim=4096\) would have about 2e\+14"):
+        Spikingformer(10**6, 4096, 8)
     with pytest.raises(ValueError, match="dim/8"):
         Spikingformer(1, 20, 2)
 

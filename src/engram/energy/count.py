@@ -1,10 +1,13 @@
 """Counts of executed operations per layer and sample, with multiplications and additions apart."""
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, final
 
+import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
@@ -123,7 +126,7 @@ def count(
     model: nn.Module,
     batches: Iterable[Any],
     *,
-    neurons: tuple[type[nn.Module], ...] = (),
+    neurons: type[nn.Module] | Sequence[type[nn.Module]] = (),
     steps: int | None = None,
     batch_axis: int | None = None,
     layout: Layout | None = None,
@@ -147,10 +150,40 @@ def count(
 
     Raises:
         ValueError: There is no batch, one holds NaN or infinity, its samples are not along the
-            axis, or an operation of the network multiplies unobserved.
+            axis, an argument is of a wrong kind, or an operation of the network multiplies
+            unobserved.
         UserWarning: As a warning, if a module reads state left by an earlier batch.
     """
-    return count_runs(model, batches, neurons, steps, stated_axis(layout, batch_axis))
+    if steps is not None and not (isinstance(steps, Integral) and steps >= 1):
+        raise EngramError(f"steps={steps!r}: give the number of time steps per sample, at least 1")
+    kinds, stated = neuron_classes(neurons), stated_axis(layout, batch_axis)
+    with uncompiled(model) as network:
+        return count_runs(network, batches, kinds, steps, stated)
+
+
+def neuron_classes(neurons: Any) -> tuple[type[nn.Module], ...]:
+    """The classes of modules that a caller states to be neurons.
+
+    Raises:
+        ValueError: One of them is not a class of modules.
+    """
+    kinds = tuple(neurons) if isinstance(neurons, list | tuple | set | frozenset) else (neurons,)
+    for kind in kinds:
+        if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+            raise EngramError(
+                f"neurons={neurons!r}: give classes of modules, such as (engram.neuron.Neuron,)"
+            )
+    return kinds
+
+
+@contextmanager
+def uncompiled(model: nn.Module) -> Iterator[nn.Module]:
+    """Context that yields the network inside a compiled one, and in which nothing is compiled.
+
+    A compiled graph would hide its operators, and would be made anew for what observes it.
+    """
+    with torch.compiler.set_stance("force_eager"):
+        yield getattr(model, "_orig_mod", model)
 
 
 def count_runs(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, final
 from torch import Tensor, nn
 
 from engram.device import evaluating
-from engram.energy.count import Count, count_runs, has_neurons
+from engram.energy.count import Count, count_runs, has_neurons, neuron_classes, uncompiled
 from engram.energy.joules import FP32, Arithmetic, operation_j
 from engram.energy.operation import Kind, Operation
 from engram.errors import EngramError
@@ -118,7 +118,7 @@ def verify(
     batches: Iterable[Any],
     *,
     allow: Sequence[str] = (),
-    neurons: tuple[type[nn.Module], ...] = (Neuron,),
+    neurons: type[nn.Module] | Sequence[type[nn.Module]] = (Neuron,),
     arithmetic: Arithmetic = FP32,
     batch_axis: int | None = None,
     samples_alone: int = 4,
@@ -154,7 +154,10 @@ def verify(
     """
     kept = list(batches)
     stated = stated_axis(layout, batch_axis)
-    found = count_runs(model, kept, neurons, None, stated, checked=True)
+    kinds = neuron_classes(neurons)
+    with uncompiled(model) as network:
+        found = count_runs(network, kept, kinds, None, stated, checked=True)
+        test = _alone(network, kept[0], stated, samples_alone, has_neurons(network, kinds))
     total = sum(operation_j(one, arithmetic) for one in found.synaptic)
     findings = [
         _finding(one, operation_j(one, arithmetic) / (total or 1.0), allow)
@@ -162,7 +165,6 @@ def verify(
         if why_not(one)
     ]
     used = {one.allowed_by for one in findings}
-    test = _alone(model, kept[0], stated, samples_alone, has_neurons(model, neurons))
     return Verdict(
         offences=tuple(one for one in findings if not one.allowed_by),
         allowed=tuple(one for one in findings if one.allowed_by),

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from numbers import Integral
 from statistics import median
 from typing import Any
 
@@ -21,6 +22,8 @@ from engram.train.engine import Engine
 from engram.train.examples import Augment, Collate, Examples, batches, time_first
 from engram.train.feed import ExampleFeed
 from engram.train.rates import schedule
+
+LARGEST_LR = 1e30
 
 
 @dataclass(frozen=True)
@@ -195,10 +198,14 @@ def _check(
             f"{len(train.labels)} training and {len(validation.labels)} validation examples: "
             "give at least one of each"
         )
-    if epochs < 1 or batch < 1:
-        raise EngramError(f"epochs={epochs}, batch={batch}: both count from 1")
-    if not (math.isfinite(lr) and lr > 0):
-        raise EngramError(f"lr={lr}: the learning rate is a positive number, such as 1e-3")
+    for name, value in (("epochs", epochs), ("batch", batch)):
+        if not isinstance(value, Integral) or value < 1:
+            raise EngramError(f"{name}={value!r}: give a whole number, at least 1")
+    if not 0 < lr <= LARGEST_LR:
+        raise EngramError(
+            f"lr={lr}: the learning rate is a positive number, such as 1e-3, and at most "
+            f"{LARGEST_LR:g}, which optimizers can multiply in float32"
+        )
     if not 0 <= keep_from < epochs:
         raise EngramError(
             f"keep_from={keep_from} with epochs={epochs}: name one of the epochs, counted from 0"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from numbers import Integral
 from typing import Protocol, TypedDict
 
 from jaxtyping import Float
@@ -69,8 +70,20 @@ def attend(
     return (scale * mixed).flatten(2, 3).unflatten(3, size)
 
 
-def check_heads(name: str, dim: int, heads: int) -> None:
-    """Raise ValueError unless the channels are divisible by the heads and by 8."""
+LARGEST = 1 << 34
+"""Limit of depth · dim²; a transformer has about 12 times as many weights."""
+
+
+def check_sizes(name: str, depth: int, dim: int, heads: int) -> None:
+    """Raise ValueError unless the sizes are possible, and the heads and 8 divide the channels."""
+    for argument, value in (("depth", depth), ("dim", dim), ("heads", heads)):
+        if not isinstance(value, Integral) or value < 1:
+            raise EngramError(f"{name}({argument}={value!r}): give a whole number, at least 1")
+    if depth * dim**2 > LARGEST:
+        raise EngramError(
+            f"{name}(depth={depth}, dim={dim}) would have about {12 * depth * dim**2:.1g} weights: "
+            f"choose sizes with depth · dim² of at most {LARGEST}"
+        )
     if dim < 8 or dim % 8:
         raise EngramError(
             f"{name}(dim={dim}): the tokenizer widens from dim/8, which must be an integer"

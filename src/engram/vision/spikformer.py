@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from engram.vision.attention import (
     Settings,
-    check_heads,
+    check_sizes,
     cifar_heads,
     published_block_key,
     self_attention,
@@ -74,10 +74,10 @@ class Spikformer(VisionModel):
         scale: float = 0.125,
         neuron: NeuronFactory = paper_lif,
     ) -> None:
+        check_sizes("Spikformer", depth, dim, heads)
         super().__init__(
             steps=steps, in_channels=in_channels, num_features=dim, divisor=2 ** len(pools)
         )
-        check_heads("Spikformer", dim, heads)
         self.depth, self.heads, self.pools, self.cml = depth, heads, tuple(pools), cml
         widths = (dim // 8, dim // 4, dim // 2, dim)
         self.stem = ConvBN(in_channels, widths[0], 3)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from engram.vision.attention import (
     Settings,
-    check_heads,
+    check_sizes,
     cifar_heads,
     published_block_key,
     self_attention,
@@ -60,10 +60,10 @@ class Spikingformer(VisionModel):
         cml: bool = False,
         neuron: NeuronFactory = paper_lif,
     ) -> None:
+        check_sizes("Spikingformer", depth, dim, heads)
         super().__init__(
             steps=steps, in_channels=in_channels, num_features=dim, divisor=2 ** len(pools)
         )
-        check_heads("Spikingformer", dim, heads)
         self.depth, self.heads, self.pools, self.cml = depth, heads, tuple(pools), cml
         widths = (dim // 8, dim // 4, dim // 2, dim, dim)
         stem = ConvBN(in_channels, widths[0], 3)

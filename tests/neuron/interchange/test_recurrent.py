@@ -346,3 +346,24 @@ def test_readouts_without_spikes_export():
     net = nn.Sequential(nn.Linear(4, 3), LI(5.0, resting=0.3), Threshold(0.2))
     x = torch.rand(12, 2, 4) * 3
     torch.testing.assert_close(from_nir(to_nir(net, (4,)))(x), net(x))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_batch_norm_in_a_loop_counts_each_step_once(training: bool) -> None:
+    torch.manual_seed(0)
+    x = torch.rand(5, 4, 3) * 2
+    norm, alone = (OverTime(nn.BatchNorm1d(3)) for _ in range(2))
+    net = RecurrentGraph(
+        {"neuron": LIF(), "norm": norm},
+        {"neuron": ("input", "norm"), "norm": ("neuron",), "output": ("neuron",)},
+        late={("norm", "neuron")},
+    ).train(training)
+    alone.train(training)
+    before, state, expected = torch.zeros(1, 4, 3), None, []
+    for x_t in x.split(1):
+        spikes, state = LIF().run(x_t + before, state)
+        expected.append(spikes)
+        before = alone(spikes)
+    torch.testing.assert_close(net(x), torch.cat(expected))
+    torch.testing.assert_close(norm.layer.state_dict(), alone.layer.state_dict())
+    assert all(module.training == training for module in net.modules())

@@ -7,6 +7,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from engram.device import evaluating
 from engram.errors import EngramError
 from engram.neuron.check import described, is_state
 from engram.neuron.delay import Delay
@@ -167,9 +168,8 @@ class RecurrentGraph(WiredLayers, Temporal):
         layer = self[name]
         return layer.run(x, states[name]) if isinstance(layer, Temporal) else (layer(x), None)
 
-    @torch.no_grad()
     def _silence(self, names: tuple[str, ...], known: Values, wanted: set[str]) -> Values:
-        """Zeros in the shapes of the wanted outputs, found from the inputs that are known."""
+        """Zeros in the shapes of the wanted outputs, found by running layers in evaluation mode."""
         shaped, grew = dict(known), True
         while not wanted <= shaped.keys() and grew:
             grew = False
@@ -177,7 +177,8 @@ class RecurrentGraph(WiredLayers, Temporal):
                 reads = [shaped[s] for s in self.sources[name] if s in shaped]
                 if reads and name not in shaped:
                     alike = isinstance(self[name], Neuron | LI | Delay)
-                    like = reads[0] if alike else self._call(name, reads[0], {name: None})[0]
+                    with evaluating(self[name]):
+                        like = reads[0] if alike else self._call(name, reads[0], {name: None})[0]
                     shaped[name], grew = torch.zeros_like(like), True
         if not wanted <= shaped.keys():
             raise EngramError(
