@@ -26,7 +26,7 @@ def test_every_file_has_its_line_and_every_line_its_file() -> None:
         assert line.target.partition(":")[0] == f"engram.cli.{words.replace(' ', '.')}"
 
 
-@pytest.mark.parametrize("words", tree.COMMANDS.keys() - {"energy"})
+@pytest.mark.parametrize("words", sorted(tree.COMMANDS.keys() - {"energy"}))
 def test_the_summary_is_the_first_line_of_the_docstring(words: str) -> None:
     docstring = tree.load(words).__doc__ or ""
     assert docstring.partition("\n")[0] == tree.COMMANDS[words].summary
