@@ -34,6 +34,10 @@ COMMANDS: dict[str, Line] = {
         "engram.cli.energy:MeasureEnergy",
         "Count the operations of a model on images, and their energy.",
     ),
+    "train": Line(
+        "engram.cli.train:TrainModel",
+        "Train a model on images; a run that was cut off continues.",
+    ),
     "data list": Line(
         "engram.cli.data.list:ListData",
         "List the datasets and other files of the catalogue, with their licences.",

@@ -194,7 +194,8 @@ class Engine:
         if len(losses) == self.together.size:
             self.losses = list(losses[self.together.rank].to(self.device))
         else:  # saved by another number of processes: only the sum matters
-            self.losses = list((sum(losses) / self.together.size).to(self.device))
+            mean = torch.stack(losses).sum(0) / self.together.size
+            self.losses = list(mean.to(self.device))
         self.checked = len(self.losses)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -99,6 +99,7 @@ def train(
     before_epoch: Callable[[int], None] | None = None,
     keep_from: int = 0,
     device: str | None = None,
+    about: Mapping[str, Any] | None = None,
     log: Log | None = None,
     progress: Progress = silent,
 ) -> Outcome:
@@ -120,6 +121,8 @@ def train(
         before_epoch: Called with each epoch, from 0, before it begins or continues.
         keep_from: First epoch whose weights may be kept: the one where such a schedule ends.
         device: Where to train; a CUDA device if there is one, else the CPU, when None.
+        about: Further settings on which the result depends, of the model and the data: numbers,
+            text and tuples. A training with other ones is not continued.
         log: Also called with the values of each line of the metrics.
         progress: Called with the progress, in steps.
 
@@ -132,6 +135,7 @@ def train(
     """
     training = _Training(model, examples, validation, recipe, Path(folder), conduct or Conduct())
     training.together, training.log, training.progress = together, log, progress
+    training.settings |= dict(about or {})
     training.before_epoch, training.keep_from = before_epoch, keep_from
     with Stop(training.conduct.time_limit_s) as stop, ExitStack() as files:
         training.prepare(teacher, dict(hooks or {}), choose_device(device))
@@ -192,6 +196,7 @@ class _Training:
     ) -> None:
         self.model, self.examples, self.validation = model, examples, validation
         self.recipe, self.folder, self.conduct = recipe, folder, conduct
+        self.settings = asdict(recipe) | {"training examples": len(examples)}
         self.losses: list[float] = []
         self.accuracies: list[float] = []
         self.best: dict[str, Any] = {"epoch": -1, "weights": {}}
@@ -279,10 +284,7 @@ class _Training:
         state = self.checkpoints.latest()
         if state is None:
             return None
-        changed = differences(state["recipe"], self.recipe)
-        if state["examples"] != len(self.examples):
-            changed += f"{state['examples']} training examples became {len(self.examples)}"
-        if changed:
+        if changed := differences(state["settings"], self.settings):
             raise EngramError(
                 f"{self.folder} holds a training with other settings: {changed}; choose another "
                 "folder, give the same settings, or discard that training with fresh (--fresh)"
@@ -315,8 +317,7 @@ class _Training:
         self.engine.check()
         state = {
             "engine": self.engine.state_dict(),
-            "recipe": asdict(self.recipe),
-            "examples": len(self.examples),
+            "settings": self.settings,
             "precision": (str(self.precision.dtype).removeprefix("torch."), self.precision.reason),
             "generators": self.together.gather(generators()),
             "losses": self.losses,

@@ -1,7 +1,8 @@
 """The recipe of a training: every setting that its result depends on, apart from the data."""
 
 import math
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, final
 
@@ -104,13 +105,12 @@ class Recipe:
         return partial(F.cross_entropy, label_smoothing=self.label_smoothing)
 
 
-def differences(before: dict[str, Any], recipe: Recipe) -> str:
-    """Name the settings that differ from saved ones, with both values; empty if none does.
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Name the settings that differ, with both values; empty if none does.
 
     Args:
         before: The saved settings.
-        recipe: The recipe.
+        now: The present ones.
     """
-    now = {field.name: getattr(recipe, field.name) for field in fields(recipe)}
-    names = [name for name in now | before if before.get(name) != now.get(name)]
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     return ", ".join(f"{name}={before.get(name)!r} became {now.get(name)!r}" for name in names)
