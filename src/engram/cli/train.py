@@ -1,4 +1,4 @@
-"""`engram train`: train a model; a run that was cut off continues when it is started again."""
+"""`engram train`, in one process or in those that torchrun starts."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ STOPPED = 143
 
 @dataclass(frozen=True, kw_only=True)
 class TrainModel:
-    """Train a model on images; torchrun starts it in several processes.
+    """Train a model on images; a run that was cut off continues.
 
     Args:
         settings: What is trained.
