@@ -11,7 +11,8 @@ from torch import Tensor
 from engram.device import threads
 from engram.neuron import ATan, Sigmoid, Surrogate, backend
 from engram.neuron import functional as F
-from engram.neuron.kernel.psn import KEEP, banded_psn, psn, psn_operator, sliding_psn
+from engram.neuron.kernel.psn import banded_psn, psn, psn_operator, sliding_psn
+from engram.neuron.kernel.psn_launch import KEEP
 from engram.neuron.kernel.shape import shape_of
 
 pytestmark = pytest.mark.skipif(backend() != "numba", reason="Numba is not installed")

@@ -22,6 +22,7 @@ from engram.kernel.memory import laid_out_like, time_major
 from engram.kernel.native_gpu import REAL, number
 from engram.kernel.team import bits
 from engram.neuron.functional import state_dtype
+from engram.neuron.kernel.lif_launch import Settings
 from engram.neuron.kernel.slope_gpu import slope
 
 BLOCK = 256
@@ -201,19 +202,13 @@ def _backward(
 
 
 def lif_forward(
-    x: Tensor,
-    voltage: Tensor | None,
-    leak: Tensor | None,
-    tau: float,
-    threshold: float,
-    reset: float | None,
-    decay_input: bool,
-    detach_reset: bool,
-    shape: int,
-    scale: float,
-    width: float,
+    x: Tensor, voltage: Tensor | None, leak: Tensor | None, *numbers: Any
 ) -> tuple[Tensor, Tensor]:
-    """`engram::lif` on the GPU: spikes in the dtype of x, and the membrane after."""
+    """`engram::lif` on the GPU: spikes in the dtype of x, and the membrane after.
+
+    The numbers are those of `Settings`.
+    """
+    settings = Settings(*numbers)
     real = state_dtype(x)
     inputs = time_major(x)
     spikes, after = torch.empty_like(inputs), torch.empty_like(inputs[0], dtype=real)
@@ -228,8 +223,8 @@ def lif_forward(
                 after,
                 x.shape[0],
                 n,
-                *map(bits, (tau, threshold, reset or 0.0)),
-                **_form(real, tau, leak, reset, decay_input),
+                *map(bits, (settings.tau, settings.threshold, settings.reset or 0.0)),
+                **_form(real, leak, settings),
             )
     return spikes, after
 
@@ -240,20 +235,15 @@ def lif_backward(
     x: Tensor,
     voltage: Tensor | None,
     leak: Tensor | None,
-    tau: float,
-    threshold: float,
-    reset: float | None,
-    decay_input: bool,
-    detach_reset: bool,
-    shape: int,
-    scale: float,
-    width: float,
+    *numbers: Any,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """`engram::lif_backward` on the GPU: gradients of x, of the membrane before, and of the leak.
 
     The charge is recomputed. The scratch is 2√T membranes a neuron: at the starts of the √T
     segments, and before each of the √T steps of one segment.
     """
+    settings = Settings(*numbers)
+    tau, threshold, reset, _, detach_reset, shape, scale, width = settings
     real = state_dtype(x)
     inputs = time_major(x)
     g_x, g_before = torch.empty_like(inputs), torch.empty_like(inputs[0], dtype=real)
@@ -280,20 +270,19 @@ def lif_backward(
                 *map(bits, (tau, threshold, reset or 0.0, scale, width)),
                 DETACH=detach_reset,
                 SHAPE=shape,
-                **_form(real, tau, leak, reset, decay_input),
+                **_form(real, leak, settings),
             )
     return g_x, g_before, g_leak.sum()
 
 
-def _form(
-    real: torch.dtype, tau: float, leak: Tensor | None, reset: float | None, decay_input: bool
-) -> dict[str, Any]:
-    """What both kernels are compiled for."""
+def _form(real: torch.dtype, leak: Tensor | None, settings: Settings) -> dict[str, Any]:
+    """The compile-time arguments of both kernels."""
+    decays = settings.decay_input
     return {
         "REAL": REAL[real],
-        "DECAYS": decay_input,
-        "LEAKS": leak is not None or decay_input or not math.isinf(tau),
-        "SOFT": reset is None,
+        "DECAYS": decays,
+        "LEAKS": leak is not None or decays or not math.isinf(settings.tau),
+        "SOFT": settings.reset is None,
         "BLOCK": BLOCK,
         "enable_fp_fusion": False,
     }

@@ -21,6 +21,7 @@ from engram.kernel.memory import laid_out_like, time_major
 from engram.kernel.native_gpu import REAL, number
 from engram.kernel.team import bits
 from engram.neuron.functional import state_dtype
+from engram.neuron.kernel.psn_launch import Settings, reads
 from engram.neuron.kernel.slope_gpu import slope
 
 DENSE = 64
@@ -196,28 +197,22 @@ def _parameter_gradient(
 
 
 def psn_forward(
-    x: Tensor,
-    weight: Tensor,
-    threshold: Tensor,
-    steps: int,
-    k: int | None,
-    shape: int,
-    scale: float,
-    width: float,
-    keep: bool,
+    x: Tensor, weight: Tensor, threshold: Tensor, *numbers: Any
 ) -> tuple[Tensor, Tensor]:
-    """`engram::psn` on the GPU; `keep` says whether H − B is kept for the backward."""
+    """`engram::psn` on the GPU; the last of the `Settings` is whether to keep H − B."""
+    settings = Settings(*numbers)
+    steps, k = settings.steps, settings.k
     real = state_dtype(x)
     inputs = time_major(x)
     spikes = _rows(inputs, steps, x.dtype)
-    kept = _rows(inputs, steps, real) if keep else None
+    kept = _rows(inputs, steps, real) if settings.save else None
     if x.numel():
         w, b = weight.to(real), threshold.to(real)
         with torch.cuda.device_of(x), torch.autocast(x.device.type, enabled=False):
             if _is_long(x, k):
                 torch.ge(_charge(inputs, w, b, kept), 0, out=_flat(spikes))
             else:
-                _launch_product(_band(inputs, w, steps, k), inputs, w, spikes, b, kept=kept)
+                _launch_product(_band(inputs, w, settings), inputs, w, spikes, b, kept=kept)
     return spikes, x.new_empty(0, dtype=real) if kept is None else kept
 
 
@@ -227,22 +222,22 @@ def psn_backward(
     weight: Tensor,
     threshold: Tensor,
     kept: Tensor,
-    steps: int,
-    k: int | None,
-    shape: int,
-    scale: float,
-    width: float,
-    save: bool,
+    *numbers: Any,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """`engram::psn_backward` on the GPU; sums over neurons are taken in a fixed order."""
-    real = state_dtype(x)
+    settings = Settings(*numbers)
+    k, real = settings.k, state_dtype(x)
     inputs = time_major(x)
     if not x.numel():
         return torch.empty_like(inputs), torch.zeros_like(weight), torch.zeros_like(threshold)
     w, b = weight.to(real), threshold.to(real)
-    g = _rows(inputs, steps, real)
-    band = _band(inputs, w, steps, k)
-    surrogate = {"scale": bits(scale), "width": bits(width), "SHAPE": shape}
+    g = _rows(inputs, settings.steps, real)
+    band = _band(inputs, w, settings)
+    surrogate = {
+        "scale": bits(settings.scale),
+        "width": bits(settings.width),
+        "SHAPE": settings.shape,
+    }
     with torch.cuda.device_of(x), torch.autocast(x.device.type, enabled=False):
         g_s = laid_out_like(g, g_spikes)
         if kept.numel() or _is_long(x, k):
@@ -324,13 +319,9 @@ def _unrolled(g_band: Tensor, band: Band) -> Tensor:
     return pad(skewed, (band.earliest, 0))
 
 
-def _band(inputs: Tensor, weight: Tensor, steps: int, k: int | None) -> Band:
-    history = inputs.shape[0] - steps
-    earliest, latest = (-steps, inputs.shape[0]) if k is None else (history - k + 1, history)
-    at, down, along = 0, weight.stride(0), weight.stride(-1)
-    if weight.ndim == 1:
-        at, down = along * (weight.shape[0] - 1 - history), -along
-    return Band(steps, inputs.shape[0], earliest, latest, at, down, along)
+def _band(inputs: Tensor, weight: Tensor, settings: Settings) -> Band:
+    steps = settings.steps
+    return Band(steps, len(inputs), *reads(weight, len(inputs), steps, settings.k))
 
 
 def _form(band: Band, real: torch.dtype) -> dict[str, Any]:
