@@ -1,5 +1,6 @@
-"""Checks the array shapes that the signatures promise; grants the time that compiling takes."""
+"""Shares the cores among the test processes; checks the array shapes that signatures promise."""
 
+import os
 import sys
 
 import jaxtyping
@@ -7,6 +8,11 @@ import pytest
 from hypothesis import settings
 
 from tests.shapes import annotated_modules
+
+# threads of two processes that wait for each other on one core cost minutes; torch reads this once
+processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+if processes > 1:
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
 
 jaxtyping.install_import_hook(annotated_modules(), "tests.shapes.check")
 
