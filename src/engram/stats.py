@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
+import scipy  # its submodules load on first use
 
 from engram.errors import EngramError
 
@@ -50,7 +50,7 @@ def t_interval(values: Sequence[float] | np.ndarray, level: float = 0.95) -> Int
         raise EngramError(f"{sample.size} value has no spread; give at least 2")
     mean = float(sample.mean())
     error = float(sample.std(ddof=1)) / math.sqrt(sample.size)
-    half = float(stdtrit(sample.size - 1, (1 + level) / 2)) * error
+    half = float(scipy.special.stdtrit(sample.size - 1, (1 + level) / 2)) * error
     return Interval(mean, mean - half, mean + half, level)
 
 
@@ -77,7 +77,7 @@ def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
             f"{successes} successes in {trials} trials; give 0 <= successes <= trials, trials > 0"
         )
     _check_level(level)
-    z2 = float(ndtri((1 + level) / 2)) ** 2
+    z2 = float(scipy.special.ndtri((1 + level) / 2)) ** 2
     share = successes / trials
     centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
     half = math.sqrt(z2 * (share * (1 - share) + z2 / (4 * trials)) / trials) / (1 + z2 / trials)

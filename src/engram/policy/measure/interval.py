@@ -9,8 +9,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # its submodules load on first use
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from engram.policy.tally import DocumentCounts, Tally
 from engram.stats import Interval
@@ -106,7 +106,7 @@ def quasi_poisson(
     Returns:
         Lower and upper ends, (g) each.
     """
-    q = stdtrit(spread.degrees, (1 + level) / 2) ** 2 * spread.phi
+    q = scipy.special.stdtrit(spread.degrees, (1 + level) / 2) ** 2 * spread.phi
     half = np.sqrt(q * (occurrences + q / 4))
     centre = occurrences + q / 2
     return np.where(occurrences > 0, centre - half, 0.0), centre + half
@@ -202,5 +202,6 @@ def rate_ratio(
     ratio = totals[0] / one.tokens.sum() / (totals[1] / other.tokens.sum())
     if clusters < 2:
         return None
-    reach = math.exp(float(stdtrit(clusters - 1, (1 + level) / 2)) * math.sqrt(variance))
+    quantile = float(scipy.special.stdtrit(clusters - 1, (1 + level) / 2))
+    reach = math.exp(quantile * math.sqrt(variance))
     return Interval(float(ratio), float(ratio / reach), float(ratio * reach), level)
