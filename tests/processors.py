@@ -2,6 +2,7 @@
 
     python -m tests.processors              the vision and kernel tests, on each instruction set
     python -m tests.processors avx2 -- tests/vision/test_norm.py -k torch
+    python -m tests.processors valgrind     the kernels, each access checked by Valgrind
 
 The environment keeps torch, oneDNN, MKL and Numba from newer instructions, and lets glibc check
 every block of memory that is freed, and fill it. Each run is a process of its own.
@@ -9,6 +10,7 @@ every block of memory that is freed, and fill it. Each run is a process of its o
 
 import ctypes.util
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -35,6 +37,15 @@ VARIABLES = (
 )
 CHECKED = ("tests/vision", "tests/kernel", "tests/neuron/kernel", "tests/neuron/test_contract.py")
 """What `make test-isa` runs: whatever convolves, and whatever runs a kernel."""
+GUARDED = ("-m", "tests.neuron.kernel.test_guard")
+"""Runs every CPU kernel forward and backward; takes a side and dtypes."""
+VALGRIND = (
+    "valgrind",
+    "--undef-value-errors=no",  # Python and LLVM copy padding, which is not initialised
+    f"--suppressions={ROOT / 'tests' / 'valgrind.supp'}",
+    "--error-exitcode=9",
+    "--quiet",
+)
 
 
 def narrowed(instruction_set: str) -> dict[str, str]:
@@ -68,8 +79,38 @@ def run_checked(
     )
 
 
+def run_valgrind(side: str, *reals: str) -> subprocess.CompletedProcess[str]:
+    """Runs the kernels under Valgrind, which checks each access against what is allocated.
+
+    Valgrind knows no AVX-512, so that the kernels use AVX2. They are compiled by a run without
+    Valgrind, and then read from the cache.
+
+    Args:
+        side: Side of the tensors on which `tests.neuron.kernel.test_guard` places its pages.
+        reals: Dtypes, or "overrun" for a write beyond an allocation, which must be found.
+    """
+    environment = narrowed("avx2") | {"PYTHONMALLOC": "malloc", "LD_PRELOAD": ""}
+    command = [sys.executable, *GUARDED, side, *reals]
+    if reals != ("overrun",):
+        subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    return subprocess.run(
+        [*VALGRIND, *command],
+        cwd=ROOT,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
 def main(arguments: list[str]) -> int:
-    """Runs the tests on each instruction set; the number of sets on which they fail."""
+    """Runs the tests on each instruction set, or Valgrind; the number of runs that fail."""
+    if arguments == ["valgrind"]:
+        if shutil.which("valgrind") is None:
+            raise SystemExit("valgrind is not installed: apt-get install valgrind")
+        runs = [run_valgrind("before", real) for real in ("float32", "float64")]
+        print(*(run.stderr for run in runs), *(f"exit status {run.returncode}" for run in runs))  # noqa: T201
+        return sum(run.returncode != 0 for run in runs)
     names, tests = arguments, list(CHECKED)
     if "--" in arguments:
         names, tests = arguments[: arguments.index("--")], arguments[arguments.index("--") + 1 :]

@@ -10,15 +10,19 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from shutil import which
 
+import numpy as np
 import pytest
 import torch
+from numba import njit
 from torch import Tensor
 
 from engram.neuron import IF, LIF, PSN, MaskedPSN, Neuron, ParametricLIF, Sigmoid, SlidingPSN
 from engram.neuron.kernel import lif_launch, psn
 from engram.neuron.kernel.shape import shape_of
 from engram.vision.kernel import norm, norm_lif, whole
+from tests.processors import run_valgrind
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mmap and mprotect of Linux")
 
@@ -89,6 +93,12 @@ def run_norms(side: str, dtype: torch.dtype) -> None:
             whole.add_digits(y, a, b, c, bias.detach())
 
 
+@njit
+def write_sixth(x: np.ndarray) -> None:
+    """Numba does not check indices."""
+    x[5] = 1.0
+
+
 def main(side: str, *reals: str) -> None:
     """What the child process runs."""
     torch.manual_seed(0)
@@ -96,9 +106,11 @@ def main(side: str, *reals: str) -> None:
         x = guarded(torch.ones(5), side)
         outside = x.data_ptr() + (-4 if side == "before" else x.nbytes)
         raise SystemExit(f"read {ctypes.c_float.from_address(outside).value} outside")
+    if reals == ("overrun",):  # memory that a kernel's caller allocates has no such page
+        write_sixth(np.empty(5))
     for module in (lif_launch, psn, norm, norm_lif):
         vars(module)["new_like"] = lambda x: guarded(torch.zeros_like(x), side)  # for results
-    for real in reals:
+    for real in set(reals) & {"float32", "float64"}:
         run_neurons(side, getattr(torch, real))
         run_norms(side, getattr(torch, real))
 
@@ -112,6 +124,17 @@ def test_kernels_stay_inside_their_tensors(side: str) -> None:
 @pytest.mark.parametrize("side", SIDES)
 def test_an_access_outside_stops_the_child(side: str) -> None:
     assert child(side, "outside").returncode == -signal.SIGSEGV
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(which("valgrind") is None, reason="valgrind is not installed")
+@pytest.mark.parametrize(
+    ("reals", "status"), [(("float32",), 0), (("float64",), 0), (("overrun",), 9)]
+)
+def test_valgrind_finds_an_overrun_and_nothing_else(reals: tuple[str, ...], status: int) -> None:
+    done = run_valgrind("before", *reals)
+    assert done.returncode == status, done.stderr[-2000:]
+    assert ("Invalid write" in done.stderr) == (status == 9)
 
 
 def child(side: str, *reals: str) -> subprocess.CompletedProcess[str]:
