@@ -195,7 +195,8 @@ def decode(data: bytes, encoding: str | None = None) -> str:
     return newlines(text)
 
 
-_CUT = re.compile(r"([^\W\d_]{2,})-\n[ \t]*([^\W\d_]{2,})")
+# found from its hyphen: a pattern that begins with letters tries each letter of the text
+_CUT = re.compile(r"(?<=[^\W\d_]{2})-\n[ \t]*([^\W\d_]{2,})")
 _ENDED = (
     "able ably age ages al ally ance ances ant ants ary ated ates ating ation ations ative "
     "cal cally cence cial cially cies cy dom ed ence ences ent ents er ers ery es ful fully "
@@ -222,9 +223,17 @@ def whole_words(text: str) -> str:
     if "-\n" not in text:
         return text
     words: set[str] = set()
+    behind = 0  # the part before a hyphen is not also the part after another one
 
     def join(found: re.Match[str]) -> str:
-        first, last = found[1], found[2]
+        nonlocal behind
+        start = found.start()
+        while start > behind and text[start - 1].isalnum() and not text[start - 1].isdecimal():
+            start -= 1
+        first, last = text[start : found.start()], found[1]
+        if len(first) < 2:
+            return found[0]
+        behind = found.end()
         if not words:
             words.update(re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)?", text.casefold()))
         whole = f"{first}{last}".casefold()
@@ -233,7 +242,7 @@ def whole_words(text: str) -> str:
         if not cut:
             return found[0]
         words.add(whole)
-        return f"{first}{last}\n"
+        return f"{last}\n"
 
     return _CUT.sub(join, text)
 
