@@ -146,8 +146,17 @@ def test_what_is_known_well_is_shown_however_high() -> None:
 def test_long_lines_have_no_marks_that_look_like_findings() -> None:
     long = Series("s", range(200), [1.0] * 200, "year")
     assert draw(Figure("f", ["s"]), [long]).lines[0].get_markevery() == []
-    with pytest.raises(ValueError, match="clips bars"):
+    with pytest.raises(ValueError, match="clips bar"):
         Figure("f", ["s"], "bar", clip=True)
+
+
+def test_points_are_marks_at_every_value_in_any_order() -> None:
+    series = Series("s", [3.0, 1.0, 1.0], [0, 2, 2], "time")
+    (line,) = draw(Figure("f", ["s"], "points"), [series]).lines
+    assert line.get_linestyle() == "None"
+    assert line.get_xydata().tolist() == [[3, 0], [1, 2], [1, 2]]
+    with pytest.raises(ValueError, match="clips points"):
+        Figure("f", ["s"], "points", clip=True)
 
 
 def test_the_last_day_of_all_can_be_drawn() -> None:

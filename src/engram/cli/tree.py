@@ -38,6 +38,10 @@ COMMANDS: dict[str, Line] = {
         "engram.cli.train:TrainModel",
         "Train a model on images; a run that was cut off continues.",
     ),
+    "critical measure": Line(
+        "engram.cli.critical.measure:MeasureRecording",
+        "Measure irregularity and criticality of a recording of spikes.",
+    ),
     "data list": Line(
         "engram.cli.data.list:ListData",
         "List the datasets and other files of the catalogue, with their licences.",

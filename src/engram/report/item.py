@@ -116,11 +116,11 @@ class Figure:
     Args:
         title: What the figure shows; unique within a report.
         series: Names of the series it draws, in this order.
-        kind: "line" with a band for intervals, "bar" with whiskers, or "interval": points
-            with whiskers, one row for each position.
+        kind: "line" with a band for intervals, "bar" with whiskers, "interval": points with
+            whiskers, one row for each position, or "points": a mark at each value.
         x_label: Label of the index axis; the series' own axis and unit when left empty.
         y_label: Label of the value axis; the series' own name and unit when left empty.
-        x_log: Whether the index axis is logarithmic; for lines over numbers.
+        x_log: Whether the index axis is logarithmic; for lines and points over numbers.
         y_log: Whether the value axis is logarithmic.
         caption: One or two sentences on how to read it.
         clip: Whether intervals that are far wider than the others are cut at the edge of the axes,
@@ -133,7 +133,7 @@ class Figure:
 
     title: str
     series: Sequence[str]
-    kind: Literal["line", "bar", "interval"] = "line"
+    kind: Literal["line", "bar", "interval", "points"] = "line"
     x_label: str = ""
     y_label: str = ""
     x_log: bool = False
@@ -146,13 +146,15 @@ class Figure:
             raise EngramError(
                 f"figure {self.title!r} draws {self.series!r}; give a title and a list of names"
             )
-        if self.kind not in ("line", "bar", "interval"):
-            raise EngramError(f"figure kind is {self.kind!r}; choose line, bar or interval")
-        if self.x_log and self.kind != "line":
+        if self.kind not in ("line", "bar", "interval", "points"):
+            raise EngramError(f"figure kind is {self.kind!r}; choose line, bar, interval or points")
+        if self.x_log and self.kind not in ("line", "points"):
             raise EngramError(
                 f"figure {self.title!r} has a logarithmic index for kind {self.kind!r}; "
                 "draw lines, or leave x_log out"
             )
-        if self.clip and self.kind == "bar":
-            raise EngramError(f"figure {self.title!r} clips bars; draw lines or intervals")
+        if self.clip and self.kind in ("bar", "points"):
+            raise EngramError(
+                f"figure {self.title!r} clips {self.kind}; draw lines or intervals instead"
+            )
         object.__setattr__(self, "series", tuple(self.series))

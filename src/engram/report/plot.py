@@ -23,6 +23,8 @@ TICKS = 10
 """Maximum number of positions with one tick each."""
 MARKED = 25
 """Maximum number of values of a line with one marker each."""
+CROWDED = 200
+"""Number of points above which their marks are small."""
 EARLIEST, LATEST = float(date2num(date.min)), float(date2num(date.max))
 """Limits of an axis of dates."""
 WIDE = 3.0
@@ -162,10 +164,32 @@ def interval(drawn: Sequence[Series], ax: Axes | None = None) -> Axes:
     return ax
 
 
+def points(drawn: Sequence[Series], ax: Axes | None = None) -> Axes:
+    """Draw a mark at each value of each series, such as the spikes of a raster.
+
+    Args:
+        drawn: Series over numbers, whose index may be in any order and repeat itself.
+        ax: Where to draw; the axes of a new figure when None.
+    """
+    ax = ax or _axes()
+    for series, style in zip(drawn, _styles(), strict=False):
+        many = len(series) > CROWDED
+        ax.plot(
+            _places(series, []),
+            _floats(series.values),
+            label=_verbatim(series.name),
+            **style | {"linestyle": "none", "marker": "|" if many else style.get("marker", "o")},
+            markersize=2 if many else 4,
+        )
+    _legend(ax, drawn)
+    return ax
+
+
 KINDS: dict[str, Callable[[Sequence[Series], Axes | None], Axes]] = {
     "line": line,
     "bar": bar,
     "interval": interval,
+    "points": points,
 }
 """The kinds of figures."""
 

@@ -121,7 +121,12 @@ def _theme(declarations: str) -> str:
 
 
 def _describe(figure: Figure, drawn: Sequence[Series]) -> str:
-    shape = {"line": "Lines", "bar": "Bars", "interval": "Points with intervals"}[figure.kind]
+    shape = {
+        "line": "Lines",
+        "bar": "Bars",
+        "interval": "Points with intervals",
+        "points": "Points",
+    }[figure.kind]
     parts = []
     for series in drawn:
         known = [value for value in series.values if value is not None]

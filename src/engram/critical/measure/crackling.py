@@ -13,6 +13,10 @@ from engram.errors import EngramError
 from engram.stats import Interval
 
 
+FEWEST = 3
+"""Distinct sizes or durations at least for the procedure of Ma et al."""
+
+
 class Crackling(NamedTuple):
     """The crackling-noise relation: the mean size of avalanches of duration T grows as T^γ.
 
@@ -265,15 +269,25 @@ def ma2019(found: Avalanches) -> Published:
     Args:
         found: The avalanches.
 
+    Raises:
+        EngramError: If the avalanches are too few, or too small.
+
     References:
         Ma et al. (2019), Neuron 104(4), methods.
     """
     sizes, durations = found.size, found.duration
+    if not len(sizes):
+        raise EngramError("there is no avalanche")
     alpha, size_min, size_max = _exclude(sizes[sizes < sizes.max() ** 0.8], 20)
     beta, duration_min, duration_max = _exclude(durations[durations < durations.max()], 10)
     length, place, number = np.unique(durations, return_inverse=True, return_counts=True)
     mean = np.bincount(place, sizes) / number
     kept = (length > duration_min) & (length < duration_max)
+    if kept.sum() < FEWEST:
+        raise EngramError(
+            f"{int(kept.sum())} durations between {duration_min} and {duration_max} bins are too "
+            "few for a slope; record longer"
+        )
     slope = float(np.polyfit(np.log(length[kept]), np.log(mean[kept]), 1)[0])
     deviation = abs((beta - 1) / (alpha - 1) - slope)
     return Published(
@@ -285,7 +299,14 @@ def _exclude(values: np.ndarray, largest_xmin: int) -> tuple[float, int, int]:
     """The exponent and the range, after values were dropped from the top until the law fits."""
     far, change, xmin = 1.0, 1.0, 1
     alpha = math.nan
-    while far > min(1 / math.sqrt((values > xmin).sum()), 0.1) and change > 5e-4:
+    while change > 5e-4:
+        if len(np.unique(values)) < FEWEST or values.max() <= largest_xmin:
+            raise EngramError(
+                f"{len(values)} avalanches, of at most {values.max(initial=0):g}, are too few for "
+                "the procedure of Ma et al.; record longer"
+            )
+        if far <= min(1 / math.sqrt((values > xmin).sum()), 0.1):
+            break
         fits = [_observed(values[values >= low]) for low in range(1, largest_xmin + 1)]
         xmin = int(np.argmin([one[1] for one in fits])) + 1
         alpha, last = fits[xmin - 1][0], far
