@@ -9,6 +9,7 @@ from torch import nn
 
 from engram.neuron import LIF, PSN, ParametricLIF, SlidingPSN
 from engram.vision import (
+    EfficientNetLite0,
     MobileNetV1,
     Spikformer,
     Spikingformer,
@@ -62,6 +63,7 @@ MEMBERS: dict[str, Member] = {
     "resnet": Member(partial(resnet18, width=8, small_images=True), spiking=False),
     "resnet-bottleneck": Member(partial(resnet50, width=4), spiking=False, size=32),
     "mobilenet": Member(partial(MobileNetV1, multiplier=0.25, small_images=True), spiking=False),
+    "efficientnet-lite0": Member(EfficientNetLite0, spiking=False, size=32),
 }
 SPIKING = {name: member for name, member in MEMBERS.items() if member.spiking}
 NEURONS: dict[str, Callable[..., nn.Module]] = {

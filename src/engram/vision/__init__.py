@@ -2,6 +2,10 @@
 
 from engram.energy import CUSTOMARY, Finding, Verdict, verify
 from engram.vision.checkpoint import CheckpointError, Loaded, load_checkpoint, save_checkpoint
+from engram.vision.efficientnet_lite import (
+    EfficientNetLite0,
+    efficientnet_lite0,
+)
 from engram.vision.export import export_onnx
 from engram.vision.integer import fold_to_fixed_point
 from engram.vision.layer import ConvBN, MaxPool, fold, paper_lif
@@ -9,6 +13,7 @@ from engram.vision.mobilenet import MobileNetV1, mobilenet_v1
 from engram.vision.ms_resnet import ms_resnet18, ms_resnet34, ms_resnet104
 from engram.vision.network import Naming, VisionModel
 from engram.vision.presets import PRESETS
+from engram.vision.pretrained import lite0_input, pretrained_lite0
 from engram.vision.resnet import ResNet, resnet18, resnet34, resnet50
 from engram.vision.sew_resnet import (
     sew_resnet18,
@@ -43,6 +48,7 @@ __all__ = [
     "PRESETS",
     "CheckpointError",
     "ConvBN",
+    "EfficientNetLite0",
     "Finding",
     "Loaded",
     "MaxPool",
@@ -53,15 +59,18 @@ __all__ = [
     "Spikingformer",
     "Verdict",
     "VisionModel",
+    "efficientnet_lite0",
     "export_onnx",
     "fold",
     "fold_to_fixed_point",
+    "lite0_input",
     "load_checkpoint",
     "mobilenet_v1",
     "ms_resnet18",
     "ms_resnet34",
     "ms_resnet104",
     "paper_lif",
+    "pretrained_lite0",
     "resnet18",
     "resnet34",
     "resnet50",

@@ -39,6 +39,8 @@ class ConvBN(nn.Module):
         stride: Step of the kernel.
         groups: Groups of channels that do not mix.
         bias: Whether the convolution has a bias of its own.
+        padding: Pixels added on each side; None for what preserves the size at stride 1.
+        eps: ε of the batch norm.
     """
 
     def __init__(
@@ -50,6 +52,8 @@ class ConvBN(nn.Module):
         stride: int = 1,
         groups: int = 1,
         bias: bool = False,
+        padding: int | None = None,
+        eps: float = 1e-5,
     ) -> None:
         super().__init__()
         self.conv = Conv2d(
@@ -57,11 +61,11 @@ class ConvBN(nn.Module):
             out_channels,
             kernel_size,
             stride=stride,
-            padding=kernel_size // 2,
+            padding=kernel_size // 2 if padding is None else padding,
             groups=groups,
             bias=bias,
         ).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.bn: nn.Module = BatchNorm(out_channels)
+        self.bn: nn.Module = BatchNorm(out_channels, eps=eps)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the normalised convolution of `(batch, …)` or `(time, batch, …)`."""

@@ -2,7 +2,15 @@
 
 from collections.abc import Callable
 
-from engram.vision import mobilenet, ms_resnet, resnet, sew_resnet, spikformer, spikingformer
+from engram.vision import (
+    efficientnet_lite,
+    mobilenet,
+    ms_resnet,
+    resnet,
+    sew_resnet,
+    spikformer,
+    spikingformer,
+)
 from engram.vision.network import VisionModel
 
 PRESETS: dict[str, Callable[..., VisionModel]] = {
@@ -32,4 +40,5 @@ PRESETS: dict[str, Callable[..., VisionModel]] = {
     "resnet34": resnet.resnet34,
     "resnet50": resnet.resnet50,
     "mobilenet_v1": mobilenet.mobilenet_v1,
+    "efficientnet_lite0": efficientnet_lite.efficientnet_lite0,
 }
