@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from engram.stats import crossed_bootstrap, t_interval, wilson
+from engram.stats import cluster_means, crossed_bootstrap, percentile_interval, t_interval, wilson
 
 
 @given(
@@ -80,9 +80,37 @@ def test_crossed_bootstrap_is_the_same_from_the_same_seed_and_in_chunks(monkeypa
     assert (chunked.low, chunked.high) == pytest.approx((whole.low, whole.high), abs=0.02)
 
 
+def test_cluster_means_spread_as_the_ratio_of_two_sums_does() -> None:
+    rng = np.random.default_rng(6)
+    counts = rng.integers(1, 6, 300).astype(float)
+    totals = counts * (1 + 0.5 * rng.normal(size=300))
+    draws = cluster_means(totals[:, None], counts[:, None], np.random.default_rng(0), 4000)
+    ratio = totals.sum() / counts.sum()
+    # linearised variance of a ratio, Cochran (1977), Sampling Techniques, equation 2.46
+    sd = np.sqrt(((totals - ratio * counts) ** 2).sum()) / counts.sum()
+    assert draws.std() == pytest.approx(sd, rel=0.05)
+    assert draws.mean() == pytest.approx(ratio, abs=4 * sd / np.sqrt(4000) + 0.002)
+    found = percentile_interval(ratio, draws[:, 0])
+    assert (found.low, found.high) == pytest.approx(
+        (ratio - 1.96 * sd, ratio + 1.96 * sd), rel=0.01
+    )
+
+
+def test_cluster_means_share_their_draws_between_columns() -> None:
+    totals = np.random.default_rng(7).random((30, 1))
+    both = cluster_means(
+        np.hstack([totals, totals + 1]), np.ones((30, 2)), np.random.default_rng(0)
+    )
+    assert both[:, 1] - both[:, 0] == pytest.approx(np.ones(2000))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda rng: cluster_means(np.ones((2, 1)), np.zeros((2, 1)), rng), "counts positive"),
+        (lambda rng: cluster_means(np.ones((2, 1)), np.ones((3, 1)), rng), r"shape \(2, 1\)"),
+        (lambda rng: cluster_means(np.ones((2, 1)), np.ones((2, 1)), rng, 0), "replicates is 0"),
+        (lambda rng: percentile_interval(0, np.array([np.nan])), "NaN"),
         (lambda rng: t_interval([1.0]), "at least 2"),
         (lambda rng: t_interval([1.0, np.nan]), "NaN"),
         (lambda rng: t_interval([1.0, 2.0], level=95), "level is 95"),

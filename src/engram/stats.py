@@ -130,6 +130,67 @@ def crossed_bootstrap(
     return Interval(float(matrix.mean()), float(low), float(high), level)
 
 
+def cluster_means(
+    totals: np.ndarray, counts: np.ndarray, rng: np.random.Generator, replicates: int = 2000
+) -> np.ndarray:
+    """Means in resamples of whole clusters: Σ w_c T_c / Σ w_c N_c, per column.
+
+    Each replicate draws as many clusters as there are, with replacement; w_c is the number of
+    times that it drew cluster c. All columns share the draws, so that the difference of two
+    columns is paired.
+
+    Args:
+        totals: Sum of the observations of each cluster, (clusters, columns).
+        counts: Number of observations behind each sum, positive, (clusters, columns).
+        rng: Random generator for the resamples.
+        replicates: Number of resamples.
+
+    Returns:
+        The mean of each column in each resample, (replicates, columns).
+
+    Raises:
+        ValueError: If the arrays are not finite matrices of equal shape, a count is not positive,
+            or there are no replicates.
+
+    References:
+        Davison, Hinkley (1997), Bootstrap Methods and their Application, section 3.8.
+    """
+    sums, sizes = np.asarray(totals, np.float64), np.asarray(counts, np.float64)
+    if sums.shape != sizes.shape or sums.ndim != 2 or sums.size == 0:
+        raise EngramError(f"totals of shape {sums.shape}, counts of {sizes.shape}; give 2 matrices")
+    if not np.isfinite(sums).all() or not np.isfinite(sizes).all() or (sizes <= 0).any():
+        raise EngramError("totals must be finite and counts positive; leave empty clusters out")
+    if replicates < 1:
+        raise EngramError(f"replicates is {replicates}; give at least 1")
+    clusters = len(sums)
+    means = np.empty((replicates, sums.shape[1]))
+    step = max(1, CHUNK // clusters)
+    for start in range(0, replicates, step):
+        part = means[start : start + step]
+        drawn = rng.multinomial(clusters, np.full(clusters, 1 / clusters), len(part)).astype(float)
+        part[:] = (drawn @ sums) / (drawn @ sizes)
+    return means
+
+
+def percentile_interval(estimate: float, draws: np.ndarray, level: float = 0.95) -> Interval:
+    """The percentile interval of bootstrap replicates.
+
+    Args:
+        estimate: The estimate on the whole sample.
+        draws: The replicates, (n).
+        level: Confidence level, in (0, 1).
+
+    Returns:
+        The estimate and its interval.
+
+    Raises:
+        ValueError: If there is no finite replicate or the level is out of range.
+    """
+    sample = _observed(draws, level, ndim=1)
+    low, high = np.quantile(sample, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(estimate), float(low), float(high), level)
+
+
 def _observed(values: Sequence[float] | np.ndarray, level: float, ndim: int) -> np.ndarray:
     _check_level(level)
     sample = np.asarray(values, dtype=np.float64)

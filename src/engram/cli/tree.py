@@ -42,6 +42,10 @@ COMMANDS: dict[str, Line] = {
         "engram.cli.critical.measure:MeasureRecording",
         "Measure irregularity and criticality of a recording of spikes.",
     ),
+    "retrieval evaluate": Line(
+        "engram.cli.retrieval.evaluate:EvaluateRetrieval",
+        "Evaluate scores or embeddings of images and captions: recall at 1, 5 and 10.",
+    ),
     "data list": Line(
         "engram.cli.data.list:ListData",
         "List the datasets and other files of the catalogue, with their licences.",

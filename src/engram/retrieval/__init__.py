@@ -1,0 +1,1 @@
+"""Image–text retrieval: pictures found by words, and words by pictures."""
