@@ -31,6 +31,11 @@ STUDIES: dict[str, StudyEntry] = {
         "SpikeDrivenResiduals",
         "Do residuals that add membranes instead of spikes save energy, and at what accuracy?",
     ),
+    "criticality": StudyEntry(
+        "engram.studies.criticality",
+        "Criticality",
+        "Which signs of criticality peak where a network is critical?",
+    ),
     "tax-language": StudyEntry(
         "engram.studies.tax_language",
         "TaxLanguage",

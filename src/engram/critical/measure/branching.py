@@ -4,6 +4,7 @@ import math
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from scipy.fft import next_fast_len
 from scipy.optimize import minimize_scalar
 from scipy.signal import lfilter
 
@@ -45,8 +46,9 @@ def coefficients(activity: np.ndarray, steps: np.ndarray, method: Method = "ts")
         raise EngramError("the activity is constant; there is nothing to regress")
     n, k = x.shape[1], np.asarray(steps)
     x = x - x.mean(axis=1 if method == "ts" else None, keepdims=True)  # cancels fewer digits
-    spectrum = np.fft.rfft(x, 2 * n, axis=1)
-    product = np.fft.irfft(np.abs(spectrum) ** 2, 2 * n, axis=1)[:, k] / (n - k)
+    size = next_fast_len(n + int(k.max()), real=True)
+    spectrum = np.fft.rfft(x, size, axis=1)
+    product = np.fft.irfft(np.abs(spectrum) ** 2, size, axis=1)[:, k] / (n - k)
     total, square = np.cumsum(x, axis=1), np.cumsum(x * x, axis=1)
     now = total[:, n - 1 - k] / (n - k)
     later = (total[:, -1:] - total[:, k - 1]) / (n - k)

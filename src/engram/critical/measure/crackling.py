@@ -12,7 +12,6 @@ from engram.critical.measure.powersum import solve
 from engram.errors import EngramError
 from engram.stats import Interval
 
-
 FEWEST = 3
 """Distinct sizes or durations at least for the procedure of Ma et al."""
 
