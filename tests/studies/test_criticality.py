@@ -47,8 +47,8 @@ def test_one_flipped_input_spike_changes_what_brute_force_says():
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(4, 6, bias=False), IF(), nn.Linear(6, 5, bias=False), IF())
     with torch.no_grad():
-        for layer in (net[0], net[2]):
-            layer.weight.copy_(torch.rand_like(layer.weight))
+        for weight in net.parameters():
+            weight.copy_(torch.rand_like(weight))
     inputs = (torch.rand(7, 3, 4) < 0.5).float()
     found = damage(net, inputs, np.random.default_rng(5))
     units = np.random.default_rng(5).integers(0, 4, 3)
