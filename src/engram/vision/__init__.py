@@ -42,6 +42,7 @@ from engram.vision.spikingformer import (
     spikingformer_imagenet_8_512,
     spikingformer_imagenet_8_768,
 )
+from engram.vision.twin import SpikingTwin, TwinRun, spiking_twin
 
 __all__ = [
     "CUSTOMARY",
@@ -56,7 +57,9 @@ __all__ = [
     "Naming",
     "ResNet",
     "Spikformer",
+    "SpikingTwin",
     "Spikingformer",
+    "TwinRun",
     "Verdict",
     "VisionModel",
     "efficientnet_lite0",
@@ -87,6 +90,7 @@ __all__ = [
     "spikformer_imagenet_8_384",
     "spikformer_imagenet_8_512",
     "spikformer_imagenet_8_768",
+    "spiking_twin",
     "spikingformer_cifar_2_384",
     "spikingformer_cifar_4_256",
     "spikingformer_cifar_4_384",
