@@ -48,6 +48,7 @@ bench: .venv/installed-test
 	$(BIN)/python -m benchmarks.policy
 	$(BIN)/python -m benchmarks.relate
 	$(BIN)/python -m benchmarks.train
+	$(BIN)/python -m benchmarks.retrieval
 
 # the machine code that Numba keeps beside the kernels
 clean-kernels:

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import harness, neuron_page, vision_page
 
-COMMANDS = ("neuron", "vision", "policy", "relate", "train")
+COMMANDS = ("neuron", "vision", "policy", "relate", "train", "retrieval")
 KEYS = {"machine_info", "commit_info", "datetime", "version", "packages", "benchmarks"}
 
 
