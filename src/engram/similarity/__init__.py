@@ -1,6 +1,7 @@
 """Similarity of the features of networks with recorded neurons, and its ceilings."""
 
 from engram.similarity.ceiling import Ceiling, normalise, split_half, subject_ceiling, subject_score
+from engram.similarity.chance import Chance, permutation_test
 from engram.similarity.linear import Ridge, leave_one_out_ridge, tsvd_reg, tsvd_reg_parity
 from engram.similarity.rdm import (
     METHODS,
@@ -16,6 +17,7 @@ from engram.similarity.subspace import cka, procrustes, svcca, svcca_chance, svc
 __all__ = [
     "METHODS",
     "Ceiling",
+    "Chance",
     "Partition",
     "Ridge",
     "cka",
@@ -25,6 +27,7 @@ __all__ = [
     "leave_one_out_ridge",
     "normalise",
     "partition_variance",
+    "permutation_test",
     "procrustes",
     "rsa_parity",
     "split_half",
