@@ -1,6 +1,7 @@
 """RDMs and their comparison against SciPy, brute force and the published scores."""
 
 import os
+import tracemalloc
 from itertools import combinations
 from pathlib import Path
 
@@ -41,6 +42,17 @@ def test_correlation_distances_are_those_of_scipy(
     x = (rng.normal(size=(8, width)) + 30).astype(dtype)
     wanted = pdist(x.astype(np.float64), "correlation")
     np.testing.assert_allclose(correlation_rdm(x), wanted, rtol=0, atol=1e-10)
+
+
+def test_large_features_are_not_copied(rng: np.random.Generator) -> None:
+    x = rng.random((40, 20 * COLUMNS), dtype=np.float32)
+    tracemalloc.start()
+    try:
+        correlation_rdm(x)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < x.nbytes / 2
 
 
 def test_a_silent_stimulus_is_refused(rng: np.random.Generator) -> None:

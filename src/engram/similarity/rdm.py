@@ -29,7 +29,8 @@ def correlation_rdm(x: np.ndarray) -> np.ndarray:
     x = features(x, "x", 2)
     products = gram(x, rows=True)
     norms = np.sqrt(products.diagonal())
-    scale = np.abs(x).max(1).astype(np.float64) * np.sqrt(x.shape[1])
+    largest = np.maximum(x.max(1).astype(np.float64), -x.min(1).astype(np.float64))
+    scale = largest * np.sqrt(x.shape[1])
     silent = np.flatnonzero(norms <= 1e-12 * scale)
     if silent.size:
         raise EngramError(
