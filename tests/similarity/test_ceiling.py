@@ -70,6 +70,7 @@ def algonauts(area: str) -> np.ndarray:
 
 
 @pytest.mark.data
+@pytest.mark.skipif("ENGRAM_DATA" not in os.environ, reason="ENGRAM_DATA names no data")
 @pytest.mark.parametrize(
     ("area", "number", "peak"), [("EVC", 0, "alexnet/conv3"), ("IT", 1, "alexnet/conv4")]
 )

@@ -173,6 +173,7 @@ def test_variance_divides_as_orthogonal_predictors_say(rng: np.random.Generator)
 
 
 @pytest.mark.data
+@pytest.mark.skipif("ENGRAM_DATA" not in os.environ, reason="ENGRAM_DATA names no data")
 def test_similarity_of_pixels_with_monkey_cortex_is_the_known_one() -> None:
     path = Path(os.environ["ENGRAM_DATA"]) / "neural/kriegeskorte2008.npz"
     with np.load(path) as file:

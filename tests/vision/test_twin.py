@@ -107,6 +107,7 @@ def photographs() -> tuple[Tensor, np.ndarray]:
 
 @pytest.mark.slow
 @pytest.mark.data
+@pytest.mark.skipif("ENGRAM_DATA" not in os.environ, reason="ENGRAM_DATA names no data")
 @pytest.mark.skipif(
     importlib.util.find_spec(pretrained.PACKAGE) is None, reason="needs the extra `pretrained`"
 )
