@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engram.critical.simulate import (
     GRAPHS,
@@ -114,3 +116,13 @@ def test_weights_are_uniform() -> None:
     weights = np.sort(uniform_weights(graph, 3))
     far = np.abs(weights - (np.arange(len(weights)) + 0.5) / len(weights)).max()
     assert far < 1.6 / np.sqrt(len(weights))  # Kolmogorov's 1 % point
+
+
+@given(st.integers(2, 9), st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=20))
+def test_a_graph_has_a_cycle_where_a_power_of_its_matrix_says_so(n, links) -> None:
+    links = [(a % n, b % n) for a, b in links] or [(0, 1)]
+    senders, receivers = np.array(links).T
+    graph = from_links(n, senders, receivers)
+    matrix = np.zeros((n, n))
+    matrix[senders, receivers] = 1
+    assert graph.cyclic == bool(np.linalg.matrix_power(matrix, n).any())

@@ -7,7 +7,12 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from engram.critical.simulate.kernel.draw import fixed_in_degree, random_links, uniforms
+from engram.critical.simulate.kernel.draw import (
+    fixed_in_degree,
+    has_cycle,
+    random_links,
+    uniforms,
+)
 from engram.errors import EngramError
 
 LINKS, WEIGHTS, ORDER = 1 << 62, 1 << 61, 1 << 60
@@ -43,8 +48,7 @@ class Graph(NamedTuple):
     @property
     def cyclic(self) -> bool:
         """Whether there is a cycle; without one the spectral radius is 0."""
-        senders = np.repeat(np.arange(self.n), np.diff(self.pointers))
-        return bool((senders == self.targets).any() or len(set(_components(self))) < self.n)
+        return has_cycle(self.pointers, self.targets)
 
 
 def erdos_renyi(n: int, degree: float, seed: int) -> Graph:

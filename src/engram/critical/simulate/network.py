@@ -70,9 +70,7 @@ def network(
         raise EngramError(f"inhibitory={inhibitory}: give a share from 0 to below 1")
     if not len(graph.targets):
         raise EngramError("the graph has no links; give at least one")
-    if weights is None:
-        weights = uniform_weights(graph, seed)
-    weights = np.array(weights, np.float32)
+    weights = uniform_weights(graph, seed) if weights is None else np.array(weights, np.float32)
     if inhibitory:
         inhibits = uniforms(graph.n, np.uint64(seed), np.uint64(SIGNS)) < inhibitory
         weights[np.repeat(inhibits, np.diff(graph.pointers))] *= -1

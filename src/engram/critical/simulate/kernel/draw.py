@@ -106,3 +106,33 @@ def uniforms(count: int, seed: Any, stream: Any) -> np.ndarray:
         for j in range(min(4, count - i)):
             found[i + j] = to_uniform(four[j])
     return found
+
+
+@njit(cache=True)
+def has_cycle(pointers: np.ndarray, targets: np.ndarray) -> bool:
+    """Whether a graph has a cycle, by removing nodes without incoming links one after another.
+
+    Args:
+        pointers: Where the links of each sender begin, (node + 1).
+        targets: The receiver of each link, (link).
+    """
+    n = len(pointers) - 1
+    incoming = np.zeros(n, np.int64)
+    for target in targets:
+        incoming[target] += 1
+    removed = np.empty(n, np.int64)
+    known = 0
+    for node in range(n):
+        if incoming[node] == 0:
+            removed[known] = node
+            known += 1
+    done = 0
+    while done < known:
+        node = removed[done]
+        done += 1
+        for link in range(pointers[node], pointers[node + 1]):
+            incoming[targets[link]] -= 1
+            if incoming[targets[link]] == 0:
+                removed[known] = targets[link]
+                known += 1
+    return known < n
