@@ -5,7 +5,7 @@ TORCH ?= torch==2.13.0
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
 
-.PHONY: run test test-slow test-isa check lint types layers format bench clean clean-kernels
+.PHONY: run test test-slow test-isa check lint types layers format bench recipes clean clean-kernels
 .DELETE_ON_ERROR:
 
 run: .venv/installed-run
@@ -40,7 +40,7 @@ format: .venv/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/installed-test
+bench: .venv/installed-test .venv-brian2/installed
 	$(BIN)/python -m benchmarks.neuron
 	$(BIN)/python -m benchmarks.neuron --page
 	$(BIN)/python -m benchmarks.vision
@@ -49,13 +49,18 @@ bench: .venv/installed-test
 	$(BIN)/python -m benchmarks.relate
 	$(BIN)/python -m benchmarks.train
 	$(BIN)/python -m benchmarks.retrieval
+	$(BIN)/python -m benchmarks.critical --brian2 .venv-brian2/bin/python
+
+# published recipes on CIFAR-10, 20 minutes each
+recipes: .venv/installed-test
+	$(BIN)/python -m benchmarks.recipes
 
 # the machine code that Numba keeps beside the kernels
 clean-kernels:
 	find src -name '*.nb[ci]' -delete
 
 clean:
-	rm -rf .venv build dist .pytest_cache .ruff_cache .coverage
+	rm -rf .venv .venv-brian2 build dist .pytest_cache .ruff_cache .coverage
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -64,6 +69,12 @@ $(BIN)/python:
 
 .venv/installed-run: pyproject.toml | $(BIN)/python
 	$(INSTALL) "$(TORCH)" -e .
+	@touch $@
+
+# a rival that needs an older NumPy
+.venv-brian2/installed:
+	$(PYTHON) -m venv .venv-brian2
+	.venv-brian2/bin/python -m pip install --disable-pip-version-check brian2 "numpy<2.3" setuptools
 	@touch $@
 
 .venv/installed-test: pyproject.toml | $(BIN)/python

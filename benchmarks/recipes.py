@@ -9,7 +9,6 @@ soon its time is over; then the weights of that moment are tested, once. A run t
 continues when the command is given again. Writes docs/results/recipes-….json.
 """
 
-import argparse
 import json
 import time
 from dataclasses import replace
@@ -107,7 +106,7 @@ def run(name: str, minutes: float | None, folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Run the recipes that were asked for, and write what was found after each."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = harness.arguments(__doc__)
     parser.add_argument("recipes", nargs="*", metavar="RECIPE", help=", ".join(RECIPES))
     parser.add_argument("--minutes", type=float, default=20.0, help="time of each recipe")
     parser.add_argument("--full", action="store_true", help="train to the last epoch")
@@ -117,7 +116,7 @@ def main() -> None:
     if unknown := sorted(set(names) - set(RECIPES)):
         parser.error(f"there is no recipe {unknown[0]!r}: choose from {', '.join(RECIPES)}")
     facts = harness.machine()
-    path = harness.RESULTS / harness.file_name("recipes", facts)
+    path = asked.out or harness.RESULTS / harness.file_name("recipes", facts)
     runs = harness.read(path)["runs"] if path.exists() else []
     for name in names:
         found = run(name, None if asked.full else asked.minutes, asked.folder / name)
