@@ -20,6 +20,14 @@ settings.register_profile("engram", deadline=None)  # the first call of a kernel
 settings.load_profile("engram")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests of real data where there is none."""
+    if not os.environ.get("ENGRAM_DATA"):
+        for item in items:
+            if item.get_closest_marker("data"):
+                item.add_marker(pytest.mark.skip("ENGRAM_DATA names no data"))
+
+
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     """The same weights whatever ran before; tests that never load torch do not load it here."""
