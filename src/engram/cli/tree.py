@@ -30,6 +30,10 @@ COMMANDS: dict[str, Line] = {
     "study show": Line(
         "engram.cli.study.show:ShowStudy", "Print a saved report and regenerate its page."
     ),
+    "study compare": Line(
+        "engram.cli.study.compare:CompareStudies",
+        "Print two saved reports side by side: what differs in their settings and numbers.",
+    ),
     "energy": Line(
         "engram.cli.energy:MeasureEnergy",
         "Count the operations of a model on images, and their energy.",

@@ -1,5 +1,6 @@
 """Reports: the results of a study as data, as one HTML file and as text."""
 
+from engram.report.compare import compare
 from engram.report.file import load_report, save_page, save_report
 from engram.report.item import Figure, Published, Scalar, Table
 from engram.report.model import Report, Section
@@ -14,6 +15,7 @@ __all__ = [
     "Scalar",
     "Section",
     "Table",
+    "compare",
     "load_report",
     "print_bars",
     "print_report",

@@ -13,6 +13,7 @@ from engram.critical.measure import (
     susceptibility,
 )
 from engram.critical.simulate import (
+    Graph,
     constant,
     erdos_renyi,
     input_nodes,
@@ -59,11 +60,14 @@ def measure(job: Job) -> dict[str, float | None]:
 
     Returns:
         The rate per step; the means of CV, CV2 and Lv; the correlation r of in-degree and CV; the
-        lag-one autocorrelation and the susceptibility of the population; None where spikes are
-        too few.
+        lag-one autocorrelation and the susceptibility of the population, None where spikes are
+        too few; and the share of the nodes in the largest strongly connected component.
     """
-    spikes, kept, degree = _run(job, constant(job.drive, job.steps))
-    found: dict[str, float | None] = {"rate": spikes.n_spike / (spikes.n_unit * job.steps)}
+    spikes, kept, graph = _run(job, constant(job.drive, job.steps))
+    found: dict[str, float | None] = {
+        "rate": spikes.n_spike / (spikes.n_unit * job.steps),
+        "giant": graph.giant_share,
+    }
     values = np.full(spikes.n_unit, np.nan)
     for name in MEASURES:
         try:
@@ -74,7 +78,7 @@ def measure(job: Job) -> dict[str, float | None]:
         found[name] = one.mean.estimate
         values = one.values if name == "CV" else values
     try:
-        found["r"] = degree_relation(degree[kept], values).r.estimate
+        found["r"] = degree_relation(graph.in_degree[kept], values).r.estimate
     except EngramError:
         found["r"] = None
     activity = spikes.population(STEP_S)
@@ -126,11 +130,11 @@ def avalanche_laws(job: Job, draws: int) -> dict[str, Any]:
     }
 
 
-def _run(job: Job, drive: np.ndarray) -> tuple[Spikes, np.ndarray, np.ndarray]:
-    """The spikes of the nodes without drive, their numbers, and all in-degrees."""
+def _run(job: Job, drive: np.ndarray) -> tuple[Spikes, np.ndarray, Graph]:
+    """The spikes of the nodes without drive, their numbers, and the graph."""
     graph = erdos_renyi(job.n, job.degree, job.seed)
     net = network(graph, job.radius, job.seed)
     inputs = input_nodes(job.n, INPUTS, job.seed)
     spikes = simulate(net, drive, inputs, job.seed, dt_s=STEP_S)
     kept = np.setdiff1d(np.arange(job.n), inputs)
-    return spikes.select(kept), kept, graph.in_degree
+    return spikes.select(kept), kept, graph

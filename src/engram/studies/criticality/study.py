@@ -114,7 +114,7 @@ class Criticality:
 
             found = journal.once("trained network", lambda: {"rows": read_out(self.seed)})
             findings.report_trained(report, found["rows"])
-        for note in describe(self):
+        for note in describe(self, min(row["giant"] for row in sweep)):
             report.note(note)
 
     def _jobs(self, n: int, radii: Sequence[float], drive: float = 1.0) -> list[Job]:
@@ -156,14 +156,20 @@ def radii_of(size: int) -> tuple[float, ...]:
     return tuple(round(1 + scale * offset, 4) for offset in OFFSETS)
 
 
-def describe(study: Criticality) -> list[str]:
-    """Notes on the model and the methods."""
+def describe(study: Criticality, giant: float) -> list[str]:
+    """Notes on the model and the methods.
+
+    Args:
+        study: The settings.
+        giant: Smallest share of the nodes in the largest strongly connected component.
+    """
     return [
         f"Model: {study.nodes} excitatory nodes on an Erdős–Rényi graph of mean in-degree "
         f"{study.degree}, product rule, weights uniform and scaled to λ, {study.length} steps from "
-        f"rest. A tenth of the nodes is driven with η = {TOTAL_DRIVE / study.nodes:g} per step and "
-        "left out of the measures. The paper (arXiv 1610.01217) gives the model; sizes and rates "
-        "are our choice.",
+        f"rest. The largest strongly connected component holds at least {100 * giant:.1f} % of "
+        f"them. A tenth is driven with η = {TOTAL_DRIVE / study.nodes:g} per step and left out of "
+        "the measures. The paper (arXiv 1610.01217) gives the model; sizes and rates are our "
+        "choice.",
         f"Each of {study.seeds} seeds has its own graph, weights and run. A peak is the vertex of "
         "a parabola through the largest value and its neighbours; its interval is Student's over "
         "the seeds. Units need 20 intervals.",
