@@ -154,7 +154,7 @@ def test_points_are_marks_at_every_value_in_any_order() -> None:
     series = Series("s", [3.0, 1.0, 1.0], [0, 2, 2], "time")
     (line,) = draw(Figure("f", ["s"], "points"), [series]).lines
     assert line.get_linestyle() == "None"
-    assert line.get_xydata().tolist() == [[3, 0], [1, 2], [1, 2]]
+    assert np.asarray(line.get_xydata()).tolist() == [[3, 0], [1, 2], [1, 2]]
     with pytest.raises(ValueError, match="clips points"):
         Figure("f", ["s"], "points", clip=True)
 
