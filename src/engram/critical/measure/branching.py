@@ -4,9 +4,9 @@ import math
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numba import njit
 from scipy.fft import next_fast_len
 from scipy.optimize import minimize_scalar
-from scipy.signal import lfilter
 
 from engram.errors import EngramError
 from engram.stats import Interval
@@ -94,8 +94,9 @@ def branching(
 ) -> Branching:
     """Estimate the branching ratio from the activity of all or some of the units.
 
-    The interval comes from `draws` realisations of a linear process with the fitted
-    autocorrelation and the length of the recording; it also corrects the bias of finite length.
+    The interval comes from `draws` realisations of a subsampled branching process with the fitted
+    autocorrelation and with the mean, the variance and the length of the recording, each of which
+    is fitted again; they also correct the bias of finite length.
 
     Args:
         activity: Activity of the population, (trial, time).
@@ -109,7 +110,8 @@ def branching(
         The ratio and its fit.
 
     Raises:
-        EngramError: If a trial has fewer than 200 steps, or as in `coefficients`.
+        EngramError: If a trial has fewer than 200 steps or the activity a value below 0, or as in
+            `coefficients`.
     """
     activity = np.asarray(activity, np.float64)
     if activity.ndim != 2 or activity.shape[1] < SHORTEST:
@@ -117,12 +119,20 @@ def branching(
             f"activity has shape {activity.shape}; temporal measures need (trial, time) with "
             f"{SHORTEST} steps or more per trial; for shorter ones use the perturbation read-out"
         )
+    if activity.min() < 0:
+        raise EngramError(
+            f"the activity has the value {activity.min():g}; it is a number of spikes or of "
+            "active units: give it without subtracting a mean"
+        )
     steps, slopes, (m, b) = _fitted(activity, method, longest)
-    drawn = np.empty(draws)
+    truth, mean, variance = min(m, 0.9999), activity.mean(), activity.var()
+    shared = min(max(b, 1e-6), 1.0)
+    unit = shared * variance * (1 - truth * truth) / mean
+    drawn, copy = np.empty(draws), np.empty(activity.shape)
     for i in range(draws):
-        copy = _realisation(activity.shape, min(m, 0.9999), min(b, 1.0), rng)
-        drawn[i] = fit_exponential(steps, coefficients(copy, steps, method))[0]
-    error = drawn - min(m, 0.9999)
+        _realise(copy, truth, mean, unit, (1 - shared) * variance / mean, rng)
+        drawn[i] = _fitted(copy, method, longest)[2][0]
+    error = drawn - truth
     low, bias, high = np.quantile(error, [(1 - level) / 2, 0.5, (1 + level) / 2])
     return Branching(
         Interval(float(m - bias), float(m - high), float(m - low), level),
@@ -198,11 +208,20 @@ def _fitted(
     return steps, slopes, (m, b)
 
 
-def _realisation(
-    shape: tuple[int, ...], m: float, b: float, rng: np.random.Generator
-) -> np.ndarray:
-    """A Gaussian process with the autocorrelation b m^k, from its stationary state."""
-    noise = rng.standard_normal(shape) * math.sqrt(1 - m * m)
-    noise[:, 0] = rng.standard_normal(len(noise))
-    hidden = np.asarray(lfilter([1.0], [1.0, -m], noise, axis=1))
-    return math.sqrt(max(b, 0)) * hidden + math.sqrt(1 - max(b, 0)) * rng.standard_normal(shape)
+@njit(cache=True)
+def _realise(
+    activity: np.ndarray, m: float, mean: float, unit: float, noise: float, rng: Any
+) -> None:
+    """Fill (trial, time) with a branching process of this mean, and noise of independent units.
+
+    The hidden process has Poisson offspring in steps of `unit`, which sets its variance; the noise
+    has the variance `noise` times the hidden activity, as that of units drawn at random has.
+    """
+    size = mean / unit
+    for trial in range(len(activity)):
+        # the stationary state is close to a gamma distribution
+        hidden = rng.gamma(size * (1 - m * m), 1 / (1 - m * m))
+        for t in range(activity.shape[1]):
+            hidden = float(rng.poisson(m * hidden + (1 - m) * size))
+            seen = unit * hidden
+            activity[trial, t] = seen + math.sqrt(noise * seen) * rng.standard_normal()
