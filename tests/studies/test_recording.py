@@ -39,6 +39,12 @@ def test_independent_spikes_are_irregular_and_not_critical(tmp_path):
     for measure in ("CV", "CV2", "Lv", "Fano"):
         assert found[measure][2] == 8
         assert found[measure][3] == pytest.approx(1.0, abs=0.1)
+    numbers = {scalar.name: scalar for scalar in report.scalars}
+    # independent spikes: no memory, and counts without long-range correlation
+    exponent = numbers["DFA exponent"]
+    assert exponent.low <= 0.5 <= exponent.high
+    assert numbers["branching ratio"].low < 0.2
+    assert numbers["κ of the sizes against an exponent of 1.5"].value < 1
     titles = [section.title for section in report.sections]
     assert titles == ["The recording", "Irregularity", "Population", "Avalanches"]
     assert any(note.startswith("Methods: avalanches are runs of bins") for note in report.notes)
@@ -64,6 +70,9 @@ def test_what_cannot_be_measured_is_said_and_the_rest_is_measured(tmp_path):
     report = execute(RecordingCriticality(str(tmp_path / "a.csv"), draws=20), tmp_path / "run")
     assert "not shown" in report.to_dict()["answer"]
     assert "too few intervals" in cells(report, "Irregularity")["CV"][4]
+    refused = cells(report, "Not measured")
+    assert "200 steps" in refused["branching ratio"][1]
+    assert "320 steps" in refused["DFA exponent"][1]
     (tmp_path / "b.csv").write_text("unit,time_s\n1,0.5\n")
     with pytest.raises(EngramError, match="spike"):
         execute(RecordingCriticality(str(tmp_path / "b.csv")), tmp_path / "run2")

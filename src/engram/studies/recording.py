@@ -12,9 +12,11 @@ from engram.critical.measure import (
     Verdict,
     bin_sweep,
     branching,
+    dfa,
     fano_windowed,
     irregularity,
     judge,
+    kappa,
     ma2019,
     mean_interval,
     susceptibility,
@@ -127,6 +129,10 @@ class RecordingCriticality:
     ) -> None:
         section, ours = report.section("Avalanches"), verdict.scaling
         reasons = verdict.reasons or ["none: the rule is met"]
+        try:
+            section.add(Scalar("κ of the sizes against an exponent of 1.5", kappa(ours.found.size)))
+        except EngramError as error:
+            section.note(f"{str(error)[0].upper()}{str(error)[1:]}.")
         section.add(
             Table(
                 "Why",
@@ -142,10 +148,13 @@ class RecordingCriticality:
             Table(
                 "Avalanches by the width of the bins",
                 ["bin (ms)", "avalanches", "size exponent", "95% interval", "range",
-                 "duration exponent", "deviation", "95% interval of it", "remark"],
+                 "p of the fit", "duration exponent", "p of its fit", "deviation",
+                 "95% interval of it", "remark"],
                 [row(one) for one in swept],
                 "All widths are shown; none was chosen by the quality of its fit. The deviation is "
-                "(β − 1)/(α − 1) less the fitted slope of size on duration.",
+                "(β − 1)/(α − 1) less the fitted slope of size on duration. p is the share of "
+                "samples of the fitted law that lie as far from it as the data; a small one speaks "
+                "against the law.",
             )
         )  # fmt: skip
         if ours.sizes is not None and ours.durations is not None:
@@ -217,34 +226,50 @@ def population(
 ) -> list[Scalar | Table]:
     """The branching ratio and the susceptibility of the population."""
     activity = spikes.population(bin_s)
-    items: list[Scalar | Table] = [
-        Scalar("susceptibility", susceptibility(activity, spikes.n_unit)),
-    ]
+    items: list[Scalar | Table] = [Scalar("bins", bin_s * 1000, "ms")]
+    refused = []
     try:
         found = branching(activity, rng, draws=draws)
+        ratio = found.ratio
+        items += [
+            Scalar("branching ratio", ratio.estimate, low=ratio.low, high=ratio.high),
+            Scalar("slope of one step, which subsampling biases", found.naive),
+        ]
     except EngramError as error:
-        return [*items, Table("Branching ratio", ["reason"], [[str(error)]])]
-    ratio = found.ratio
-    return [
-        Scalar("branching ratio", ratio.estimate, low=ratio.low, high=ratio.high),
-        Scalar("slope of one step, which subsampling biases", found.naive),
-        Scalar("bins", bin_s * 1000, "ms"),
-        *items,
-    ]
+        refused.append(["branching ratio", str(error)])
+    items.append(Scalar("susceptibility", susceptibility(activity, spikes.n_unit)))
+    try:
+        # windows do not reach from one trial into another
+        exponent = dfa(activity[0], rng, draws=draws).exponent
+        items.append(
+            Scalar(
+                f"DFA exponent{' of the first trial' if len(activity) > 1 else ''}",
+                exponent.estimate,
+                low=exponent.low,
+                high=exponent.high,
+            )
+        )
+    except EngramError as error:
+        refused.append(["DFA exponent", str(error)])
+    if refused:
+        items.append(Table("Not measured", ["measure", "reason"], refused))
+    return items
 
 
 def row(one: Scaling) -> list[Any]:
     """A row of the table of bin widths."""
     start = [1000 * one.bin_s, len(one.found.size)]
     if one.sizes is None or one.durations is None or one.crackling is None:
-        return [*start, None, "", "", None, None, "", one.refused]
+        return [*start, None, "", "", None, None, None, None, "", one.refused]
     law, alpha, deviation = one.sizes.law, one.sizes.alpha, one.crackling.deviation
     return [
         *start,
         alpha.estimate,
         f"{alpha.low:.3f} to {alpha.high:.3f}",
         f"{law.xmin} to {law.xmax:g}",
+        one.sizes.p,
         one.durations.alpha.estimate,
+        one.durations.p,
         deviation.estimate,
         f"{deviation.low:.3f} to {deviation.high:.3f}",
         "; ".join(one.reasons),

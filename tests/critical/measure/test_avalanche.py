@@ -110,6 +110,8 @@ def test_kappa_is_1_for_the_law_and_tells_lack_from_excess() -> None:
     assert kappa(np.append(law[law < 30], np.full(20_000, 1000.0))) > 1.05
     with pytest.raises(EngramError, match="several sizes"):
         kappa(np.ones(10))
+    with pytest.raises(EngramError, match="no avalanche"):
+        kappa(np.array([]))
 
 
 @pytest.mark.data

@@ -39,6 +39,8 @@ def test_the_fit_finds_the_exponential_that_made_the_slopes() -> None:
     for m, b in ((0.3, 0.9), (0.95, 0.1), (0.999, 0.5), (1.05, 0.2)):
         found = fit_exponential(STEPS, b * m**STEPS)
         np.testing.assert_allclose(found, (m, b), rtol=1e-6)
+    far = np.arange(1, 5000)  # powers of 1.2 beyond what float64 holds are among the candidates
+    np.testing.assert_allclose(fit_exponential(far, 0.4 * 0.9**far), (0.9, 0.4), rtol=1e-6)
 
 
 @pytest.mark.parametrize("m", [0.85, 0.95, 0.99])
@@ -72,6 +74,8 @@ def test_short_and_constant_activity_is_refused() -> None:
     rng = np.random.default_rng(0)
     with pytest.raises(EngramError, match="200 steps"):
         branching(np.ones((3, 199)), rng)
+    with pytest.raises(EngramError, match="value -1"):
+        branching(np.tile([-1.0, 1.0], (1, 200)), rng)
     with pytest.raises(EngramError, match="constant"):
         branching(np.ones((1, 500)), rng)
     with pytest.raises(EngramError, match="longer than 40 steps"):

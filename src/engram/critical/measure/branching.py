@@ -147,23 +147,26 @@ def fit_exponential(steps: np.ndarray, slopes: np.ndarray) -> tuple[float, float
     """The m and b that minimise Σ (r_k − b m^k)².
 
     Args:
-        steps: The numbers of steps k, (k).
+        steps: The numbers of steps k, ascending, (k).
         slopes: The slopes r_k, (k).
     """
 
-    def share(m: float) -> float:
-        powers = np.power(m, steps)
-        return float(slopes @ powers / (powers @ powers))
+    def matched(m: float) -> tuple[float, np.ndarray]:
+        # relative to the largest power, which may exceed what float64 holds
+        powers = np.power(m, steps - (steps[-1] if m > 1 else 0.0))
+        return float(slopes @ powers / (powers @ powers)), powers
 
     def error(m: float) -> float:
-        return float(((slopes - share(m) * np.power(m, steps)) ** 2).sum())
+        scale, powers = matched(m)
+        return float(((slopes - scale * powers) ** 2).sum())
 
     # the error has local minima: start from the best point of a grid that is dense towards 1
     grid = np.concatenate([1 - np.geomspace(1e-5, 0.999, 60)[::-1], np.linspace(1, LARGEST, 20)])
     best = int(np.argmin([error(m) for m in grid]))
     bounds = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
     found: Any = minimize_scalar(error, bounds=bounds, options={"xatol": 1e-10})
-    return float(found.x), share(float(found.x))
+    m = float(found.x)
+    return m, matched(m)[0] * (m ** -float(steps[-1]) if m > 1 else 1.0)
 
 
 def susceptibility(activity: np.ndarray, n_unit: int) -> float:

@@ -126,12 +126,14 @@ def kappa(sizes: np.ndarray, exponent: float = 1.5, points: int = 10) -> float:
         κ.
 
     Raises:
-        EngramError: If all sizes are equal.
+        EngramError: If there is no size, or all are equal.
 
     References:
         Shew et al. (2009), J. Neurosci. 29(49), equations 1 and 2.
     """
     sizes = np.sort(np.asarray(sizes, np.float64))
+    if not sizes.size:
+        raise EngramError("there is no avalanche; κ needs several sizes")
     least, most = sizes[0], sizes[-1]
     if least == most:
         raise EngramError(f"all {len(sizes)} avalanches have size {least}; κ needs several sizes")
