@@ -2,8 +2,10 @@
 
 from engram.train.augment import Augmentation
 from engram.train.average import Average
-from engram.train.distributed import Processes, processes
+from engram.train.conduct import Conduct, Outcome
+from engram.train.distributed import LostProcessError, Processes, processes
 from engram.train.engine import Engine, Step
+from engram.train.evaluation import evaluate
 from engram.train.examples import (
     Augment,
     Collate,
@@ -17,7 +19,7 @@ from engram.train.feed import ExampleFeed, Feed
 from engram.train.fit import History, fit, predict, rehearse
 from engram.train.hooks import StepHook, attach
 from engram.train.images import ImageAugment, ImageFeed, Normal
-from engram.train.loop import Conduct, Outcome, evaluate, train
+from engram.train.loop import train
 from engram.train.loss import distillation, temporal_efficient
 from engram.train.norm import synchronise
 from engram.train.optimise import make_optimizer, parameter_groups
@@ -25,6 +27,7 @@ from engram.train.pictures import Pictures, as_batch, load_images, read_pictures
 from engram.train.precision import choose_precision
 from engram.train.rates import cosine, schedule
 from engram.train.recipe import Recipe
+from engram.train.shard import shard
 from engram.train.watch import Log, Metrics, tensorboard
 
 __all__ = [
@@ -41,6 +44,7 @@ __all__ = [
     "ImageAugment",
     "ImageFeed",
     "Log",
+    "LostProcessError",
     "Metrics",
     "Normal",
     "Outcome",
@@ -67,6 +71,7 @@ __all__ = [
     "read_pictures",
     "rehearse",
     "schedule",
+    "shard",
     "synchronise",
     "temporal_efficient",
     "tensorboard",

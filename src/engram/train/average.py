@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from engram.errors import EngramError
+from engram.train.shard import like
 
 
 @final
@@ -60,7 +61,7 @@ class Average:
         """Restore the average."""
         self.steps = state["steps"]
         for name, mean in self._mean.items():
-            mean.copy_(state["mean"][name])
+            mean.copy_(like(state["mean"][name], mean))
 
     @torch.no_grad()
     def _copy(self, weights: Mapping[str, Tensor]) -> None:

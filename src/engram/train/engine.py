@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
+from torch.utils._pytree import tree_map
 
 from engram.errors import EngramError
 from engram.train.distributed import ALONE, Processes
@@ -18,6 +20,10 @@ from engram.train.hooks import StepHook, attach
 from engram.train.loss import Loss
 from engram.train.precision import FLOAT32, Precision
 from engram.train.rates import Rate
+from engram.train.shard import laid_out, load_optimizer, whole
+
+MEASURED = 50
+"""Steps from one look at the norm of the gradients to the next."""
 
 
 class DivergedError(EngramError):
@@ -31,7 +37,8 @@ class Step(NamedTuple):
         number: Steps taken so far, with this one.
         examples: Number of examples of the step, in all processes.
         loss: Sum of the loss over this process's examples, on the device.
-        norm: Norm of the gradients before they were clipped, on the device; None without clipping.
+        norm: Norm of the gradients before they were clipped, on the device; without clipping, only
+            of every 50th step of an epoch and of its last one, else None.
     """
 
     number: int
@@ -100,7 +107,7 @@ class Engine:
         self.device = next(model.parameters()).device
         self.epoch = self.done = self.step = 0
         self.losses: list[Tensor] = []
-        self.checked = 0
+        self.checked, self.measured = 0, MEASURED
         self._spread = together.spread(model)
         self._scaler = torch.amp.GradScaler(
             self.device.type, enabled=precision.dtype == torch.float16
@@ -163,7 +170,7 @@ class Engine:
     def state_dict(self) -> dict[str, Any]:
         """Everything that the remaining steps depend on, apart from the settings.
 
-        All processes must ask, because each has losses of its own.
+        All processes must ask, because each has losses of its own, and shards of a sharded model.
         """
         losses = torch.stack(self.losses).cpu() if self.losses else torch.zeros(0)
         return {
@@ -172,10 +179,10 @@ class Engine:
             "step": self.step,
             "order": self._order_before,
             "losses": self.together.gather(losses),
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "model": tree_map(whole, self.model.state_dict()),
+            "optimizer": tree_map(whole, self.optimizer.state_dict()),
             "scaler": self._scaler.state_dict(),
-            "hooks": {name: hook.state_dict() for name, hook in self.hooks.items()},
+            "hooks": tree_map(whole, {name: h.state_dict() for name, h in self.hooks.items()}),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -197,8 +204,8 @@ class Engine:
             mean = torch.stack(losses).sum(0) / self.together.size
             self.losses = list(mean.to(self.device))
         self.checked = len(self.losses)
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.model.load_state_dict(laid_out(state["model"], self.model.state_dict()))
+        load_optimizer(self.optimizer, state["optimizer"])
         self._scaler.load_state_dict(state["scaler"])
         for name, hook in self.hooks.items():
             hook.load_state_dict(state["hooks"][name])
@@ -224,16 +231,17 @@ class Engine:
             group["lr"] = group["initial_lr"] * self.rate(self.step)
         self.optimizer.zero_grad()
         jobs = self._jobs(rows)
+        self.together.place = f"step {self.step + 1}"
         total = None
         for number, job in enumerate(jobs, start=1):
             count = job.part.stop - job.part.start
-            with self._unsummed(number < len(jobs)):
+            with self._unsummed(number < len(jobs)), self.together.waiting("gradients"):
                 value = self._loss(*next(data))
                 share = self.together.size * count / len(rows)
                 self._scaler.scale(value if share == 1 else value * share).backward()
             summed = value.detach() * count
             total = summed if total is None else total + summed
-        norm = self._clip()
+        norm = self._norm()
         self._scaler.step(self.optimizer)
         self._scaler.update()
         assert total is not None
@@ -250,17 +258,30 @@ class Engine:
                 taught = self.teacher(inputs)
             return self.loss(self._spread(inputs), targets, taught)
 
-    def _unsummed(self, more: bool) -> AbstractContextManager[None]:
+    @contextmanager
+    def _unsummed(self, more: bool) -> Iterator[None]:
         """Context without the exchange of gradients, where more parts of the batch follow."""
-        if more and isinstance(self._spread, DistributedDataParallel):
-            return self._spread.no_sync()
-        return nullcontext()
+        model = self._spread
+        if more and isinstance(model, DistributedDataParallel):
+            with model.no_sync():
+                yield
+        elif isinstance(model, FSDPModule):
+            model.set_requires_gradient_sync(not more)
+            yield
+        else:
+            yield
 
-    def _clip(self) -> Tensor | None:
-        if self.clip is None:
+    def _norm(self) -> Tensor | None:
+        """The norm of the gradients where it is asked for or clipped, in which case it is."""
+        number = self.done + 1
+        measured = number % self.measured == 0 or number == len(self._batches)
+        if self.clip is None and not measured:
             return None
         self._scaler.unscale_(self.optimizer)
-        return nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+        if self.clip is not None:
+            return whole(nn.utils.clip_grad_norm_(self.model.parameters(), self.clip))
+        grads = [weight.grad for weight in self.model.parameters() if weight.grad is not None]
+        return whole(nn.utils.get_total_norm(grads))
 
 
 def _check_sizes(

@@ -6,14 +6,15 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
+from torch.utils._pytree import tree_map
 
-from engram.device import choose_device, evaluating
+from engram.device import choose_device
 from engram.errors import EngramError
 from engram.progress import Progress, silent
 from engram.progress import Step as Shown
@@ -24,15 +25,18 @@ from engram.train.checkpoint import (
     restore_generators,
     state_size,
 )
+from engram.train.conduct import Conduct, Outcome
 from engram.train.distributed import ALONE, Processes
 from engram.train.engine import DivergedError, Engine, Step
-from engram.train.feed import Feed, Job, read
+from engram.train.evaluation import evaluate
+from engram.train.feed import Feed
 from engram.train.hooks import StepHook
 from engram.train.loss import correct, distillation
 from engram.train.norm import synchronise
 from engram.train.optimise import make_optimizer, parameter_groups
 from engram.train.precision import Precision, choose_precision
 from engram.train.recipe import Recipe, differences
+from engram.train.shard import laid_out, shard, whole
 from engram.train.stop import Stop
 from engram.train.watch import Log, Metrics
 
@@ -42,47 +46,6 @@ SHOWN_S = 0.2
 """Seconds from one update of the bar to the next."""
 COPIES = 4
 """Copies of the weights in a checkpoint: these, the two moments of Adam, and the best."""
-
-
-class Outcome(NamedTuple):
-    """The result of a training.
-
-    Attributes:
-        finished: Whether it came to its end.
-        reason: Why it ended: "finished", "patience", a signal, or the time limit.
-        best_epoch: The epoch, from 0, whose weights the model has; that of the last checkpoint if
-            it did not finish.
-        losses: Mean training loss by epoch.
-        accuracies: Validation accuracy by epoch.
-        precision: The number format, and why.
-    """
-
-    finished: bool
-    reason: str
-    best_epoch: int
-    losses: list[float]
-    accuracies: list[float]
-    precision: str
-
-
-@final
-@dataclass(frozen=True)
-class Conduct:
-    """How a training is carried out; the result does not depend on it.
-
-    Args:
-        workers: Processes that read ahead; 0 reads in this one.
-        keep: Number of checkpoints to keep.
-        save_s: Seconds from one checkpoint to the next; each epoch ends with one as well.
-        time_limit_s: Seconds after which the training stops with a checkpoint; None has no limit.
-        fresh: Whether to discard the checkpoints in the folder.
-    """
-
-    workers: int = 0
-    keep: int = 2
-    save_s: float = 600.0
-    time_limit_s: float | None = None
-    fresh: bool = False
 
 
 def train(
@@ -148,31 +111,6 @@ def train(
             raise DivergedError(f"{error}; {training.checkpoints.last_good()}") from error
 
 
-def evaluate(
-    model: nn.Module, feed: Feed, *, batch: int, workers: int = 0, together: Processes = ALONE
-) -> tuple[Tensor, Tensor]:
-    """Return the outputs of a model for each example once, in order, and the labels.
-
-    Args:
-        model: The model; it runs in evaluation mode.
-        feed: The examples.
-        batch: Examples per call.
-        workers: Processes that read ahead; 0 reads in this one.
-        together: The processes that share the work.
-    """
-    batches = torch.arange(len(feed)).split(batch)
-    jobs = [Job(rows, slice(None), 0) for rows in batches[together.rank :: together.size]]
-    with evaluating(model) as device:
-        own = [
-            (model(inputs.to(device)).float().cpu(), labels)
-            for inputs, labels in read(feed, jobs, workers)
-        ]
-    parts = together.gather(own)
-    whole = [parts[i % together.size][i // together.size] for i in range(len(batches))]
-    axis = whole[0][0].ndim - 2  # outputs by step have time before the batch
-    return torch.cat([y for y, _ in whole], axis), torch.cat([label for _, label in whole])
-
-
 class _Training:
     """A training under way: the engine, the course so far, and the best weights."""
 
@@ -199,6 +137,8 @@ class _Training:
         self.settings = asdict(recipe) | {"training examples": len(examples)}
         self.losses: list[float] = []
         self.accuracies: list[float] = []
+        self.norms: list[float] = []
+        self.norm = math.nan
         self.best: dict[str, Any] = {"epoch": -1, "weights": {}}
         self.saved = self.shown = self.began = time.monotonic()
 
@@ -218,6 +158,8 @@ class _Training:
             self.precision = together.from_first(self._choose_precision)
         else:
             self.precision = Precision(getattr(torch, state["precision"][0]), state["precision"][1])
+        if recipe.sharded:
+            shard(self.model, together)
         groups = parameter_groups(
             self.model,
             lr=recipe.lr,
@@ -308,6 +250,7 @@ class _Training:
     def _restore(self, state: dict[str, Any]) -> None:
         self.engine.load_state_dict(state["engine"])
         self.losses, self.accuracies = state["losses"], state["accuracies"]
+        self.norms, self.norm = state["norms"], state["norm"]
         self.best = state["best"]
         if self.together.rank < len(state["generators"]):
             restore_generators(state["generators"][self.together.rank])
@@ -322,6 +265,8 @@ class _Training:
             "generators": self.together.gather(generators()),
             "losses": self.losses,
             "accuracies": self.accuracies,
+            "norms": self.norms,
+            "norm": self.norm,
             "best": self.best,
         }
         self.together.only_first(lambda: self.checkpoints.save(self.engine.step, state))
@@ -330,6 +275,8 @@ class _Training:
     def _follow(self, step: Step) -> None:
         """Write metrics and move the bar."""
         engine = self.engine
+        if step.norm is not None and engine.done == engine.steps_per_epoch:
+            self.norm = step.norm.item()
         if step.number % LOGGED == 0:
             engine.check()
             recent = min(LOGGED, engine.done)
@@ -358,6 +305,7 @@ class _Training:
     def _end_epoch(self) -> None:
         epoch = self.engine.epoch
         self.losses.append(self.engine.end_epoch())
+        self.norms.append(self.norm)
         self.together.share_buffers(self.model)
         with self.average.applied() if self.average else nullcontext():
             outputs, labels = evaluate(
@@ -375,12 +323,14 @@ class _Training:
             self.accuracies.append(correct(outputs, labels).double().mean().item())
             best = max(self.accuracies[self.keep_from :], default=0.0)
             if epoch >= self.keep_from and self.accuracies[-1] >= best:
-                self.best = {"epoch": epoch, "weights": deepcopy(self.model.state_dict())}
+                weights = tree_map(whole, self.model.state_dict())
+                self.best = {"epoch": epoch, "weights": deepcopy(weights)}
         self._write(
             {
                 "epoch": float(epoch),
                 "train_loss": self.losses[-1],
                 "validation_accuracy": self.accuracies[-1],
+                "gradient_norm": self.norm,
             }
         )
 
@@ -391,9 +341,10 @@ class _Training:
                 self.log(self.engine.step, values)
 
     def _finish(self, reason: str) -> Outcome:
-        self.model.load_state_dict(self.best["weights"])
+        self.model.load_state_dict(laid_out(self.best["weights"], self.model.state_dict()))
         return self._outcome(True, reason)
 
     def _outcome(self, finished: bool, reason: str) -> Outcome:
         best = self.best["epoch"]
-        return Outcome(finished, reason, best, self.losses, self.accuracies, self.precision.reason)
+        course = self.losses, self.accuracies, self.norms
+        return Outcome(finished, reason, best, *course, self.precision.reason)

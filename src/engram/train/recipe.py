@@ -41,6 +41,7 @@ class Recipe:
         precision: auto, float32, bfloat16 or float16.
         compiled: Whether torch.compile compiles the model.
         synchronised: Whether batch norm uses the statistics of all processes instead of its own.
+        sharded: Whether each process holds a share of the weights (FSDP2) instead of a copy.
         drop_last: Whether to leave out the last batch of an epoch if it is smaller.
         patience: Epochs without a better validation accuracy after which training ends; None never
             ends it.
@@ -67,6 +68,7 @@ class Recipe:
     precision: PrecisionName = "float32"
     compiled: bool = False
     synchronised: bool = False
+    sharded: bool = False
     drop_last: bool = False
     patience: int | None = None
     seed: int = 0
