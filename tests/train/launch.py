@@ -12,11 +12,16 @@ def environments(size: int) -> list[dict[str, str]]:
     ours = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"}
     if size == 1:
         return [ours]
+    common = ours | shared(size)
+    return [common | {"RANK": str(i), "LOCAL_RANK": str(i)} for i in range(size)]
+
+
+def shared(size: int) -> dict[str, str]:
+    """What the environments of the processes have in common, with a port that is free."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size)}
-    return [ours | shared | {"RANK": str(i), "LOCAL_RANK": str(i)} for i in range(size)]
+    return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size)}
 
 
 def start(module: str, arguments: Sequence[str], size: int = 1) -> list[subprocess.Popen[str]]:

@@ -3,8 +3,11 @@ from itertools import chain
 
 import numpy as np
 import pytest
+from torch import nn
 
 from engram.device import threads
+from engram.neuron import ParametricLIF
+from engram.train import shard
 from engram.train.distributed import ALONE, Processes
 from tests.train import launch, together
 
@@ -51,6 +54,18 @@ def test_two_processes_train_as_one(one, two):
 @pytest.mark.slow
 def test_two_processes_train_as_one_for_long(tmp_path):
     check_as_one(found_by_one(together.MANY), found_by_two(tmp_path, together.MANY))
+
+
+def test_sharded_weights_train_as_copies_do_and_continue_bit_for_bit(two):
+    for found in (one["divided"] for one in two):
+        assert difference(found["shards"], found["copies"]) < 1e-9
+        assert found["cut"] == found["shards"]
+        assert found["local"] == (6 * 8 + 8 + 8 * 4 + 4) / 2
+
+
+def test_scalar_parameters_are_not_sharded():
+    with pytest.raises(ValueError, match=r"scalar parameters 1\.w"):
+        shard(nn.Sequential(nn.Linear(6, 8), ParametricLIF()), Processes(0, 2))
 
 
 def test_accumulated_parts_of_two_processes_are_one_batch(one, two):

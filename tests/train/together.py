@@ -2,6 +2,8 @@
 
 import json
 import sys
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,16 @@ from engram.train import (
     ExampleFeed,
     Examples,
     Processes,
+    Recipe,
     as_batch,
     evaluate,
     processes,
     schedule,
+    shard,
     synchronise,
+    train,
 )
+from engram.train.shard import whole
 from engram.vision import Spikingformer
 
 FEW, MANY = 20, 200
@@ -103,6 +109,44 @@ def evaluated(together: Processes) -> dict[str, Any]:
     return {"n": len(outputs), "labels": labels.tolist(), "outputs": outputs.tolist(), "loss": loss}
 
 
+def divided(together: Processes, folder: Path) -> dict[str, Any]:
+    """A spiking network in float64 whose weights are sharded; continued, and unsharded."""
+    examples = images(20, torch.float64)
+    feed = ExampleFeed(examples, as_batch)
+    recipe = Recipe(
+        epochs=3, batch=8, lr=0.02, optimizer="sgd", average=0.9, clip=1.0, accumulate=2,
+        synchronised=True,
+    )  # fmt: skip
+
+    def ends(name: str, sharded: bool, stop: int | None = None) -> list[float]:
+        torch.manual_seed(1)
+        model = Spikingformer(1, 16, 2, steps=2, num_classes=2, in_channels=1, pools=(3, 4))
+
+        def cut(epoch: int) -> None:
+            if epoch == stop:
+                raise InterruptedError
+
+        with suppress(InterruptedError):
+            train(
+                model.double(), feed, feed, replace(recipe, sharded=sharded), folder / name,
+                together=together, device="cpu", before_epoch=cut,
+            )  # fmt: skip
+        weights = [whole(weight.detach()).flatten() for weight in model.parameters()]
+        return torch.cat(weights).tolist()
+
+    copies, shards = ends("copies", False), ends("shards", True)
+    ends("cut", True, stop=1)
+    local = [p.to_local().numel() for p in sharded_net(together).parameters()]
+    return {"copies": copies, "shards": shards, "cut": ends("cut", True), "local": sum(local)}
+
+
+def sharded_net(together: Processes) -> Any:
+    """A network of 6·8 + 8 + 8·4 + 4 parameters, divided among the processes."""
+    model = nn.Sequential(nn.Linear(6, 8), nn.Linear(8, 4))
+    shard(model, together)
+    return model
+
+
 def too_small(together: Processes) -> str:
     """The refusal of a batch that cannot be divided."""
     try:
@@ -129,7 +173,9 @@ def main() -> None:
     """Write what this process found."""
     torch.set_num_threads(1)
     with processes(timeout_s=60) as together:
-        found = all_of(together, int(sys.argv[2]))
+        found = all_of(together, int(sys.argv[2])) | {
+            "divided": divided(together, Path(sys.argv[1]))
+        }
         Path(sys.argv[1], f"{together.rank}.json").write_text(json.dumps(found))
 
 

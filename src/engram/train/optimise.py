@@ -61,7 +61,7 @@ def parameter_groups(
             raise EngramError(
                 f"frozen={pattern!r} matches no parameter: choose from {', '.join(names)}"
             )
-    prefixes = [prefix for prefix, _ in blocks(model)]
+    blocks = [prefix for prefix, _ in _blocks(model)]
     exempt = set(_exempt(model))
     groups: dict[tuple[float, float], dict[str, Any]] = {}
     for name, parameter in model.named_parameters():
@@ -69,7 +69,7 @@ def parameter_groups(
             parameter.requires_grad_(False)
         if not parameter.requires_grad:
             continue
-        after = len(prefixes) - 1 - _depth(name, prefixes)
+        after = len(blocks) - 1 - _depth(name, blocks)
         rate = lr * layer_decay**after
         decay = 0.0 if name in exempt or parameter.ndim <= 1 else weight_decay
         group = groups.setdefault(
@@ -90,8 +90,7 @@ def _exempt(model: nn.Module) -> Iterator[str]:
                 yield name
 
 
-def blocks(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """The children of a model by name, with the members of its lists and sequences instead."""
+def _blocks(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     for name, child in model.named_children():
         if isinstance(child, nn.Sequential | nn.ModuleList):
             yield from ((f"{name}.{i}", member) for i, member in child.named_children())
@@ -99,6 +98,6 @@ def blocks(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             yield name, child
 
 
-def _depth(name: str, prefixes: Sequence[str]) -> int:
+def _depth(name: str, blocks: Sequence[str]) -> int:
     """The block of a parameter; one of the model itself counts as being in the first."""
-    return next((i for i, prefix in enumerate(prefixes) if name.startswith(f"{prefix}.")), 0)
+    return next((i for i, block in enumerate(blocks) if name.startswith(f"{block}.")), 0)

@@ -11,14 +11,14 @@ from torch.optim import Optimizer
 
 from engram.errors import EngramError
 from engram.train.distributed import Processes
-from engram.train.optimise import blocks
 
 
 def shard(model: nn.Module, together: Processes) -> None:
-    """Divide the weights of a model among the processes, in place, block by block.
+    """Divide the weights of a model among the processes, in place.
 
-    Each process holds its share of the weights, the gradients and the state of the optimizer, and
-    gathers the weights of a block while it computes that block.
+    Each process holds its share of the weights, the gradients and the state of the optimizer. The
+    weights of the whole model are gathered for each pass, because some models call the parts of a
+    block and not the block itself.
 
     Args:
         model: The model, on its device, before its optimizer is made.
@@ -34,10 +34,9 @@ def shard(model: nn.Module, together: Processes) -> None:
         )
     if together.size == 1:
         return
+    for weight in model.parameters():
+        weight.data = weight.data.contiguous()  # FSDP2 takes no other layout, such as channels last
     mesh = init_device_mesh(next(model.parameters()).device.type, (together.size,))
-    for _, block in blocks(model):
-        if next(block.parameters(), None) is not None:
-            fully_shard(block, mesh=mesh)
     fully_shard(model, mesh=mesh)
 
 
@@ -46,8 +45,8 @@ def whole(value: Any) -> Any:
     return value.full_tensor() if isinstance(value, DTensor) else value
 
 
-def like(value: Tensor, template: Tensor) -> Tensor:
-    """A whole tensor, divided among the processes as another one is."""
+def like(value: Any, template: Any) -> Any:
+    """A whole tensor, divided among the processes as another one is; anything else as it is."""
     if not isinstance(template, DTensor) or isinstance(value, DTensor):
         return value
     value = value.to(template.device)
