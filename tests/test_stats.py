@@ -5,8 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
+from statsmodels.stats.multitest import multipletests
 
-from engram.stats import cluster_means, crossed_bootstrap, percentile_interval, t_interval, wilson
+from engram.stats import (
+    benjamini_hochberg,
+    cluster_means,
+    crossed_bootstrap,
+    holm,
+    percentile_interval,
+    t_interval,
+    wilson,
+)
 
 
 @given(
@@ -125,3 +134,20 @@ def test_cluster_means_share_their_draws_between_columns() -> None:
 def test_what_has_no_interval_is_refused(call, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call(np.random.default_rng(0))
+
+
+def test_benjamini_hochberg_is_that_of_statsmodels():
+    p_values = np.random.default_rng(4).random((3, 4, 5)) ** 3
+    ours = benjamini_hochberg(p_values)
+    theirs = multipletests(p_values.ravel(), method="fdr_bh")[1]
+    assert ours.ravel() == pytest.approx(theirs)
+    p_values[1, 2, 3] = np.nan
+    assert np.isnan(benjamini_hochberg(p_values)).sum() == 1
+
+
+def test_holm_is_that_of_statsmodels() -> None:
+    p_values = np.array([0.01, 0.04, 0.03, np.nan, 0.005])
+    known = np.isfinite(p_values)
+    expected = multipletests(p_values[known], method="holm")[1]
+    assert holm(p_values)[known] == pytest.approx(expected)
+    assert np.isnan(holm(p_values)[~known]).all()

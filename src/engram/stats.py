@@ -191,6 +191,144 @@ def percentile_interval(estimate: float, draws: np.ndarray, level: float = 0.95)
     return Interval(float(estimate), float(low), float(high), level)
 
 
+class Crossed(NamedTuple):
+    """Scores of units, each measured on the same items, and in bootstrap samples of the items.
+
+    Attributes:
+        whole: The score of each unit, such as a subject or a neuron, (units).
+        draws: Their scores in each sample of the items, (draws, units).
+        items: Number of items, such as stimuli.
+    """
+
+    whole: np.ndarray
+    draws: np.ndarray
+    items: int
+
+
+def crossed_interval(scores: Crossed, level: float = 0.95) -> Interval:
+    """The interval of the mean score, where both units and items are random samples.
+
+    The variance is 2 (V_items + V_units) − V_both, because a bootstrap of both factors counts
+    the noise of each observation three times and a bootstrap of one counts it once. It is kept
+    between the larger of the first two and V_both. The variance over units is that of the mean,
+    s²/n, in closed form. With one unit the interval covers the items only. The quantile is
+    Student's, with the degrees of freedom of Welch and Satterthwaite.
+
+    Args:
+        scores: The scores.
+        level: Confidence level, in (0, 1).
+
+    Returns:
+        The mean over units and its interval.
+
+    Raises:
+        ValueError: If the shapes differ, a score is not finite, or the level is out of range.
+
+    References:
+        Schütt et al. (2023), Statistical inference on representational geometries, eLife 12.
+    """
+    estimate, error, free = _crossed_error(scores, level)
+    half = float(scipy.special.stdtrit(free, (1 + level) / 2)) * error
+    return Interval(estimate, estimate - half, estimate + half, level)
+
+
+class PairedTest(NamedTuple):
+    """A paired comparison.
+
+    Attributes:
+        difference: The mean difference and its interval.
+        p: Two-sided p-value.
+    """
+
+    difference: Interval
+    p: float
+
+
+def crossed_test(first: Crossed, second: Crossed, level: float = 0.95) -> PairedTest:
+    """Test the difference of two mean scores on the same units and items.
+
+    Args:
+        first: Scores of the one.
+        second: Scores of the other, in the same samples of the items.
+        level: Confidence level of the interval, in (0, 1).
+
+    Raises:
+        ValueError: As `crossed_interval`, or the two are not of the same units and samples.
+    """
+    if first.whole.shape != second.whole.shape or first.draws.shape != second.draws.shape:
+        raise EngramError(
+            f"scores of {first.draws.shape} and {second.draws.shape} (draws, units): give two of "
+            "the same units, from one call"
+        )
+    both = Crossed(first.whole - second.whole, first.draws - second.draws, first.items)
+    estimate, error, free = _crossed_error(both, level)
+    if error == 0:
+        return PairedTest(crossed_interval(both, level), float(estimate == 0))
+    p = 2 * float(scipy.special.stdtr(free, -abs(estimate) / error))
+    return PairedTest(crossed_interval(both, level), p)
+
+
+def _crossed_error(scores: Crossed, level: float) -> tuple[float, float, float]:
+    """The mean, its standard error and its degrees of freedom."""
+    whole = _observed(scores.whole, level, ndim=1)
+    draws = _observed(scores.draws, level, ndim=2)
+    if draws.shape[1] != whole.size or len(draws) < 20 or scores.items < 2:
+        raise EngramError(
+            f"{len(draws)} draws of {draws.shape[1]} units and {scores.items} items, for "
+            f"{whole.size} units: give the same units, 20 or more draws and 2 or more items"
+        )
+    units = whole.size
+    items = float(draws.mean(1).var(ddof=1)) * scores.items / (scores.items - 1)
+    if units == 1:
+        return float(whole[0]), math.sqrt(items), scores.items - 1
+    of_units = float(whole.var(ddof=1)) / units
+    both = items + float(draws.var(1, ddof=1).mean()) / units
+    variance = min(max(2 * (items + of_units) - both, items, of_units), max(both, of_units))
+    if variance == 0:
+        return float(whole.mean()), 0.0, 1.0
+    free = (items + of_units) ** 2 / (
+        items**2 / (scores.items - 1) + of_units**2 / (units - 1)
+    )  # fmt: skip
+    return float(whole.mean()), math.sqrt(variance), free
+
+
+def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
+    """Adjust p-values for the false discovery rate by Benjamini and Hochberg.
+
+    Args:
+        p_values: p-values of any shape; NaN stays NaN and is ignored.
+
+    References:
+        Benjamini and Hochberg (1995), Controlling the false discovery rate, JRSS B 57(1).
+    """
+    known = np.isfinite(p_values)
+    adjusted = np.full(p_values.shape, np.nan)
+    if known.any():
+        adjusted[known] = scipy.stats.false_discovery_control(p_values[known])
+    return adjusted
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """Adjust p-values for the family-wise error rate by Holm.
+
+    Args:
+        p_values: p-values of any shape; NaN stays NaN and is ignored.
+
+    References:
+        Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal
+        of Statistics 6(2).
+    """
+    known = np.isfinite(p_values)
+    adjusted = np.full(p_values.shape, np.nan)
+    values = p_values[known]
+    order = values.argsort()
+    steps = np.maximum.accumulate(values[order] * np.arange(values.size, 0, -1))
+    ranked = np.empty_like(steps)
+    ranked[order] = np.minimum(steps, 1.0)
+    adjusted[known] = ranked
+    return adjusted
+
+
 def _observed(values: Sequence[float] | np.ndarray, level: float, ndim: int) -> np.ndarray:
     _check_level(level)
     sample = np.asarray(values, dtype=np.float64)

@@ -2,10 +2,9 @@ from itertools import product
 
 import numpy as np
 import pytest
-from statsmodels.stats.multitest import multipletests
 
 from engram.policy.relate.lag import moved
-from engram.policy.relate.multiplicity import benjamini_hochberg, sign_flips
+from engram.policy.relate.multiplicity import sign_flips
 
 
 def every_sign(terms: np.ndarray, shifted: np.ndarray):
@@ -74,12 +73,3 @@ def test_a_cell_without_years_is_never_significant():
     u = np.full((1, 40), np.nan)
     flips = sign_flips(u, np.ones((1, 1, 40)), np.random.default_rng(0), 99)
     assert (flips.statistic, flips.alone, flips.family) == (0.0, 1.0, 1.0)
-
-
-def test_benjamini_hochberg_is_that_of_statsmodels():
-    p_values = np.random.default_rng(4).random((3, 4, 5)) ** 3
-    ours = benjamini_hochberg(p_values)
-    theirs = multipletests(p_values.ravel(), method="fdr_bh")[1]
-    assert ours.ravel() == pytest.approx(theirs)
-    p_values[1, 2, 3] = np.nan
-    assert np.isnan(benjamini_hochberg(p_values)).sum() == 1

@@ -1,9 +1,8 @@
-"""Multiple comparisons: sign-flip tests with max-T, and Benjamini–Hochberg."""
+"""Multiple comparisons: sign-flip tests with max-T."""
 
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import false_discovery_control
 
 from engram.policy.relate.yearly import Floats
 
@@ -101,19 +100,3 @@ def _cells(terms: Floats, moved: Floats, spent: Floats | float) -> tuple[Floats,
     free = 1 - np.broadcast_to(spent, shape[:2])[:, :, None] / years
     statistic = products.sum(3) * np.sqrt(np.maximum(free, 0.0))
     return products.reshape(-1, products.shape[-1]), statistic
-
-
-def benjamini_hochberg(p_values: Floats) -> Floats:
-    """Adjust p-values for the false discovery rate by Benjamini and Hochberg.
-
-    Args:
-        p_values: p-values of any shape; NaN stays NaN and is ignored.
-
-    References:
-        Benjamini and Hochberg (1995), Controlling the false discovery rate, JRSS B 57(1).
-    """
-    known = np.isfinite(p_values)
-    adjusted = np.full(p_values.shape, np.nan)
-    if known.any():
-        adjusted[known] = false_discovery_control(p_values[known])
-    return adjusted

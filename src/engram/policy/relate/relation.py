@@ -21,11 +21,12 @@ from engram.policy.relate.lag import (
     level_correlation,
     moved,
 )
-from engram.policy.relate.multiplicity import DRAWS, Flips, benjamini_hochberg, sign_flips
+from engram.policy.relate.multiplicity import DRAWS, Flips, sign_flips
 from engram.policy.relate.prewhiten import innovations, is_predictable, lagged_design, normal_scores
 from engram.policy.relate.stationarity import Stationarity, assess_stationarity
 from engram.policy.relate.yearly import Floats, Yearly, overlap, yearly
 from engram.series import Series
+from engram.stats import benjamini_hochberg
 
 
 class Prewhitened(NamedTuple):
