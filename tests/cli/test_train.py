@@ -30,3 +30,11 @@ def test_a_change_of_the_epochs_is_refused_with_both_numbers(capsys):
     assert main([*WORDS, "--epochs", "2", "--out", "run"]) == 0
     assert main([*WORDS, "--epochs", "3", "--out", "run"]) == 2
     assert "epochs=2 became 3" in capsys.readouterr().err
+
+
+def test_files_for_tensorboard_hold_the_course_of_the_training(tmp_path):
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    assert main([*WORDS, "--epochs", "2", "--out", "run", "--tensorboard"]) == 0
+    found = events.EventAccumulator(str(tmp_path / "run/seed-0/tensorboard")).Reload()
+    assert len(found.Scalars("train_loss")) == 2
+    assert len(found.Scalars("gradient_norm")) == 2

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from engram.neuron import IF, PSN
+from engram.neuron import IF, PSN, MaskedPSN
 from engram.report import load_report, save_report
 from engram.studies.model_training import ModelTraining, firing
 from engram.train import Conduct, ImageAugment, Processes, Recipe
@@ -24,8 +24,97 @@ def small(num_classes: int, in_channels: int) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(64 * in_channels, num_classes))
 
 
+class Masked(nn.Module):
+    """A spiking classifier of images of 8 × 8 with a masked PSN; remembers λ of each call."""
+
+    seen: list[float] = []  # noqa: RUF012  shared by the models of a test
+
+    def __init__(self, num_classes: int, in_channels: int) -> None:
+        super().__init__()
+        self.into, self.out = nn.Linear(64 * in_channels, 8), nn.Linear(8, num_classes)
+        self.neuron = MaskedPSN(2, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits of images."""
+        if self.training:
+            Masked.seen.append(float(self.neuron.lam))
+        return self.out(self.neuron(self.into(x.flatten(1)).expand(4, -1, -1)).mean(0))
+
+
+class Frames(nn.Module):
+    """A spiking classifier of frames of events."""
+
+    def __init__(self, num_classes: int, in_channels: int, steps: int) -> None:
+        super().__init__()
+        self.layer, self.neuron = nn.LazyLinear(num_classes), IF()
+        self.layer(torch.zeros(1, in_channels * 34 * 34))
+        self.steps = steps
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits of `(time, batch, 2, height, width)`."""
+        assert len(x) == self.steps
+        return self.neuron(self.layer(x.flatten(2))).mean(0)
+
+
 def run(study: ModelTraining, folder):
     return study.run(folder, Conduct(), Processes())
+
+
+def test_the_mask_of_a_masked_psn_is_faded_in_by_the_published_schedule(tmp_path):
+    Masked.seen.clear()
+    recipe = Recipe(epochs=17, batch=200)
+    name = "tests.studies.test_model_training:Masked"
+    outcome, _ = run(replace(TINY, model=name, seeds=1, recipe=recipe), tmp_path)
+    assert Masked.seen == [min(1.0, 8 * epoch / 16) for epoch in range(17)]
+    assert outcome.best_epoch >= 2
+
+
+def test_a_student_follows_a_trained_teacher(tmp_path):
+    taught = replace(TINY, seeds=1, recipe=Recipe(epochs=15, batch=32, lr=0.02))
+    run(taught, tmp_path / "teacher")
+    student = replace(taught, teacher=str(tmp_path / "teacher"))
+    _, report = run(student, tmp_path / "student")
+    assert report is not None
+    assert "the logits of the teacher" in json.dumps(report.to_dict())
+    run(taught, tmp_path / "again")
+    with pytest.raises(ValueError, match=r"teacher=None became '.*teacher'"):
+        run(student, tmp_path / "again")
+
+
+def test_what_cannot_teach_is_named(tmp_path):
+    with pytest.raises(ValueError, match="teacher='nowhere': give the folder of a training"):
+        run(replace(TINY, teacher="nowhere"), tmp_path)
+
+
+def test_the_norm_of_the_gradients_is_reported(tmp_path):
+    outcome, report = run(replace(TINY, seeds=1), tmp_path)
+    assert len(outcome.norms) == 4
+    assert all(norm > 0 for norm in outcome.norms)
+    text = json.dumps(report.to_dict())
+    assert "gradient norm, seed 0" in text
+    assert "no layers of spiking neurons" in text
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("bins", ["time", "count"])
+def test_recordings_of_events_are_learned_in_bins(tmp_path, bins):
+    study = ModelTraining(
+        "tests.studies.test_model_training:Frames", "n-mnist", steps=5, bins=bins, limit=100,
+        recipe=Recipe(epochs=2, batch=20, lr=0.01),
+    )  # fmt: skip
+    outcome, report = run(study, tmp_path)
+    assert outcome.losses[1] < outcome.losses[0]
+    text = json.dumps(report.to_dict())
+    assert "of 100 test recordings" in text
+    assert "Firing by layer" in text
+
+
+@pytest.mark.data
+def test_events_need_a_number_of_bins_and_no_augmentation_of_images():
+    with pytest.raises(ValueError, match="give steps"):
+        ModelTraining("x", "n-mnist").read()
+    with pytest.raises(ValueError, match="augmentation is for images"):
+        ModelTraining("x", "n-mnist", steps=2, augment=ImageAugment(crop=2)).read()
 
 
 def test_the_report_has_the_test_of_each_training_and_the_curves(tmp_path):
@@ -49,7 +138,7 @@ def test_one_batch_can_be_learned_by_heart(tmp_path):
     outcome, report = run(study, tmp_path)
     assert outcome.accuracies[outcome.best_epoch] == 1.0
     assert report is not None
-    assert "100.0 % of 16 images of the batch" in json.dumps(report.to_dict())
+    assert "100.0 % of 16 examples of the batch" in json.dumps(report.to_dict())
 
 
 def test_other_augmentation_is_another_training(tmp_path):

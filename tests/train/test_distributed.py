@@ -3,11 +3,12 @@ from itertools import chain
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from engram.device import threads
 from engram.neuron import ParametricLIF
-from engram.train import shard
+from engram.train import first_difference, shard
 from engram.train.distributed import ALONE, Processes
 from tests.train import launch, together
 
@@ -17,7 +18,8 @@ def found_by_two(folder, steps: int) -> list[dict]:
     started = launch.start("tests.train.together", [str(folder), str(steps)], 2)
     said = [process.communicate(timeout=300)[0] for process in started]
     assert [process.returncode for process in started] == [0, 0], said
-    return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
+    found = [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
+    return [{**one, "spikes": torch.load(folder / "spikes.pt")} for one in found]
 
 
 def found_by_one(steps: int) -> dict:
@@ -47,13 +49,30 @@ def check_as_one(one: dict, two: list[dict]) -> None:
         assert difference(found["float32"], one["float32"]) < 1e-5
 
 
+def check_until_the_first_differing_spike(steps: int, two: list[dict]) -> None:
+    """Losses agree up to rounding until a spike differs; a later step may differ in all."""
+    with threads(1):
+        spikes, losses = together.spiking32(ALONE, steps, False)
+    theirs, their_losses = two[0]["spikes"]
+    found = first_difference(spikes, theirs)
+    equal = steps if found is None else found.step - 1
+    assert equal >= 1, found
+    assert difference(losses[:equal], their_losses[:equal]) < 1e-4, found
+
+
+def test_spikes_in_float32_are_equal_until_the_first_that_differs(two):
+    check_until_the_first_differing_spike(together.FEW, two)
+
+
 def test_two_processes_train_as_one(one, two):
     check_as_one(one, two)
 
 
 @pytest.mark.slow
 def test_two_processes_train_as_one_for_long(tmp_path):
-    check_as_one(found_by_one(together.MANY), found_by_two(tmp_path, together.MANY))
+    two = found_by_two(tmp_path, together.MANY)
+    check_as_one(found_by_one(together.MANY), two)
+    check_until_the_first_differing_spike(together.MANY, two)
 
 
 def test_sharded_weights_train_as_copies_do_and_continue_bit_for_bit(two):

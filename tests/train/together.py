@@ -13,12 +13,14 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim import SGD
 
+from engram.neuron import Neuron
 from engram.train import (
     Engine,
     ExampleFeed,
     Examples,
     Processes,
     Recipe,
+    SpikeLog,
     as_batch,
     evaluate,
     processes,
@@ -77,6 +79,25 @@ def spiking(together: Processes, steps: int, synchronised: bool) -> list[float]:
     if synchronised:
         synchronise(model)
     return after(engine(model, images(20, torch.float64), together, batch=8), steps)
+
+
+def spiking32(together: Processes, steps: int, synchronised: bool) -> tuple[list, list[float]]:
+    """The spikes and the losses of a Spikingformer in float32, by step."""
+    torch.manual_seed(1)
+    model = Spikingformer(1, 16, 2, steps=2, num_classes=2, in_channels=1, pools=(3, 4))
+    if synchronised:
+        synchronise(model)
+    log = SpikeLog(model, Neuron, together)
+    one = engine(model, images(20, torch.float32), together, batch=8, hooks={"spikes": log})
+    losses: list[float] = []
+    while len(losses) < steps:
+        for step in one.steps():
+            losses.append(together.sum(step.loss).item() / step.examples)
+            if len(losses) == steps:
+                break
+        else:
+            one.end_epoch()
+    return log.steps, losses
 
 
 def smooth(together: Processes, steps: int, dtype: torch.dtype, **options: Any) -> list[float]:
@@ -176,6 +197,9 @@ def main() -> None:
         found = all_of(together, int(sys.argv[2])) | {
             "divided": divided(together, Path(sys.argv[1]))
         }
+        spikes = spiking32(together, int(sys.argv[2]), True)
+        if together.first:
+            torch.save(spikes, Path(sys.argv[1], "spikes.pt"))
         Path(sys.argv[1], f"{together.rank}.json").write_text(json.dumps(found))
 
 

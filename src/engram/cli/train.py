@@ -22,13 +22,14 @@ STOPPED = 143
 
 @dataclass(frozen=True, kw_only=True)
 class TrainModel:
-    """Train a model on images; a run that was cut off continues.
+    """Train a model on images or events; a run that was cut off continues.
 
     Args:
         settings: What is trained.
         conduct: How it is carried out.
         out: Folder of the trainings and the report.
         timeout_s: Seconds after which a process that waits for another one fails.
+        tensorboard: Whether to write files for TensorBoard beside the checkpoints.
     """
 
     settings: Annotated[ModelTraining, arg(name="")]
@@ -37,13 +38,16 @@ class TrainModel:
         Path | None, arg(metavar="DIR", help_behavior_hint="(default: runs/train-DIGEST)")
     ] = None
     timeout_s: float = 600.0
+    tensorboard: bool = False
 
     def __call__(self) -> int:
         """Train, print the report, and the path of its page last; 143 if it was stopped."""
         folder = self.out or self._folder()
         with processes(self.timeout_s) as together, bars() as drawn:
             progress = drawn if together.first else silent
-            outcome, report = self.settings.run(folder, self.conduct, together, progress)
+            outcome, report = self.settings.run(
+                folder, self.conduct, together, progress, tensorboard=self.tensorboard
+            )
         if not together.first:
             return 0 if outcome.finished else STOPPED
         if report is None:

@@ -1,11 +1,13 @@
 """Training: examples, images and their augmentation, and the training engine."""
 
+from engram.train.agreement import FirstDifference, SpikeLog, first_difference
 from engram.train.augment import Augmentation
 from engram.train.average import Average
 from engram.train.conduct import Conduct, Outcome
 from engram.train.distributed import LostProcessError, Processes, processes
 from engram.train.engine import Engine, Step
 from engram.train.evaluation import evaluate
+from engram.train.events import EventFeed
 from engram.train.examples import (
     Augment,
     Collate,
@@ -37,9 +39,11 @@ __all__ = [
     "Collate",
     "Conduct",
     "Engine",
+    "EventFeed",
     "ExampleFeed",
     "Examples",
     "Feed",
+    "FirstDifference",
     "History",
     "ImageAugment",
     "ImageFeed",
@@ -52,6 +56,7 @@ __all__ = [
     "Pictures",
     "Processes",
     "Recipe",
+    "SpikeLog",
     "Step",
     "StepHook",
     "as_batch",
@@ -61,6 +66,7 @@ __all__ = [
     "cosine",
     "distillation",
     "evaluate",
+    "first_difference",
     "fit",
     "load_images",
     "make_optimizer",

@@ -119,23 +119,7 @@ class Checkpoints:
         Raises:
             ValueError: If it has another format.
         """
-        damaged: list[str] = []
-        for path in self._all():
-            if fault := _fault(path, hashed=True):
-                damaged.append(f"{path} is not read: {fault}")
-                continue
-            if damaged:
-                warnings.warn(f"{'; '.join(damaged)}; continuing from {path}", stacklevel=2)
-            found = json.loads((path / MARKER).read_bytes())["format"]
-            if found != FORMAT:
-                raise EngramError(
-                    f"{path} has format {found} and this version reads {FORMAT}: continue with the "
-                    "version that wrote it"
-                )
-            return torch.load(path / STATE, map_location="cpu", weights_only=True)
-        if damaged:
-            warnings.warn(f"{'; '.join(damaged)}; starting from the beginning", stacklevel=2)
-        return None
+        return load_latest(self.folder)
 
     def last_good(self) -> str:
         """Name the last whole checkpoint in words."""
@@ -144,21 +128,45 @@ class Checkpoints:
 
     def discard(self) -> None:
         """Remove all checkpoints."""
-        for path in self._all():
+        for path in _all(self.folder):
             _remove(path)
 
-    def _all(self) -> list[Path]:
-        """The folders of checkpoints, the last one first."""
-        return sorted(self.folder.glob("step-*"), reverse=True)
-
     def _whole(self) -> list[Path]:
-        return [path for path in self._all() if _fault(path) is None]
+        return [path for path in _all(self.folder) if _fault(path) is None]
 
     def _remove_old(self) -> None:
         kept = self._whole()[: self.keep]
-        for path in self._all():
+        for path in _all(self.folder):
             if path not in kept:
                 _remove(path)
+
+
+def load_latest(folder: Path) -> dict[str, Any] | None:
+    """Load the last whole checkpoint of a folder, as `Checkpoints.latest` does.
+
+    Args:
+        folder: Folder of the checkpoints, which is only read.
+
+    Raises:
+        ValueError: If it has another format.
+    """
+    damaged: list[str] = []
+    for path in _all(folder):
+        if fault := _fault(path, hashed=True):
+            damaged.append(f"{path} is not read: {fault}")
+            continue
+        if damaged:
+            warnings.warn(f"{'; '.join(damaged)}; continuing from {path}", stacklevel=2)
+        found = json.loads((path / MARKER).read_bytes())["format"]
+        if found != FORMAT:
+            raise EngramError(
+                f"{path} has format {found} and this version reads {FORMAT}: continue with the "
+                "version that wrote it"
+            )
+        return torch.load(path / STATE, map_location="cpu", weights_only=True)
+    if damaged:
+        warnings.warn(f"{'; '.join(damaged)}; starting from the beginning", stacklevel=2)
+    return None
 
 
 def state_size(state: Any) -> int:
@@ -186,6 +194,11 @@ def restore_generators(state: Mapping[str, Any]) -> None:
     words = words.numpy().astype(np.uint32)
     np.random.set_state((name, words, *rest))  # noqa: NPY002
     random.setstate(state["python"])
+
+
+def _all(folder: Path) -> list[Path]:
+    """The folders of checkpoints, the last one first."""
+    return sorted(folder.glob("step-*"), reverse=True)
 
 
 def _fault(path: Path, *, hashed: bool = False) -> str | None:

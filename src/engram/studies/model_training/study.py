@@ -1,55 +1,49 @@
 """Train a model on images from several seeds: validation chooses the epoch, the test set once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, final
+from typing import Annotated, Any, final
 
 import torch
 from torch import nn
 from tyro.conf import arg
 
-from engram import data
+from engram.data.frames import SplitBy
 from engram.errors import EngramError
-from engram.neuron import Neuron
-from engram.neuron.presets import PRESETS, Place
+from engram.neuron import MaskedPSN
+from engram.neuron.presets import PRESETS, Place, fade, mask_share
 from engram.progress import Progress, silent
-from engram.record import record
 from engram.report import Figure, Provenance, Report, Table
 from engram.report.provenance import hardware, versions
 from engram.series import Series
 from engram.studies.comparison.accuracy import INTERVALS, Accuracy
 from engram.studies.model_energy import find_model
-from engram.train import (
-    Conduct,
-    ImageAugment,
-    ImageFeed,
-    Normal,
-    Outcome,
-    Processes,
-    Recipe,
-    evaluate,
-    train,
-)
-
-TRACED = 256
-"""Test images at most on which firing is recorded."""
-DEAD, SATURATED = 0.0, 0.95
-"""Firing rate, in spikes per step, of a dead neuron, and the least of a saturated one."""
+from engram.studies.model_training.feeds import Feeds, read_feeds
+from engram.studies.model_training.firing import SATURATED, TRACED, firing
+from engram.studies.model_training.teacher import find_teacher
+from engram.train import Conduct, ImageAugment, Outcome, Processes, Recipe, evaluate, train
+from engram.train import tensorboard as log_to_tensorboard
 
 
 @final
 @dataclass(frozen=True)
 class ModelTraining:
-    """Train a model on images.
+    """Train a model on images or events.
 
     Args:
         model: A preset of engram.vision, such as spikingformer_cifar_4_256, or your own
             MODULE:FUNCTION, which takes num_classes and in_channels.
-        data: A dataset of images: a name of the catalogue, imagefolder:DIR or parquet:DIR.
-        neuron: A neuron by name, such as psn, instead of the model's own.
-        steps: Number of time steps per image; None uses the model's default.
+        data: A dataset of images or events: a name of the catalogue, imagefolder:DIR or
+            parquet:DIR.
+        neuron: A neuron by name, such as psn, instead of the model's own. The mask of the masked
+            PSN is faded in by the schedule of its paper.
+        steps: Number of time steps per image, None for the model's default; of recordings of
+            events, the number of bins.
+        bins: Whether the bins of a recording have equal durations or equal numbers of events.
+        teacher: A model to be distilled: the folder of a training by engram train, or
+            MODULE:FUNCTION of a model that has its weights. Half of the loss follows its logits.
         size: Side in pixels to which your own images are scaled and cropped.
         limit: Maximum number of training images, with classes in proportion; None uses all.
         validation: Share of the training images held out to select the epoch.
@@ -64,6 +58,8 @@ class ModelTraining:
     data: str = "digits"
     neuron: str | None = None
     steps: int | None = None
+    bins: SplitBy = "time"
+    teacher: str | None = None
     size: int | None = None
     limit: int | None = None
     validation: float = 0.1
@@ -91,6 +87,8 @@ class ModelTraining:
         conduct: Conduct,
         together: Processes,
         progress: Progress = silent,
+        *,
+        tensorboard: bool = False,
     ) -> tuple[Outcome, Report | None]:
         """Train each seed in a folder of its own, and report.
 
@@ -99,20 +97,28 @@ class ModelTraining:
             conduct: How they are carried out.
             together: The processes that train together.
             progress: Called with the progress.
+            tensorboard: Whether to write files for TensorBoard beside the checkpoints.
 
         Returns:
             The outcome of the last training, and the report; None if one did not finish.
         """
         feeds = self.read()
         runs = []
-        outcome = None
+        outcome, about, teacher = None, self._about(), None
+        if self.teacher is not None:
+            found = find_teacher(self.teacher, partial(self._build, feeds), feeds)
+            teacher, about["teacher weights"] = found.model, found.sha256
         for seed in range(self.recipe.seed, self.recipe.seed + self.seeds):
             torch.manual_seed(seed)
-            model = self.make(feeds)
+            model, run = self.make(feeds), folder / f"seed-{seed}"
+            shares = mask_shares(model, self.recipe.epochs)
+            drawn = tensorboard and together.first
             outcome = train(
-                model, feeds.train, feeds.validation, replace(self.recipe, seed=seed),
-                folder / f"seed-{seed}", conduct=conduct, together=together,
-                device=self.device, about=self._about(), progress=progress,
+                model, feeds.train, feeds.validation, replace(self.recipe, seed=seed), run,
+                conduct=conduct, together=together, teacher=teacher,
+                before_epoch=partial(_fade, model, shares), keep_from=shares.index(1.0),
+                device=self.device, about=about,
+                log=log_to_tensorboard(run / "tensorboard") if drawn else None, progress=progress,
             )  # fmt: skip
             if not outcome.finished:
                 return outcome, None
@@ -125,48 +131,42 @@ class ModelTraining:
         kept = {k: v for k, v in asdict(self).items() if k not in ("recipe", "seeds", "device")}
         return kept | kept.pop("augment")
 
-    def read(self) -> "Feeds":
+    def read(self) -> Feeds:
         """Read the data, and divide them."""
-        own = self.data not in data.CATALOGUE
-        source = data.load(self.data, size=self.size if own else None)
-        if source.kind != "image":
-            raise EngramError(f"{self.data} holds {source.kind}: choose a dataset of images")
-        part = source.train
-        if self.limit is not None and self.limit < len(part):
-            _, part = data.split_off(part, self.limit / len(part), self.recipe.seed)
-        taught, chosen = data.split_off(part, self.validation, self.recipe.seed)
-        test, augment = source.test, self.augment
-        if self.overfit_one_batch:
-            taught = chosen = test = taught.take(range(min(self.recipe.batch, len(taught))))
-            augment = None
-        make = partial(ImageFeed, normal=Normal.of(taught.inputs), classes=len(source.classes))
-        return Feeds(
-            source,
-            make(taught, augment=augment, seed=self.recipe.seed),
-            make(chosen),
-            make(test),
+        return read_feeds(
+            self.data,
+            size=self.size,
+            limit=self.limit,
+            validation=self.validation,
+            seed=self.recipe.seed,
+            augment=None if self.overfit_one_batch else self.augment,
+            one_batch=self.recipe.batch if self.overfit_one_batch else None,
+            steps=self.steps,
+            bins=self.bins,
         )
 
-    def make(self, feeds: "Feeds") -> nn.Module:
+    def make(self, feeds: Feeds) -> nn.Module:
         """The model, with weights from torch's generator."""
-        images, _ = feeds.test.batch(torch.arange(1), slice(None), 0)
+        return self._build(feeds, self.model, self.neuron, self.steps)
+
+    def _build(self, feeds: Feeds, name: str, neuron: str | None, steps: int | None) -> nn.Module:
         options: dict[str, Any] = {
             "num_classes": len(feeds.source.classes),
-            "in_channels": images.shape[1],
+            "in_channels": feeds.inputs(1).shape[-3],
         }
-        if self.steps is not None:
-            options["steps"] = self.steps
-        build: Callable[..., nn.Module] = find_model(self.model)
-        if self.neuron is not None:
+        if steps is not None:
+            options["steps"] = steps
+        build: Callable[..., nn.Module] = find_model(name)
+        if neuron is not None:
             with torch.random.fork_rng(devices=()):
-                steps = getattr(build(**options), "steps", 1)
-            options["neuron"] = partial(PRESETS[self.neuron].make, Place(steps, steps))
+                places = getattr(build(**options), "steps", 1)
+            options["neuron"] = partial(PRESETS[neuron].make, Place(places, places))
         return build(**options)
 
     def _tested(
         self,
         model: nn.Module,
-        feeds: "Feeds",
+        feeds: Feeds,
         outcome: Outcome,
         conduct: Conduct,
         together: Processes,
@@ -185,11 +185,12 @@ class ModelTraining:
             "validation": outcome.accuracies,
             "best_epoch": outcome.best_epoch,
             "losses": outcome.losses,
+            "norms": outcome.norms,
             "precision": outcome.precision,
             "firing": firing(model, feeds.test),
         }
 
-    def _report(self, feeds: "Feeds", runs: list[dict[str, Any]]) -> Report:
+    def _report(self, feeds: Feeds, runs: list[dict[str, Any]]) -> Report:
         report = Report("train", f"Training of {self.model}", "What does the model learn?")
         report.provenance = Provenance(settings=asdict(self), seed=self.recipe.seed)
         report.provenance.status, report.provenance.missing = "complete", ""
@@ -198,8 +199,9 @@ class ModelTraining:
         outcomes = {self.model: runs}
         labels = {self.model: self.model}
         found = Accuracy(outcomes, len(feeds.test), self.recipe.seed, labels, "model")
+        noun = "images" if feeds.source.kind == "image" else "recordings"
         interval = found.intervals[self.model]
-        what = "images of the batch" if self.overfit_one_batch else "test images"
+        what = "examples of the batch" if self.overfit_one_batch else f"test {noun}"
         report.answer(
             f"{self.model} classifies {interval.estimate:.1f} % of {len(feeds.test)} {what} "
             f"correctly (95% interval {interval.low:.1f} to {interval.high:.1f}, "
@@ -207,60 +209,52 @@ class ModelTraining:
         )
         for note in (f"Data: {feeds.source.name}. Licence: {feeds.source.licence}.",
                      *(f"Data: {note}." for note in feeds.source.notes),
-                     f"{len(feeds.train)} images were used for training and "
+                     f"{len(feeds.train)} {noun} were used for training and "
                      f"{len(feeds.validation)} to select the epoch.",
                      f"Number format: {runs[0]['precision']}."):  # fmt: skip
             report.note(note)
+        if self.teacher is not None:
+            report.note(f"Half of the loss follows the logits of the teacher {self.teacher}.")
         report.add(found.table("Accuracy", {}, {}, f"Mean over the trainings. {INTERVALS}"))
         names = []
         for number, run in enumerate(runs):
             seed = self.recipe.seed + number
             loss, share = f"training loss, seed {seed}", f"validation accuracy, seed {seed}"
-            names.append((loss, share))
+            norm = f"gradient norm, seed {seed}"
+            names.append((loss, share, norm))
             epochs = range(len(run["losses"]))
             report.add(
                 Series(loss, epochs, run["losses"], axis="epoch"),
                 Series(share, epochs, [100 * x for x in run["validation"]], axis="epoch", unit="%"),
+                Series(norm, epochs, run["norms"], axis="epoch"),
             )
         report.add(
-            Figure("Training loss", [loss for loss, _ in names]),
-            Figure("Validation accuracy", [share for _, share in names]),
+            *(
+                Figure(title, [names_of_run[i] for names_of_run in names])
+                for i, title in enumerate(
+                    ("Training loss", "Validation accuracy", "Norm of the gradients")
+                )
+            )
         )
+        report.note("The norm of the gradients is that of the last step of each epoch, unclipped.")
         if runs[0]["firing"]:
             columns = ["layer", "rate", "dead (%)", "saturated (%)"]
             caption = (
-                f"Of the first training, on {min(TRACED, len(feeds.test))} test images: spikes per "
-                "neuron per step, neurons that never fired, and neurons that fired in at least "
+                f"Of the first training, on {min(TRACED, len(feeds.test))} test examples: spikes "
+                "per neuron per step, neurons that never fired, and neurons that fired in at least "
                 f"{100 * SATURATED:.0f}% of the steps."
             )
             report.add(Table("Firing by layer", columns, runs[0]["firing"], caption))
+        else:
+            report.note(f"{self.model} has no layers of spiking neurons, so no firing is shown.")
         return report
 
 
-class Feeds(NamedTuple):
-    """The data of a training."""
-
-    source: data.Dataset
-    train: ImageFeed
-    validation: ImageFeed
-    test: ImageFeed
+def mask_shares(model: nn.Module, epochs: int) -> list[float]:
+    """The masked PSN's λ by epoch; 1 in every epoch if the model has no such neurons."""
+    masked = any(isinstance(module, MaskedPSN) for module in model.modules())
+    return [mask_share(epoch, epochs) if masked else 1.0 for epoch in range(epochs)]
 
 
-def firing(model: nn.Module, feed: ImageFeed) -> list[list[Any]]:
-    """For each layer of neurons: its name, rate, and shares of dead and saturated neurons in %.
-
-    Args:
-        model: The model.
-        feed: Images, of which the first are shown.
-    """
-    if not any(isinstance(module, Neuron) for module in model.modules()):
-        return []
-    batches = torch.arange(min(TRACED, len(feed))).split(64)
-    images = [feed.batch(rows, slice(None), 0)[0] for rows in batches]
-    traces: Mapping[str, Any] = record(model, images, Neuron, reduce="trials")
-    rows = []
-    for name, trace in traces.items():
-        rate = trace.activity.mean((0, 1))
-        dead, full = (rate <= DEAD).mean(), (rate >= SATURATED).mean()
-        rows.append([name, float(rate.mean()), 100 * float(dead), 100 * float(full)])
-    return rows
+def _fade(model: nn.Module, shares: list[float], epoch: int) -> None:
+    fade(model, shares[epoch])
