@@ -179,7 +179,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path, monkeypatch):
 
 
 def test_a_size_is_for_the_users_own_pictures():
-    with pytest.raises(DataError, match="size=16 is for imagefolder: and parquet: only"):
+    with pytest.raises(DataError, match="size=16 is for imagefolder:, parquet:, webdataset: only"):
         data.load("digits", size=16)
 
 

@@ -4,19 +4,23 @@ from pathlib import Path
 
 import numpy as np
 
-from engram.data.dataset import DataError, Split
-from engram.data.images import Encoded, open_images
-from engram.data.reading import Reading, divide, require
+from engram.data.dataset import DataError
+from engram.data.encoded import from_encoded
+from engram.data.images import Encoded, Unreadable
+from engram.data.reading import Reading, require
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 
 
-def read_imagefolder(folder: Path, size: tuple[int, int] | None) -> Reading:
+def read_imagefolder(
+    folder: Path, size: tuple[int, int] | None, unreadable: Unreadable = "fail"
+) -> Reading:
     """Read `train/<class>/*` and `test/<class>/*`, or `val` for `test`, or only `<class>/*`.
 
     Args:
         folder: Folder with `train` and `test`, or with a folder for each class.
         size: (height, width) to which images are scaled and cropped, or None if all have one size.
+        unreadable: Whether an image that cannot be decoded is an error, or left out with a note.
 
     Returns:
         Images in order of class and path, decoded on demand. Without a test folder, a fifth of
@@ -33,10 +37,11 @@ def read_imagefolder(folder: Path, size: tuple[int, int] | None) -> Reading:
     classes = _classes(train_root)
     train_files, train_labels = _files(train_root, classes)
     test_files, test_labels = _files(test_root, classes) if test_root is not None else ([], [])
-    images = open_images(train_files + test_files, size)
     labels = np.array(train_labels + test_labels, dtype=np.int64)
     roots = (train_root,) if test_root is None else (train_root, test_root)
-    return divide(Split(images, labels), len(train_files), roots, classes)
+    return from_encoded(
+        train_files + test_files, labels, len(train_files), roots, classes, size, unreadable
+    )
 
 
 def _classes(root: Path) -> tuple[str, ...]:

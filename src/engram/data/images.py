@@ -11,6 +11,10 @@ from PIL import Image, ImageOps
 from engram.data.dataset import DataError, View
 
 Mode = Literal["L", "RGB"]
+Unreadable = Literal["fail", "skip"]
+"""What an image that cannot be decoded does: it ends the work, or it is left out and named."""
+NAMED = 20
+"""Images at most that a note names."""
 
 _GREY_MODES = {"1", "L"}
 _COLOUR_MODES = {"P", "PA", "LA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"}
@@ -18,10 +22,18 @@ _STANDARD_STEPS = 3688  # the sum of Table K.1
 _UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
-class Encoded(NamedTuple):
-    """An encoded image: its bytes or file, and its name in errors."""
+class Piece(NamedTuple):
+    """Bytes of a file: a member of an archive that is not compressed."""
 
-    content: bytes | Path
+    file: Path
+    start: int
+    size: int
+
+
+class Encoded(NamedTuple):
+    """An encoded image: its bytes, file or piece of one, and its name in errors."""
+
+    content: bytes | Path | Piece
     name: str
 
 
@@ -113,7 +125,45 @@ def jpeg_quality(picture: Encoded) -> int | None:
     return round(50 * (2 - scale) if scale <= 1 else 50 / scale)
 
 
-def _opened(content: bytes | Path) -> BytesIO | Path:
+def readable(encoded: list[Encoded], unreadable: Unreadable) -> tuple[np.ndarray, str]:
+    """Which images can be decoded, and a note that names those that cannot.
+
+    Args:
+        encoded: The pictures.
+        unreadable: "skip" decodes each of them once; "fail" takes all as readable, and raises an
+            error where one is used that is not.
+
+    Returns:
+        For each image whether it is kept, `(n,)` bool; and the note, empty if all are kept.
+
+    Raises:
+        DataError: If none can be decoded.
+    """
+    kept = np.ones(len(encoded), bool)
+    if unreadable == "fail":
+        return kept, ""
+    for number, (content, _) in enumerate(encoded):
+        try:
+            with Image.open(_opened(content)) as image:
+                image.load()
+        except _UNREADABLE:
+            kept[number] = False
+    left = [encoded[number].name for number in np.flatnonzero(~kept)]
+    if not kept.any():
+        raise DataError(
+            f"none of {len(encoded)} images can be read, such as {left[0]}: replace them"
+        )
+    if not left:
+        return kept, ""
+    named = ", ".join(left[:NAMED]) + (", …" if len(left) > NAMED else "")
+    return kept, f"{len(left)} of {len(encoded)} images cannot be read and were left out: {named}"
+
+
+def _opened(content: bytes | Path | Piece) -> BytesIO | Path:
+    if isinstance(content, Piece):
+        with content.file.open("rb") as file:
+            file.seek(content.start)
+            return BytesIO(file.read(content.size))
     return BytesIO(content) if isinstance(content, bytes) else content
 
 

@@ -9,14 +9,22 @@ from platformdirs import user_cache_path
 
 from engram.data.catalogue import CATALOGUE, Entry
 from engram.data.dataset import DataError, Dataset
+from engram.data.files import is_remote
 from engram.data.imagefolder import read_imagefolder
+from engram.data.images import Unreadable
+from engram.data.mirror import mirror
 from engram.data.parquet import read_parquet
 from engram.data.reading import Reading, require, sha256_of
+from engram.data.webdataset import read_webdataset
 from engram.progress import Progress, silent
 
-_OwnReader = Callable[[Path, tuple[int, int] | None], Reading]
+_OwnReader = Callable[[Path, tuple[int, int] | None, Unreadable], Reading]
 
-_OWN: dict[str, _OwnReader] = {"imagefolder": read_imagefolder, "parquet": read_parquet}
+_OWN: dict[str, _OwnReader] = {
+    "imagefolder": read_imagefolder,
+    "parquet": read_parquet,
+    "webdataset": read_webdataset,
+}
 """Readers of the user's own images, by the scheme before the colon."""
 
 
@@ -25,17 +33,21 @@ def load(
     *,
     folder: str | Path | None = None,
     size: int | tuple[int, int] | None = None,
+    unreadable: Unreadable = "fail",
     progress: Progress = silent,
 ) -> Dataset:
     """Load a dataset of the catalogue, or your own images.
 
     Args:
-        spec: A name of the catalogue, `imagefolder:DIR` or `parquet:DIR`.
+        spec: A name of the catalogue, `imagefolder:DIR`, `parquet:DIR` or `webdataset:DIR`. DIR may
+            be a URL such as s3://bucket/folder, of which the cache then holds a copy.
         folder: The dataset's own folder or archive, or a folder with the layout of the one named
             by the environment variable ENGRAM_DATA. By default that folder is searched, then the
             user's cache; otherwise the dataset is downloaded into the cache.
         size: (height, width), or the side of a square, to which your own images are scaled and
             cropped.
+        unreadable: Whether one of your own images that cannot be decoded is an error where it is
+            used, or, with "skip", left out and named in a note; that decodes each image once.
         progress: Called to report the progress of a download.
 
     Returns:
@@ -48,14 +60,17 @@ def load(
     if colon and scheme in _OWN:
         if folder is not None:
             raise DataError(f"folder={folder} with {spec}: name the folder in one place only")
-        return _load_own(spec, _OWN[scheme], Path(location).expanduser(), size)
+        place = mirror(location, progress) if is_remote(location) else Path(location).expanduser()
+        return _load_own(spec, _OWN[scheme], place, size, unreadable)
     entry = _entry(spec)
     if entry.read is None or entry.kind is None:
         raise DataError(
             f"{spec} has no labelled examples to load; `engram data path {spec}` prints where it is"
         )
     if size is not None:
-        raise DataError(f"size={size} is for imagefolder: and parquet: only; leave it out")
+        raise DataError(f"size={size} is for {_schemes()} only; leave it out")
+    if unreadable != "fail":
+        raise DataError(f"unreadable={unreadable!r} is for {_schemes()} only; leave it out")
     source = _find(spec, entry, folder) or _download(spec, entry, progress)
     reading = entry.read(source)
     sha256 = _hashes(reading)
@@ -100,13 +115,21 @@ def path(name: str) -> Path:
     return found
 
 
+def _schemes() -> str:
+    return ", ".join(f"{scheme}:" for scheme in _OWN)
+
+
 def _load_own(
-    spec: str, read: _OwnReader, location: Path, size: int | tuple[int, int] | None
+    spec: str,
+    read: _OwnReader,
+    location: Path,
+    size: int | tuple[int, int] | None,
+    unreadable: Unreadable,
 ) -> Dataset:
     height_width = (size, size) if isinstance(size, int) else size
     if height_width is not None and min(height_width) < 1:
         raise DataError(f"size={size}: give a height and a width of at least 1 pixel")
-    reading = read(location, height_width)
+    reading = read(location, height_width, unreadable)
     return Dataset(
         name=spec,
         kind="image",
@@ -127,7 +150,7 @@ def _entry(name: str) -> Entry:
     guess = f"did you mean {near[0]!r}? " if near else ""
     raise DataError(
         f"there is no dataset {name!r}: {guess}choose one of {', '.join(CATALOGUE)}, "
-        "imagefolder:DIR or parquet:DIR"
+        "imagefolder:DIR, parquet:DIR or webdataset:DIR"
     )
 
 

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from engram.data.dataset import DataError, Split
-from engram.data.images import Encoded, open_images
-from engram.data.reading import Reading, divide, require
+from engram.data.dataset import DataError
+from engram.data.encoded import from_encoded
+from engram.data.images import Encoded, Unreadable
+from engram.data.reading import Reading, require
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -62,13 +63,16 @@ def read_rows(files: tuple[Path, ...]) -> tuple[list[Encoded], list[int] | list[
     return encoded, labels
 
 
-def read_parquet(path: Path, size: tuple[int, int] | None) -> Reading:
+def read_parquet(
+    path: Path, size: tuple[int, int] | None, unreadable: Unreadable = "fail"
+) -> Reading:
     """Read images and labels; the encoded images are held in memory.
 
     Args:
         path: One parquet file, or a folder with `train-*.parquet` and `test-*.parquet`. The column
             `img` or `image` is a struct {bytes, path}; `label` is integers or text.
         size: (height, width) to which images are scaled and cropped, or None if all have one size.
+        unreadable: Whether an image that cannot be decoded is an error, or left out with a note.
 
     Returns:
         Images in file order, decoded on demand. Without a test file, a fifth of each class becomes
@@ -86,8 +90,8 @@ def read_parquet(path: Path, size: tuple[int, int] | None) -> Reading:
         encoded += test_encoded
         values = [*values, *test_values]
     labels, classes = _encode_labels(values, path)
-    everything = Split(open_images(encoded, size), labels)
-    return divide(everything, count, files.train + files.test, classes)
+    both = files.train + files.test
+    return from_encoded(encoded, labels, count, both, classes, size, unreadable)
 
 
 def _columns(file: Path) -> tuple[list[bytes], list]:

@@ -34,7 +34,11 @@ class Reading:
 
 
 def divide(
-    everything: Split, train_count: int, files: tuple[Path, ...], classes: tuple[str, ...]
+    everything: Split,
+    train_count: int,
+    files: tuple[Path, ...],
+    classes: tuple[str, ...],
+    notes: tuple[str, ...] = (),
 ) -> Reading:
     """A reading whose first examples are for training and the others for testing.
 
@@ -44,14 +48,15 @@ def divide(
             off for testing, with a note.
         files: The files or folders that were read.
         classes: Name of each label.
+        notes: Notes that must accompany a score.
     """
     if train_count == len(everything):
         train, test = split_off(everything, 0.2, seed=0)
         note = "no test split was given: a fifth of each class was split off (seed 0)"
-        return Reading(train, test, files, classes, (note,))
+        return Reading(train, test, files, classes, (*notes, note))
     train = everything.take(np.arange(train_count))
     test = everything.take(np.arange(train_count, len(everything)))
-    return Reading(train, test, files, classes)
+    return Reading(train, test, files, classes, notes)
 
 
 def require(path: Path) -> Path:

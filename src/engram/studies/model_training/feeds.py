@@ -8,6 +8,7 @@ from torch import Tensor
 
 from engram import data
 from engram.data.frames import SplitBy
+from engram.data.images import Unreadable
 from engram.errors import EngramError
 from engram.train import EventFeed, Feed, ImageAugment, ImageFeed, Normal
 
@@ -29,6 +30,7 @@ def read_feeds(
     spec: str,
     *,
     size: int | None,
+    unreadable: Unreadable,
     limit: int | None,
     validation: float,
     seed: int,
@@ -42,6 +44,7 @@ def read_feeds(
     Args:
         spec: A dataset as for `engram.data.load`.
         size: Side in pixels to which the user's own images are scaled and cropped.
+        unreadable: As in `engram.data.load`.
         limit: Maximum number of training examples, with classes in proportion; None uses all.
         validation: Share of them that selects the epoch.
         seed: Seed of the division and of the augmentation.
@@ -54,7 +57,7 @@ def read_feeds(
         ValueError: If the data are of another kind, or do not fit the settings.
     """
     own = spec not in data.CATALOGUE
-    source = data.load(spec, size=size if own else None)
+    source = data.load(spec, size=size if own else None, unreadable=unreadable)
     part = source.train
     if limit is not None and limit < len(part):
         _, part = data.split_off(part, limit / len(part), seed)

@@ -11,6 +11,7 @@ from torch import nn
 from tyro.conf import arg
 
 from engram.data.frames import SplitBy
+from engram.data.images import Unreadable
 from engram.errors import EngramError
 from engram.neuron import MaskedPSN
 from engram.neuron.presets import PRESETS, Place, fade, mask_share
@@ -35,8 +36,10 @@ class ModelTraining:
     Args:
         model: A preset of engram.vision, such as spikingformer_cifar_4_256, or your own
             MODULE:FUNCTION, which takes num_classes and in_channels.
-        data: A dataset of images or events: a name of the catalogue, imagefolder:DIR or
-            parquet:DIR.
+        data: A dataset of images or events: a name of the catalogue, imagefolder:DIR, parquet:DIR
+            or webdataset:DIR; DIR may be a URL such as s3://bucket/folder.
+        unreadable: Whether one of your own images that cannot be decoded ends the training, or is
+            left out and named, for which each image is decoded once before.
         neuron: A neuron by name, such as psn, instead of the model's own. The mask of the masked
             PSN is faded in by the schedule of its paper.
         steps: Number of time steps per image, None for the model's default; of recordings of
@@ -56,6 +59,7 @@ class ModelTraining:
 
     model: str
     data: str = "digits"
+    unreadable: Unreadable = "fail"
     neuron: str | None = None
     steps: int | None = None
     bins: SplitBy = "time"
@@ -136,6 +140,7 @@ class ModelTraining:
         return read_feeds(
             self.data,
             size=self.size,
+            unreadable=self.unreadable,
             limit=self.limit,
             validation=self.validation,
             seed=self.recipe.seed,
