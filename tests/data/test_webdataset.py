@@ -55,11 +55,11 @@ def test_two_processes_with_four_workers_see_each_sample_of_three_shards_once(tm
     assert len(feed) == 30
     seen: Counter[int] = Counter()
 
-    class Alike(Processes):
+    class Alike(Processes):  # pyright: ignore[reportGeneralTypeIssues]
         """A process of two, whose exchanges are left out."""
 
-        spread = staticmethod(lambda model: model)
-        waiting = Processes().waiting
+        spread = staticmethod(lambda model: model)  # pyright: ignore[reportAssignmentType]
+        waiting = Processes().waiting  # pyright: ignore[reportAssignmentType]
 
     class Keep(torch.nn.Module):
         def __init__(self):
@@ -135,7 +135,8 @@ def test_an_image_that_cannot_be_read_is_left_out_and_named_or_an_error(tmp_path
     assert "broken.png" in dataset.notes[0]
     strict = load(f"{scheme}:{tmp_path}")
     with pytest.raises(DataError, match=r"broken.png is not a readable image"):
-        list(strict.train.inputs), list(strict.test.inputs)
+        for part in (strict.train, strict.test):
+            list(part.inputs)
 
 
 def test_only_images_of_ones_own_can_be_skipped():
