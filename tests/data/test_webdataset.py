@@ -135,8 +135,7 @@ def test_an_image_that_cannot_be_read_is_left_out_and_named_or_an_error(tmp_path
     assert "broken.png" in dataset.notes[0]
     strict = load(f"{scheme}:{tmp_path}")
     with pytest.raises(DataError, match=r"broken.png is not a readable image"):
-        for part in (strict.train, strict.test):
-            list(part.inputs)
+        [list(part.inputs) for part in (strict.train, strict.test)]  # pyright: ignore[reportUnusedExpression]
 
 
 def test_only_images_of_ones_own_can_be_skipped():

@@ -40,7 +40,7 @@ COMMANDS: dict[str, Line] = {
     ),
     "train": Line(
         "engram.cli.train:TrainModel",
-        "Train a model on images; a run that was cut off continues.",
+        "Train a model on images or events; a run that was cut off continues.",
     ),
     "critical measure": Line(
         "engram.cli.critical.measure:MeasureRecording",
