@@ -2,7 +2,9 @@
 
 import os
 import sys
+from collections.abc import Iterator
 
+import fsspec
 import jaxtyping
 import pytest
 from hypothesis import settings
@@ -39,3 +41,30 @@ def seeded() -> None:
 def without_shape_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     """For what a function itself says of a wrong shape, and for torch.compile."""
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The URL of one S3 server for all the tests of this process."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> fsspec.AbstractFileSystem:
+    """A file system on the server, which code under test finds by its environment."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": s3_server,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    # fsspec keeps an instance per set of arguments, and the address is not among them
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    return fsspec.filesystem("s3")

@@ -60,25 +60,9 @@ def test_remote_images_are_loaded(remote):
 
 
 @pytest.mark.s3
-def test_shards_in_a_bucket_are_loaded(tmp_path, monkeypatch):
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    try:
-        fs = fsspec.filesystem("s3", skip_instance_cache=True)
-        fs.mkdir("pictures")
-        shards(tmp_path / "shards", [4, 5, 6])
-        fs.put(f"{tmp_path / 'shards'}/", "pictures/shards/", recursive=True)
-        dataset = load("webdataset:s3://pictures/shards")
-    finally:
-        server.stop()
+def test_shards_in_a_bucket_are_loaded(s3, tmp_path):
+    s3.mkdir("pictures")
+    shards(tmp_path / "shards", [4, 5, 6])
+    s3.put(f"{tmp_path / 'shards'}/", "pictures/shards/", recursive=True)
+    dataset = load("webdataset:s3://pictures/shards")
     assert len(dataset.train) + len(dataset.test) == 15

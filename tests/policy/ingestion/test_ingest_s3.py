@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import fsspec
 import pytest
 
 from engram.policy.ingestion.ingest import ingest
@@ -17,32 +16,13 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def server():
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def bucket(server, monkeypatch, tmp_path):
-    for name, value in {
-        "AWS_ENDPOINT_URL": server,
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-    }.items():
-        monkeypatch.setenv(name, value)
-    fs = fsspec.filesystem("s3", skip_instance_cache=True)
-    if fs.exists("record"):
-        fs.rm("record", recursive=True)
-    fs.mkdir("record")
-    return fs
+def bucket(s3, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    if s3.exists("record"):
+        s3.rm("record", recursive=True)
+    s3.mkdir("record")
+    return s3
 
 
 def test_a_remote_folder_into_a_remote_store(bucket, tmp_path):
