@@ -5,7 +5,7 @@ the drive of step t. Spikes therefore do not depend on the order in which nodes 
 """
 
 # compiled by Numba; to a type checker its numbers are Python's
-# pyright: reportReturnType=false, reportArgumentType=false
+# pyright: reportReturnType=false, reportArgumentType=false, reportCallIssue=false
 
 import math
 from typing import Any
@@ -14,9 +14,12 @@ import numpy as np
 from numba import njit
 
 from engram.kernel.philox_cpu import block, word
+from engram.kernel.prefetch import prefetch
 
 BATCH = 4096
 """Links that are met before their weights are looked up."""
+GROUP = 2048
+"""Neighbouring units whose events are sorted together."""
 _TINY = 2.0**-32
 
 
@@ -120,15 +123,17 @@ def product_steps(
         for a in range(len(active) + 1):
             degree = spans[a, 1] - spans[a, 0] if a < len(active) else room
             if filled + degree > room:
-                for h in range(filled):
-                    weight = weights[links[h]]
-                    met[h] = targets[links[h]]
-                    hit = np.float64(words[h]) * scale < abs(weight)
-                    words[h] = (1 if weight > 0 else 2) if hit else 0
                 kept = 0
                 for h in range(filled):
-                    met[kept], words[kept] = met[h], words[h]
-                    kept += words[h] > 0
+                    link = links[h]
+                    weight = weights[link]
+                    if np.float64(words[h]) * scale < abs(weight):
+                        prefetch(targets, link)
+                        links[kept], words[kept] = link, 1 if weight > 0 else 2
+                        kept += 1
+                for h in range(kept):
+                    met[h] = targets[links[h]]
+                    prefetch(last, met[h])
                 for h in range(kept):
                     since[h] = t - last[met[h]]
                 for h in range(kept):
@@ -141,13 +146,17 @@ def product_steps(
                         last[target] = t
                         units[count] = target
                         count += 1
+                        prefetch(pointers, target)
                 filled = 0
             if a < len(active):
                 filled = _meet(
                     spans[a, 0], spans[a, 1], rate, seed, base + np.uint64(active[a]),
-                    links, words, filled,
+                    weights, links, words, filled,
                 )  # fmt: skip
         driven = drive_step(inputs, drive[t], seed, base + np.uint64(n), near)
+        for k in range(driven):
+            prefetch(last, near[k])
+            prefetch(pointers, near[k])
         for k in range(driven):
             target = near[k]
             if t - last[target] > refractory and last[target] != t:
@@ -172,7 +181,15 @@ def product_steps(
 
 @njit(inline="always")
 def _meet(
-    start: int, end: int, rate: float, seed: Any, stream: Any, links: Any, words: Any, filled: int
+    start: int,
+    end: int,
+    rate: float,
+    seed: Any,
+    stream: Any,
+    weights: np.ndarray,
+    links: np.ndarray,
+    words: np.ndarray,
+    filled: int,
 ) -> int:
     """Add the links of a node that are met to the batch, each with a word; return its length."""
     place, number = start - 1, np.uint64(0)
@@ -184,6 +201,7 @@ def _meet(
             if skip >= end - 1 - place:
                 return filled
             place += 1 + int(skip)
+            prefetch(weights, place)
             links[filled] = place
             words[filled] = four[j + 1]
             filled += 1
@@ -304,6 +322,8 @@ def by_unit(units: np.ndarray, times: np.ndarray, n: int) -> tuple[np.ndarray, n
     Returns:
         Pointers (unit + 1) and times (event), as in Spikes.
     """
+    if n > 32 * GROUP:  # writing to so many places in turn would miss the cache
+        units, times = _by_group(units, times, n)
     pointers = np.zeros(n + 1, np.int64)
     for unit in units:
         pointers[unit + 1] += 1
@@ -314,3 +334,18 @@ def by_unit(units: np.ndarray, times: np.ndarray, n: int) -> tuple[np.ndarray, n
         found[place[units[k]]] = times[k]
         place[units[k]] += 1
     return pointers, found
+
+
+@njit(cache=True)
+def _by_group(units: np.ndarray, times: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sort events by groups of neighbouring units, within which they keep their order."""
+    place = np.zeros(n // GROUP + 2, np.int64)
+    for unit in units:
+        place[unit // GROUP + 1] += 1
+    place = np.cumsum(place)
+    grouped, when = np.empty_like(units), np.empty_like(times)
+    for k in range(len(units)):
+        group = units[k] // GROUP
+        grouped[place[group]], when[place[group]] = units[k], times[k]
+        place[group] += 1
+    return grouped, when
