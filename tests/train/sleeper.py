@@ -49,7 +49,3 @@ def main() -> int:
         sys.stdout.write(f"{error}\n{time.monotonic() - start:.1f} s\n")
         return 2
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

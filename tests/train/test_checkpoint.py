@@ -1,8 +1,11 @@
 import json
+import os
 import random
 import resource
 import signal
 import stat
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +14,11 @@ import torch
 from engram.train.checkpoint import (
     Checkpoints,
     generators,
+    load_latest,
     restore_generators,
     state_size,
 )
+from tests.train import closed, launch
 
 
 def state(number: int) -> dict:
@@ -144,3 +149,34 @@ def test_every_generator_is_restored(tmp_path):
     before = draws()
     restore_generators(checkpoints.latest() or {})
     assert draws() == before
+
+
+@pytest.fixture
+def ours():
+    """A folder of an ordinary user, whom the folders of pytest are closed to."""
+    with tempfile.TemporaryDirectory() as name:
+        if not os.getuid():
+            os.chown(name, closed.NOBODY, closed.NOBODY)
+        yield Path(name)
+
+
+def test_a_folder_that_is_read_only_ends_a_training_before_its_first_step(ours):
+    ours.chmod(closed.READABLE)
+    (process,) = launch.start("tests.train.closed", [str(ours), "-1"])
+    said = process.communicate()
+    assert process.returncode == 2
+    assert f"cannot be written to {ours}/checkpoints (Permission denied)" in said
+    assert "epoch" not in said
+
+
+def test_a_folder_that_becomes_read_only_ends_a_training_that_never_says_saved(ours):
+    (process,) = launch.start("tests.train.closed", [str(ours), "2"])
+    said = process.communicate()
+    assert process.returncode == 2
+    folder = ours / "checkpoints"
+    assert f"step 11 could not be written to {folder} ([Errno 13] Permission denied" in said
+    assert f"the last good checkpoint is {folder}/step-000000010" in said
+    assert "saved" not in said
+    found = load_latest(folder)
+    assert found is not None
+    assert found["engine"]["step"] == 10

@@ -8,86 +8,89 @@ from pathlib import Path
 
 import pytest
 
+from engram.train.checkpoint import MARKER, STATE
 from tests.train import launch
 
 TRAINEE = "tests.train.trainee"
+FEW, MANY = 6, 20
+"""Kills by default, and in the slow tests."""
+ARGUMENTS = ["--epochs", "24"]
+"""Enough steps for all kills."""
 
 
-def whole(folder: Path, size: int, workers: int = 0) -> dict:
+MANY_TIMES = ((1, 0), (1, 1), (1, 4), (2, 0), (2, 1))
+"""Processes and workers."""
+
+
+def end_of(folder: Path, size: int, *options: str) -> dict:
     """The result of a training that nothing disturbs."""
-    started = launch.start(TRAINEE, [str(folder), "--workers", str(workers)], size)
-    said = [process.communicate(timeout=300)[0] for process in started]
+    started = launch.start(TRAINEE, [str(folder), *options], size)
+    said = [process.communicate() for process in started]
     assert [process.returncode for process in started] == [0] * size, said
-    return read(folder, size)
-
-
-def read(folder: Path, size: int) -> dict:
     return json.loads((folder / f"result-0-of-{size}.json").read_text())
 
 
-def kill_once(folder: Path, size: int, workers: int, rng: random.Random, *, writing: bool) -> bool:
-    """Kill a training inside a write, or at another moment; whether it had ended before."""
-    options = ["--write-s", "0.2"] if writing else ["--step-s", "0.2"]
-    started = launch.start(TRAINEE, [str(folder), "--workers", str(workers), *options], size)
-    first, awaited = started[0], rng.randint(1, 3)
-    assert first.stdout is not None
-    for line in first.stdout:
-        awaited -= line.startswith("writing" if writing else ("epoch", "writing"))
-        if not awaited:
-            time.sleep(rng.uniform(0, 0.1))
-            break
-    ended = first.poll() is not None
+def unfinished(folder: Path) -> bool:
+    """Whether a write of a checkpoint was not finished."""
+    found = (folder / "checkpoints").glob("*step-*")
+    return any(not (path / MARKER).exists() for path in found)
+
+
+def kill_once(folder: Path, size: int, rng: random.Random, where: str, *options: str) -> None:
+    """Kill a training inside a write of a file, or at any moment where none is named."""
+    hang = ["--hang", where, str(rng.randint(2, 4))] if where else ["--epoch-s", "0.02"]
+    started = launch.start(TRAINEE, [str(folder), *options, *hang], size)
+    assert started[0].wait_for("writing" if where else "epoch") is not None
+    time.sleep(0 if where else rng.uniform(0, 0.15))
     for process in started:
         process.kill()
-    for process in started:
-        process.communicate()
-    return ended
+    assert {process.returncode for process in started} == {-signal.SIGKILL}
+    assert not where or unfinished(folder)
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("size", "workers", "kills"),
+    [
+        (1, 0, FEW),
+        *(pytest.param(*sizes, MANY, marks=pytest.mark.slow) for sizes in MANY_TIMES),
+    ],
+)
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-@pytest.mark.parametrize(("size", "workers"), [(1, 0), (1, 4), (2, 0)])
-def test_a_training_that_is_killed_ends_as_if_it_had_not_been(tmp_path, size, workers):
-    expected = whole(tmp_path / "whole", size, workers)
-    rng, kills = random.Random(size + workers), 0
-    folder = tmp_path / "killed"
-    while kills < 20:
-        if kill_once(folder, size, workers, rng, writing=kills % 2 == 0):
-            break
-        kills += 1
-    assert kills >= 5
-    assert whole(folder, size, workers) == expected
+def test_a_training_that_is_killed_ends_as_if_it_had_not_been(tmp_path, size, workers, kills):
+    options = [*ARGUMENTS, "--workers", str(workers)]
+    expected = end_of(tmp_path / "whole", size, *options)
+    rng = random.Random(size + workers)
+    for number in range(kills):
+        where = ("", STATE, "", MARKER)[number % 4]
+        kill_once(tmp_path / "killed", size, rng, where, *options)
+    assert end_of(tmp_path / "killed", size, *options) == expected
 
 
-@pytest.mark.slow
-def test_a_signal_to_one_of_two_processes_stops_both_at_one_step(tmp_path):
-    expected = whole(tmp_path / "whole", 2)
-    folder = tmp_path / "stopped"
-    started = launch.start(TRAINEE, [str(folder), "--step-s", "1"], 2)
-    assert started[1].stdout is not None
-    for line in started[1].stdout:
-        if line.startswith("epoch 1"):
-            started[1].send_signal(signal.SIGTERM)
-            break
-    begin = time.monotonic()
-    said = [process.communicate(timeout=60)[0] for process in started]
-    assert time.monotonic() - begin < 30
+def stopped(folder: Path, number: int, *options: str) -> list[str]:
+    """What two processes say, one of which gets SIGTERM in the second epoch."""
+    started = launch.start(TRAINEE, [str(folder), "--epoch-s", "0.2", *options], 2)
+    assert started[number].wait_for("epoch 1")
+    started[number].send_signal(signal.SIGTERM)
+    said = [process.communicate(30) for process in started]
     assert [process.returncode for process in started] == [143, 143], said
+    return said
+
+
+def test_a_signal_to_one_of_two_processes_stops_both_at_one_step(tmp_path):
+    expected = end_of(tmp_path / "whole", 2)
+    said = stopped(tmp_path / "stopped", 1)
     assert all("reason SIGTERM" in text for text in said)
-    assert whole(folder, 2) == expected
+    assert end_of(tmp_path / "stopped", 2) == expected
 
 
-@pytest.mark.slow
 def test_another_number_of_processes_continues_with_a_warning(tmp_path):
-    started = launch.start(TRAINEE, [str(tmp_path), "--step-s", "1"], 2)
-    assert started[0].stdout is not None
-    for line in started[0].stdout:
-        if line.startswith("epoch 1"):
-            started[0].send_signal(signal.SIGTERM)
-            break
-    for process in started:
-        process.communicate(timeout=60)
+    stopped(tmp_path, 0)
     (process,) = launch.start(TRAINEE, [str(tmp_path)])
-    said = process.communicate(timeout=60)[0]
-    assert "a training of 2 processes continues with 1" in said
+    assert "a training of 2 processes continues with 1" in process.communicate()
     assert process.returncode == 0
+
+
+def test_the_first_process_alone_writes(tmp_path):
+    end_of(tmp_path, 2, "--own-folder")
+    assert (tmp_path / "0/metrics.jsonl").exists()
+    assert not (tmp_path / "1").exists()

@@ -201,7 +201,3 @@ def main() -> None:
         if together.first:
             torch.save(spikes, Path(sys.argv[1], "spikes.pt"))
         Path(sys.argv[1], f"{together.rank}.json").write_text(json.dumps(found))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,23 +1,27 @@
-"""A small training to be killed: run as a module, in one process or by torchrun."""
+"""A small training to be killed, in one process or in several."""
 
 import argparse
+import hashlib
 import json
-import os
+import random
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from engram.neuron import LIF
 from engram.train import Conduct, Examples, Recipe, as_batch, checkpoint, processes, train
 from engram.train.feed import ExampleFeed
+from engram.train.shard import whole
 
 
 class Net(nn.Module):
-    """A spiking network with dropout, to use the generator of torch."""
+    """A spiking network with dropout, and noise from the generators of NumPy and Python."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,6 +29,9 @@ class Net(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits of `(batch, 6)`, from the mean of three steps."""
+        if self.training:
+            noise = np.random.rand() + random.random()  # noqa: NPY002  a model may use them
+            x = x + 0.01 * noise
         return self.layers(x.expand(3, *x.shape)).mean(0)
 
 
@@ -42,6 +49,8 @@ RECIPE = Recipe(epochs=4, batch=8, lr=0.05, accumulate=2, average=0.9, clip=1.0,
 def start(folder: Path, *, recipe: Recipe = RECIPE, **options: Any):
     """Train the network, from its first weights or from a checkpoint."""
     torch.manual_seed(7)
+    np.random.seed(8)  # noqa: NPY002
+    random.seed(9)
     net = Net()
     conduct = options.pop("conduct", Conduct(save_s=0.0))
     outcome = train(net, *feeds(), recipe, folder, conduct=conduct, device="cpu", **options)
@@ -50,14 +59,21 @@ def start(folder: Path, *, recipe: Recipe = RECIPE, **options: Any):
 
 def result(net: nn.Module, outcome: Any) -> dict[str, Any]:
     """What must be equal, bit for bit."""
-    weights = {name: value.tolist() for name, value in net.state_dict().items()}
-    generator = torch.get_rng_state().tolist()
+    weights = {name: whole(value).tolist() for name, value in net.state_dict().items()}
     return {
         "weights": weights,
         "losses": outcome.losses,
         "accuracies": outcome.accuracies,
-        "generator": generator,
+        "generators": hashlib.sha256(repr(drawn()).encode()).hexdigest(),
     }
+
+
+def drawn() -> list[Any]:
+    """Numbers that the generators of torch, NumPy and Python draw next, which they draw again."""
+    state = checkpoint.generators()
+    numbers = [*torch.rand(3).tolist(), *np.random.rand(3), random.random()]  # noqa: NPY002
+    checkpoint.restore_generators(state)
+    return numbers
 
 
 def say(line: str) -> None:
@@ -66,43 +82,65 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def main() -> int:
-    """Train, with slow steps or writes so that a kill finds them; print the reason of the end."""
+def hang(where: str, number: int) -> None:
+    """Never return from a certain write of a checkpoint: of its state, or of its marker."""
+    left = [number]
+
+    def pause(name: str) -> None:
+        if name.endswith(where):
+            left[0] -= 1
+            if not left[0]:
+                say("writing")
+                time.sleep(1000)
+
+    save, write = torch.save, checkpoint._write
+
+    def save_half(state: Any, file: Any, **settings: Any) -> None:
+        save(state, file, **settings)
+        pause(str(getattr(file, "name", "")))  # the content is not yet flushed
+
+    def write_late(file: Path, content: bytes) -> None:
+        pause(file.name)
+        write(file, content)
+
+    torch.save, checkpoint._write = save_half, write_late
+
+
+def arguments() -> argparse.Namespace:
+    """The arguments of this process."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--step-s", type=float, default=0.0)
-    parser.add_argument("--write-s", type=float, default=0.0)
+    parser.add_argument("--epochs", type=int, default=RECIPE.epochs)
+    parser.add_argument("--epoch-s", type=float, default=0.0)
+    parser.add_argument("--hang", nargs=2, metavar=("FILE", "NUMBER"))
     parser.add_argument("--workers", type=int, default=0)
-    options = parser.parse_args()
+    parser.add_argument("--sharded", action="store_true")
+    parser.add_argument("--own-folder", action="store_true")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Train, with slow epochs or a write that never ends; print the reason of the end."""
+    options = arguments()
     torch.set_num_threads(1)
-    save = torch.save
-
-    def slow(state: Any, file: Any, **settings: Any) -> None:
-        save(state, file, **settings)
-        if str(getattr(file, "name", "")).endswith(checkpoint.STATE):
-            say("writing")
-            time.sleep(options.write_s)  # the content is not yet flushed
-
-    torch.save = slow
+    if options.hang:
+        hang(options.hang[0], int(options.hang[1]))
 
     def begin(epoch: int) -> None:
         say(f"epoch {epoch}")
-        time.sleep(options.step_s)
+        time.sleep(options.epoch_s)
 
     with processes(timeout_s=60) as together:
         net, outcome = start(
-            options.folder,
+            options.folder / str(together.rank) if options.own_folder else options.folder,
+            recipe=replace(RECIPE, epochs=options.epochs, sharded=options.sharded),
             conduct=Conduct(save_s=0.0, workers=options.workers),
             before_epoch=begin,
             together=together,
         )
         say(f"reason {outcome.reason}")
+        found = result(net, outcome)
         if outcome.finished:
             name = f"result-{together.rank}-of-{together.size}.json"
-            (options.folder / name).write_text(json.dumps(result(net, outcome)))
+            (options.folder / name).write_text(json.dumps(found))
     return 0 if outcome.finished else 143
-
-
-if __name__ == "__main__":
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    sys.exit(main())
