@@ -87,6 +87,11 @@ def test_scalar_parameters_are_not_sharded():
         shard(nn.Sequential(nn.Linear(6, 8), ParametricLIF()), Processes(0, 2))
 
 
+def test_what_two_processes_compute_again_has_equal_statistics(one, two):
+    for found in (one, *two):
+        assert found["recomputed"] == found["float64"]
+
+
 def test_accumulated_parts_of_two_processes_are_one_batch(one, two):
     assert difference(two[0]["gradient"], one["gradient"]) < 1e-12
 

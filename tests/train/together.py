@@ -29,6 +29,7 @@ from engram.train import (
     synchronise,
     train,
 )
+from engram.train.recompute import Recompute, recomputed
 from engram.train.shard import whole
 from engram.vision import Spikingformer
 
@@ -100,14 +101,17 @@ def spiking32(together: Processes, steps: int, synchronised: bool) -> tuple[list
     return log.steps, losses
 
 
-def smooth(together: Processes, steps: int, dtype: torch.dtype, **options: Any) -> list[float]:
+def smooth(
+    together: Processes, steps: int, dtype: torch.dtype, how: Recompute = "nothing", **options: Any
+) -> list[float]:
     """A network without spikes."""
     torch.manual_seed(1)
     model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, 3)).to(dtype)
     synchronise(model)
     examples = numbers(43)
     examples = Examples(examples.inputs.to(dtype), examples.labels)
-    return after(engine(model, examples, together, **options), steps)
+    with recomputed(model, how):
+        return after(engine(model, examples, together, **options), steps)
 
 
 def first_gradient(together: Processes) -> list[float]:
@@ -182,6 +186,7 @@ def all_of(together: Processes, steps: int, *, plain: bool = False) -> dict[str,
     return {
         "spiking": spiking(together, steps, not plain),
         "float64": smooth(together, steps, torch.float64, batch=8, accumulate=2),
+        "recomputed": smooth(together, steps, torch.float64, "stages", batch=8, accumulate=2),
         "float32": smooth(together, steps, torch.float32, batch=8),
         "gradient": first_gradient(together),
         "evaluated": evaluated(together),

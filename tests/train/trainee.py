@@ -27,6 +27,10 @@ class Net(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(nn.Linear(6, 16), LIF(), nn.Dropout(0.2), nn.Linear(16, 3))
 
+    def stages(self) -> list[nn.Module]:
+        """What is computed again where a test asks for it."""
+        return [self.layers]
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits of `(batch, 6)`, from the mean of three steps."""
         if self.training:
@@ -44,6 +48,11 @@ def feeds() -> tuple[ExampleFeed, ExampleFeed]:
 
 
 RECIPE = Recipe(epochs=4, batch=8, lr=0.05, accumulate=2, average=0.9, clip=1.0, warmup=1)
+
+
+def recipe_of(**settings: Any) -> Recipe:
+    """The recipe with other settings."""
+    return replace(RECIPE, **settings)
 
 
 def start(folder: Path, *, recipe: Recipe = RECIPE, **options: Any):
@@ -133,7 +142,7 @@ def main() -> int:
     with processes(timeout_s=60) as together:
         net, outcome = start(
             options.folder / str(together.rank) if options.own_folder else options.folder,
-            recipe=replace(RECIPE, epochs=options.epochs, sharded=options.sharded),
+            recipe=recipe_of(epochs=options.epochs, sharded=options.sharded),
             conduct=Conduct(save_s=0.0, workers=options.workers),
             before_epoch=begin,
             together=together,

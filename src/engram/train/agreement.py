@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from engram.errors import EngramError
 from engram.train.distributed import ALONE, Processes
+from engram.train.recompute import computing_again
 
 
 class FirstDifference(NamedTuple):
@@ -69,7 +70,7 @@ class SpikeLog:
 
     def _hook(self, name: str) -> Any:
         def keep(module: nn.Module, _inputs: Any, output: Tensor) -> None:
-            if module.training:
+            if module.training and not computing_again():
                 self._now.setdefault(name, []).append(output.detach() != 0)
 
         return keep

@@ -36,6 +36,7 @@ from engram.train.norm import synchronise
 from engram.train.optimise import make_optimizer, parameter_groups
 from engram.train.precision import Precision, choose_precision
 from engram.train.recipe import Recipe, differences
+from engram.train.recompute import recomputed
 from engram.train.shard import laid_out, shard, whole
 from engram.train.stop import Stop
 from engram.train.watch import Log, Metrics
@@ -101,7 +102,7 @@ def train(
     training.settings |= dict(about or {})
     training.before_epoch, training.keep_from = before_epoch, keep_from
     with Stop(training.conduct.time_limit_s) as stop, ExitStack() as files:
-        training.prepare(teacher, dict(hooks or {}), choose_device(device))
+        training.prepare(teacher, dict(hooks or {}), choose_device(device), files)
         if together.first:
             path = training.folder / "metrics.jsonl"
             training.metrics = files.enter_context(Metrics(path, training.engine.step))
@@ -143,7 +144,11 @@ class _Training:
         self.saved = self.shown = self.began = time.monotonic()
 
     def prepare(
-        self, teacher: nn.Module | None, hooks: dict[str, StepHook], device: torch.device
+        self,
+        teacher: nn.Module | None,
+        hooks: dict[str, StepHook],
+        device: torch.device,
+        contexts: ExitStack,
     ) -> None:
         """Make the engine, and continue from the last checkpoint."""
         recipe, together = self.recipe, self.together
@@ -153,6 +158,7 @@ class _Training:
         self.model.to(device)
         if recipe.synchronised:
             synchronise(self.model)
+        contexts.enter_context(recomputed(self.model, recipe.recompute, recipe.time_chunks))
         loss = recipe.make_loss()
         if state is None:
             self.precision = together.from_first(self._choose_precision)

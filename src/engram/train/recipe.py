@@ -13,6 +13,7 @@ from engram.train.loss import Loss, temporal_efficient
 from engram.train.optimise import OptimizerName
 from engram.train.precision import PrecisionName
 from engram.train.rates import Kind, Rate, schedule
+from engram.train.recompute import Recompute
 
 
 @final
@@ -42,6 +43,10 @@ class Recipe:
         compiled: Whether torch.compile compiles the model.
         synchronised: Whether batch norm uses the statistics of all processes instead of its own.
         sharded: Whether each process holds a share of the weights (FSDP2) instead of a copy.
+        recompute: What the backward pass computes again instead of keeping it, to save memory:
+            nothing, the inside of each of the model's stages, or chunks of their time steps, which
+            is for models without batch norm.
+        time_chunks: Number of such chunks.
         drop_last: Whether to leave out the last batch of an epoch if it is smaller.
         patience: Epochs without a better validation accuracy after which training ends; None never
             ends it.
@@ -69,12 +74,14 @@ class Recipe:
     compiled: bool = False
     synchronised: bool = False
     sharded: bool = False
+    recompute: Recompute = "nothing"
+    time_chunks: int = 4
     drop_last: bool = False
     patience: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "period", "accumulate", "patience"):
+        for name in ("epochs", "batch", "period", "accumulate", "patience", "time_chunks"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise EngramError(f"{name}={value}: it must be at least 1")
@@ -85,6 +92,11 @@ class Recipe:
         if not 0 <= self.warmup < self.epochs:
             raise EngramError(
                 f"warmup={self.warmup} of epochs={self.epochs}: leave an epoch after the warm-up"
+            )
+        if self.compiled and self.recompute != "nothing":
+            raise EngramError(
+                "compiled and recompute exclude each other, because torch.compile itself selects "
+                "what the backward pass computes again: leave out one of them"
             )
         if not 0 <= self.label_smoothing < 1:
             raise EngramError(f"label_smoothing={self.label_smoothing}: give 0 to below 1")
