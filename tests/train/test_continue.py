@@ -67,7 +67,7 @@ def feed() -> ExampleFeed:
 
 
 def run(
-    folder, *, cut: int | None = None, recipe: Recipe = RECIPE, workers: int = 0
+    folder, *, cut: int | None = None, recipe: Recipe = RECIPE, workers: int = 0, save_s: float = 0
 ) -> tuple[Watched, Watch]:
     """Train; with `cut`, the process ends before the checkpoint of that step."""
     torch.manual_seed(1)
@@ -79,7 +79,7 @@ def run(
         if step.done == cut:
             raise CutError
 
-    conduct = Conduct(save_s=0.0, workers=workers)
+    conduct = Conduct(save_s=save_s, workers=workers)
     with suppress(CutError):
         train(
             model, feed(), feed(), recipe, folder, conduct=conduct, hooks={"watch": watch},
@@ -108,7 +108,7 @@ def test_the_rest_of_the_examples_follows_with_equal_generators_and_rates(tmp_pa
 
 
 def test_the_average_is_evaluated_alike_right_after_a_resume(tmp_path):
-    run(tmp_path)
+    run(tmp_path, save_s=1e9)  # after the epochs only
     state = Checkpoints(tmp_path / "checkpoints").latest()
     assert state is not None
     again = Watched()
@@ -117,6 +117,7 @@ def test_the_average_is_evaluated_alike_right_after_a_resume(tmp_path):
     average.load_state_dict(state["engine"]["hooks"]["average"])
     with average.applied():
         outputs, labels = evaluate(again, feed(), batch=4)
+    assert len(state["accuracies"]) == RECIPE.epochs
     assert (outputs.argmax(1) == labels).double().mean().item() == state["accuracies"][-1]
 
 

@@ -15,6 +15,8 @@ from tests.train import launch, together
 
 def found_by_two(folder, steps: int) -> list[dict]:
     """What each of two processes finds."""
+    with threads(1):
+        together.divided(ALONE, folder / "by one", stop=1)
     started = launch.start("tests.train.together", [str(folder), str(steps)], 2)
     said = [process.communicate() for process in started]
     assert [process.returncode for process in started] == [0, 0], said
@@ -29,8 +31,13 @@ def found_by_one(steps: int) -> dict:
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory) -> list[dict]:
-    return found_by_two(tmp_path_factory.mktemp("two"), together.FEW)
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("two")
+
+
+@pytest.fixture(scope="module")
+def two(folder) -> list[dict]:
+    return found_by_two(folder, together.FEW)
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +87,23 @@ def test_sharded_weights_train_as_copies_do_and_continue_bit_for_bit(two):
         assert difference(found["shards"], found["copies"]) < 1e-9
         assert found["cut"] == found["shards"]
         assert found["local"] == (6 * 8 + 8 + 8 * 4 + 4) / 2
+
+
+def test_sharded_weights_continue_in_another_number_of_processes(two, folder):
+    whole = two[0]["divided"]["copies"]
+    for found in two:  # which one process began
+        assert difference(found["divided"]["of one"], whole) < 1e-9
+    assert (folder / "by two/checkpoints/step-000000003/pieces/__1_0.distcp").exists()
+    with threads(1), pytest.warns(UserWarning, match="of 2 processes continues with 1"):
+        assert difference(together.divided(ALONE, folder / "by two"), whole) < 1e-9
+
+
+def test_a_share_that_cannot_be_written_ends_all_processes(two, folder):
+    for found in two:
+        text = found["divided"]["unwritten"]
+        assert "step 3 could not be written" in text
+        assert "no space left in the second process" in text
+    assert not list((folder / "unwritten/checkpoints").iterdir())
 
 
 def test_scalar_parameters_are_not_sharded():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engram.train.checkpoint import MARKER, STATE
+from engram.train.checkpoint import MARKER, PIECES, STATE
 from tests.train import launch
 
 TRAINEE = "tests.train.trainee"
@@ -64,6 +64,18 @@ def test_a_training_that_is_killed_ends_as_if_it_had_not_been(tmp_path, size, wo
         where = ("", STATE, "", MARKER)[number % 4]
         kill_once(tmp_path / "killed", size, rng, where, *options)
     assert end_of(tmp_path / "killed", size, *options) == expected
+
+
+@pytest.mark.parametrize("kills", [1, pytest.param(MANY, marks=pytest.mark.slow)])
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_sharded_weights_that_are_killed_in_a_write_are_those_before(tmp_path, kills):
+    options = [*ARGUMENTS, "--sharded"] if kills > 1 else ["--sharded"]
+    expected = end_of(tmp_path / "whole", 2, *options)
+    rng = random.Random(5)
+    for number in range(kills):
+        where = (PIECES, "", MARKER, PIECES, STATE)[number % 5]
+        kill_once(tmp_path / "killed", 2, rng, where, *options)
+    assert end_of(tmp_path / "killed", 2, *options) == expected
 
 
 def stopped(folder: Path, number: int, *options: str) -> list[str]:

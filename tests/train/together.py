@@ -3,10 +3,10 @@
 import json
 import sys
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import nn
@@ -24,6 +24,7 @@ from engram.train import (
     as_batch,
     evaluate,
     processes,
+    saving,
     schedule,
     shard,
     synchronise,
@@ -134,35 +135,55 @@ def evaluated(together: Processes) -> dict[str, Any]:
     return {"n": len(outputs), "labels": labels.tolist(), "outputs": outputs.tolist(), "loss": loss}
 
 
-def divided(together: Processes, folder: Path) -> dict[str, Any]:
-    """A spiking network in float64 whose weights are sharded; continued, and unsharded."""
-    examples = images(20, torch.float64)
-    feed = ExampleFeed(examples, as_batch)
+def divided(
+    together: Processes, folder: Path, *, sharded: bool = True, stop: int | None = None
+) -> list[float]:
+    """The weights of a spiking network in float64 that is trained, or continued, in a folder."""
+    feed = ExampleFeed(images(20, torch.float64), as_batch)
     recipe = Recipe(
         epochs=3, batch=8, lr=0.02, optimizer="sgd", average=0.9, clip=1.0, accumulate=2,
-        synchronised=True,
+        synchronised=True, sharded=sharded,
     )  # fmt: skip
+    torch.manual_seed(1)
+    model = Spikingformer(1, 16, 2, steps=2, num_classes=2, in_channels=1, pools=(3, 4)).double()
 
-    def ends(name: str, sharded: bool, stop: int | None = None) -> list[float]:
-        torch.manual_seed(1)
-        model = Spikingformer(1, 16, 2, steps=2, num_classes=2, in_channels=1, pools=(3, 4))
+    def cut(epoch: int) -> None:
+        if epoch == stop:
+            raise InterruptedError
 
-        def cut(epoch: int) -> None:
-            if epoch == stop:
-                raise InterruptedError
+    with suppress(InterruptedError):
+        train(model, feed, feed, recipe, folder, together=together, device="cpu", before_epoch=cut)
+    return torch.cat([whole(w.detach()).flatten() for w in model.parameters()]).tolist()
 
-        with suppress(InterruptedError):
-            train(
-                model.double(), feed, feed, replace(recipe, sharded=sharded), folder / name,
-                together=together, device="cpu", before_epoch=cut,
-            )  # fmt: skip
-        weights = [whole(weight.detach()).flatten() for weight in model.parameters()]
-        return torch.cat(weights).tolist()
 
-    copies, shards = ends("copies", False), ends("shards", True)
-    ends("cut", True, stop=1)
-    local = [p.to_local().numel() for p in sharded_net(together).parameters()]
-    return {"copies": copies, "shards": shards, "cut": ends("cut", True), "local": sum(local)}
+def sharding(together: Processes, folder: Path) -> dict[str, Any]:
+    """What sharded weights become, from the beginning and continued from several places."""
+    copies = divided(together, folder / "copies", sharded=False)
+    shards = divided(together, folder / "shards")
+    for name in ("cut", "by two"):
+        divided(together, folder / name, stop=1)
+    return {
+        "copies": copies,
+        "shards": shards,
+        "cut": divided(together, folder / "cut"),
+        "of one": divided(together, folder / "by one"),
+        "unwritten": unwritten(together, folder / "unwritten"),
+        "local": sum(p.to_local().numel() for p in sharded_net(together).parameters()),
+    }
+
+
+def unwritten(together: Processes, folder: Path) -> str:
+    """The error where the second process cannot write its share of a checkpoint."""
+
+    def full(_file: Path) -> None:
+        raise OSError("no space left in the second process")
+
+    with patch.object(saving, "facts", full if together.rank else saving.facts):
+        try:
+            divided(together, folder)
+        except ValueError as error:
+            return str(error)
+    return ""
 
 
 def sharded_net(together: Processes) -> Any:
@@ -200,7 +221,7 @@ def main() -> None:
     torch.set_num_threads(1)
     with processes(timeout_s=60) as together:
         found = all_of(together, int(sys.argv[2])) | {
-            "divided": divided(together, Path(sys.argv[1]))
+            "divided": sharding(together, Path(sys.argv[1]))
         }
         spikes = spiking32(together, int(sys.argv[2]), True)
         if together.first:

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from engram.neuron import LIF
-from engram.train import Conduct, Examples, Recipe, as_batch, checkpoint, processes, train
+from engram.train import Conduct, Examples, Recipe, as_batch, checkpoint, processes, saving, train
 from engram.train.feed import ExampleFeed
 from engram.train.shard import whole
 
@@ -92,7 +92,7 @@ def say(line: str) -> None:
 
 
 def hang(where: str, number: int) -> None:
-    """Never return from a certain write of a checkpoint: of its state, or of its marker."""
+    """Never return from a certain write of a checkpoint: of its state, marker or pieces."""
     left = [number]
 
     def pause(name: str) -> None:
@@ -102,7 +102,7 @@ def hang(where: str, number: int) -> None:
                 say("writing")
                 time.sleep(1000)
 
-    save, write = torch.save, checkpoint._write
+    save, write, write_pieces = torch.save, checkpoint._write, saving.write_pieces
 
     def save_half(state: Any, file: Any, **settings: Any) -> None:
         save(state, file, **settings)
@@ -112,7 +112,12 @@ def hang(where: str, number: int) -> None:
         pause(file.name)
         write(file, content)
 
+    def write_unnamed(folder: Path, pieces: dict[str, Any]) -> None:
+        write_pieces(folder, pieces)
+        pause(folder.name)  # what the marker will say of them is not yet known
+
     torch.save, checkpoint._write = save_half, write_late
+    saving.write_pieces = write_unnamed
 
 
 def arguments() -> argparse.Namespace:

@@ -1,7 +1,8 @@
 """Checkpoints that a kill or a full disk cannot spoil.
 
-A checkpoint is a folder `step-N` with the state, and a marker that is written last: its format, the
-size and the hash of the state. A folder without a marker that fits is never read.
+A checkpoint is a folder `step-N` with the state, the shares of tensors that are divided among
+processes, and a marker that is written last: its format, the sizes and the hashes of these files. A
+folder without a marker that fits is never read.
 """
 
 import hashlib
@@ -10,9 +11,10 @@ import os
 import random
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, final
+from typing import Any, NamedTuple, NoReturn, final
 
 import numpy as np
 import torch
@@ -20,9 +22,23 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from engram.errors import EngramError
+from engram.train.pieces import joined, read_pieces
 
-FORMAT = 1
-STATE, MARKER = "state.pt", "complete.json"
+FORMATS = WHOLE, DIVIDED = 1, 2
+"""Formats: the state in one file, or with tensors in files of each process."""
+STATE, MARKER, PIECES = "state.pt", "complete.json", "pieces"
+
+
+class Found(NamedTuple):
+    """A checkpoint that was found.
+
+    Attributes:
+        state: Its state, from which tensors in pieces are left out.
+        pieces: Folder of the pieces; None if the state is whole.
+    """
+
+    state: dict[str, Any]
+    pieces: Path | None
 
 
 @final
@@ -32,15 +48,18 @@ class Checkpoints:
     Args:
         folder: Their folder, which is made if it does not exist.
         keep: Number of checkpoints to keep.
+        writes: Whether this process writes them.
 
     Raises:
         ValueError: If the folder cannot be written to.
     """
 
-    def __init__(self, folder: str | Path, keep: int = 2) -> None:
+    def __init__(self, folder: str | Path, keep: int = 2, *, writes: bool = True) -> None:
         if keep < 1:
             raise EngramError(f"keep={keep}: keep at least 1 checkpoint")
         self.folder, self.keep = Path(folder), keep
+        if not writes:
+            return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             probe = self.folder / f".probe-{os.getpid()}"
@@ -56,13 +75,13 @@ class Checkpoints:
         """Check that the disk holds the checkpoints that are kept, and two more.
 
         Args:
-            size: Bytes of one.
+            size: Bytes of one, in all its files.
 
         Raises:
             ValueError: If it does not.
         """
         free = shutil.disk_usage(self.folder).free
-        there = sum(file.stat().st_size for file in self.folder.glob(f"step-*/{STATE}"))
+        there = sum(file.stat().st_size for file in self.folder.glob("step-*/**/*"))
         needed = (self.keep + 2) * size - there
         if needed > free:
             raise EngramError(
@@ -70,12 +89,16 @@ class Checkpoints:
                 f"{size / 1e6:.0f} MB need {needed / 1e6:.0f} MB: free some, or keep fewer"
             )
 
-    def save(self, step: int, state: Mapping[str, Any]) -> Path:
+    def save(
+        self, step: int, state: Mapping[str, Any], pieces: Mapping[str, Any] | None = None
+    ) -> Path:
         """Save a state, then remove the checkpoints that are no longer kept.
 
         Args:
             step: Its step.
             state: Tensors, numbers, text, lists, tuples and dicts.
+            pieces: Size and hash of the files that the processes have written since `begin`, by
+                name; None if the state is whole.
 
         Returns:
             The folder of the checkpoint.
@@ -86,30 +109,65 @@ class Checkpoints:
         target = self.folder / f"step-{step:09d}"
         if _fault(target) is None:
             return target
-        scratch = self.folder / f".step-{step:09d}"
-        try:
-            for path in (target, scratch):
-                if path.exists():
-                    shutil.rmtree(path)
-            scratch.mkdir()
+        if pieces is None:
+            self.begin(step)
+        scratch = scratch_of(self.folder, step)
+        with self._writing(step):
             with (scratch / STATE).open("wb") as file:
                 torch.save(dict(state), file)
                 file.flush()
                 os.fsync(file.fileno())
-            marker = {"format": FORMAT, "step": step, **_facts(scratch / STATE)}
+            marker = {"format": WHOLE, "step": step, **facts(scratch / STATE)}
+            if pieces is not None:
+                marker |= {"format": DIVIDED, PIECES: pieces}
             scratch.rename(target)
             _write(target / f".{MARKER}", json.dumps(marker).encode())
             (target / f".{MARKER}").rename(target / MARKER)
             _sync(target)
             _sync(self.folder)
-        except (OSError, RuntimeError) as error:
-            shutil.rmtree(scratch, ignore_errors=True)
-            raise EngramError(
-                f"the checkpoint of step {step} could not be written to {self.folder} "
-                f"({error}); {self.last_good()}"
-            ) from error
         self._remove_old()
         return target
+
+    def begin(self, step: int) -> bool:
+        """Make the folder in which a checkpoint is written.
+
+        Args:
+            step: Its step.
+
+        Returns:
+            Whether the checkpoint is still to be written.
+
+        Raises:
+            ValueError: If the folder cannot be made.
+        """
+        target, scratch = self.folder / f"step-{step:09d}", scratch_of(self.folder, step)
+        if _fault(target) is None:
+            return False
+        with self._writing(step):
+            for path in (target, scratch):
+                if path.exists():
+                    shutil.rmtree(path)
+            scratch.mkdir()
+        return True
+
+    def fail(self, step: int, error: Exception) -> NoReturn:
+        """Remove what was written of a checkpoint, and raise the error that says so.
+
+        Raises:
+            ValueError: Always.
+        """
+        shutil.rmtree(scratch_of(self.folder, step), ignore_errors=True)
+        raise EngramError(
+            f"the checkpoint of step {step} could not be written to {self.folder} "
+            f"({error}); {self.last_good()}"
+        ) from error
+
+    @contextmanager
+    def _writing(self, step: int) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, RuntimeError) as error:
+            self.fail(step, error)
 
     def latest(self) -> dict[str, Any] | None:
         """Load the last whole checkpoint; None if there is none.
@@ -150,6 +208,21 @@ def load_latest(folder: Path) -> dict[str, Any] | None:
     Raises:
         ValueError: If it has another format.
     """
+    found = find_latest(folder)
+    if found is None or found.pieces is None:
+        return found and found.state
+    return joined(found.state, read_pieces(found.pieces))
+
+
+def find_latest(folder: Path) -> Found | None:
+    """Find the last whole checkpoint of a folder, and load it without its pieces.
+
+    Args:
+        folder: Folder of the checkpoints, which is only read.
+
+    Raises:
+        ValueError: If it has another format.
+    """
     damaged: list[str] = []
     for path in _all(folder):
         if fault := _fault(path, hashed=True):
@@ -158,15 +231,21 @@ def load_latest(folder: Path) -> dict[str, Any] | None:
         if damaged:
             warnings.warn(f"{'; '.join(damaged)}; continuing from {path}", stacklevel=2)
         found = json.loads((path / MARKER).read_bytes())["format"]
-        if found != FORMAT:
+        if found not in FORMATS:
             raise EngramError(
-                f"{path} has format {found} and this version reads {FORMAT}: continue with the "
-                "version that wrote it"
+                f"{path} has format {found} and this version reads {WHOLE} and {DIVIDED}: continue "
+                "with the version that wrote it"
             )
-        return torch.load(path / STATE, map_location="cpu", weights_only=True)
+        state = torch.load(path / STATE, map_location="cpu", weights_only=True)
+        return Found(state, path / PIECES if found == DIVIDED else None)
     if damaged:
         warnings.warn(f"{'; '.join(damaged)}; starting from the beginning", stacklevel=2)
     return None
+
+
+def scratch_of(folder: Path, step: int) -> Path:
+    """The folder in which a checkpoint is written before it gets its name."""
+    return folder / f".step-{step:09d}"
 
 
 def state_size(state: Any) -> int:
@@ -202,20 +281,24 @@ def _all(folder: Path) -> list[Path]:
 
 
 def _fault(path: Path, *, hashed: bool = False) -> str | None:
-    """Why a checkpoint cannot be read; None if it is whole, by its size or also by its hash."""
+    """Why a checkpoint cannot be read; None if it is whole, by its sizes or also by its hashes."""
     if not (path / MARKER).is_file():
         return "it was not finished"
     try:
         marker = json.loads((path / MARKER).read_bytes())
-        found = _facts(path / STATE) if hashed else {"bytes": (path / STATE).stat().st_size}
+        files = {STATE: marker} | {f"{PIECES}/{k}": v for k, v in marker.get(PIECES, {}).items()}
+        for name, expected in files.items():
+            file = path / name
+            found = facts(file) if hashed else {"bytes": file.stat().st_size}
+            if any(expected.get(key) != value for key, value in found.items()):
+                return f"its {name} is damaged or truncated"
     except (OSError, ValueError) as error:
         return f"it is damaged ({error})"
-    if any(marker.get(key) != value for key, value in found.items()):
-        return f"its {STATE} is damaged or truncated"
     return None
 
 
-def _facts(file: Path) -> dict[str, Any]:
+def facts(file: Path) -> dict[str, Any]:
+    """Size and hash of a file."""
     with file.open("rb") as opened:
         return {
             "bytes": file.stat().st_size,

@@ -11,7 +11,6 @@ from torch.distributed.fsdp import FSDPModule
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
-from torch.utils._pytree import tree_map
 
 from engram.errors import EngramError
 from engram.train.distributed import ALONE, Processes
@@ -170,7 +169,8 @@ class Engine:
     def state_dict(self) -> dict[str, Any]:
         """Everything that the remaining steps depend on, apart from the settings.
 
-        All processes must ask, because each has losses of its own, and shards of a sharded model.
+        All processes must ask, because each has losses of its own. The weights of a sharded model
+        and what belongs to them are divided among the processes.
         """
         losses = torch.stack(self.losses).cpu() if self.losses else torch.zeros(0)
         return {
@@ -179,10 +179,10 @@ class Engine:
             "step": self.step,
             "order": self._order_before,
             "losses": self.together.gather(losses),
-            "model": tree_map(whole, self.model.state_dict()),
-            "optimizer": tree_map(whole, self.optimizer.state_dict()),
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
             "scaler": self._scaler.state_dict(),
-            "hooks": tree_map(whole, {name: h.state_dict() for name, h in self.hooks.items()}),
+            "hooks": {name: hook.state_dict() for name, hook in self.hooks.items()},
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

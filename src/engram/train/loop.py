@@ -5,14 +5,12 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext
-from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._pytree import tree_map
 
 from engram.device import choose_device
 from engram.errors import EngramError
@@ -21,6 +19,8 @@ from engram.progress import Step as Shown
 from engram.train.average import Average
 from engram.train.checkpoint import (
     Checkpoints,
+    Found,
+    find_latest,
     generators,
     restore_generators,
     state_size,
@@ -37,10 +37,13 @@ from engram.train.optimise import make_optimizer, parameter_groups
 from engram.train.precision import Precision, choose_precision
 from engram.train.recipe import Recipe, differences
 from engram.train.recompute import recomputed
-from engram.train.shard import laid_out, shard, whole
+from engram.train.saving import read_state, write_state
+from engram.train.shard import laid_out, shard
 from engram.train.stop import Stop
 from engram.train.watch import Log, Metrics
 
+CHECKPOINTS = "checkpoints"
+"""Folder of the checkpoints in that of a training."""
 LOGGED = 50
 """Steps from one line of the metrics to the next; only these read values from the device."""
 SHOWN_S = 0.2
@@ -153,17 +156,21 @@ class _Training:
         """Make the engine, and continue from the last checkpoint."""
         recipe, together = self.recipe, self.together
         together.only_first(self._open)
-        state = together.from_first(self._latest)
+        if not together.first:
+            folder = self.folder / CHECKPOINTS
+            self.checkpoints = Checkpoints(folder, self.conduct.keep, writes=False)
+        found = together.from_first(self._latest)
         torch.manual_seed(recipe.seed + together.rank)
         self.model.to(device)
         if recipe.synchronised:
             synchronise(self.model)
         contexts.enter_context(recomputed(self.model, recipe.recompute, recipe.time_chunks))
         loss = recipe.make_loss()
-        if state is None:
+        if found is None:
             self.precision = together.from_first(self._choose_precision)
         else:
-            self.precision = Precision(getattr(torch, state["precision"][0]), state["precision"][1])
+            name, reason = found.state["precision"]
+            self.precision = Precision(getattr(torch, name), reason)
         if recipe.sharded:
             shard(self.model, together)
         groups = parameter_groups(
@@ -196,8 +203,8 @@ class _Training:
             teacher=None if teacher is None else teacher.to(device).eval(),
             hooks=hooks,
         )
-        if state is not None:
-            self._restore(state)
+        if found is not None:
+            self._restore(read_state(found, self.model, together))
 
     def run(self, stop: Stop) -> Outcome:
         """Train until the end, or until something asks to stop."""
@@ -222,16 +229,17 @@ class _Training:
 
     def _open(self) -> None:
         """Check the folder, the space and the settings before the first step."""
-        self.checkpoints = Checkpoints(self.folder / "checkpoints", self.conduct.keep)
+        self.checkpoints = Checkpoints(self.folder / CHECKPOINTS, self.conduct.keep)
         if self.conduct.fresh:
             self.checkpoints.discard()
         copies = COPIES + (self.recipe.average is not None)
         self.checkpoints.check_space(copies * state_size(self.model.state_dict()))
 
-    def _latest(self) -> dict[str, Any] | None:
-        state = self.checkpoints.latest()
-        if state is None:
+    def _latest(self) -> Found | None:
+        found = find_latest(self.checkpoints.folder)
+        if found is None:
             return None
+        state = found.state
         if changed := differences(state["settings"], self.settings):
             raise EngramError(
                 f"{self.folder} holds a training with other settings: {changed}; choose another "
@@ -244,7 +252,7 @@ class _Training:
                 "but not the random numbers that the model draws, such as those of dropout",
                 stacklevel=2,
             )
-        return state
+        return found
 
     def _choose_precision(self) -> Precision:
         rows = torch.arange(min(self.recipe.batch // self.recipe.accumulate, len(self.examples)))
@@ -275,7 +283,7 @@ class _Training:
             "norm": self.norm,
             "best": self.best,
         }
-        self.together.only_first(lambda: self.checkpoints.save(self.engine.step, state))
+        write_state(self.checkpoints, self.engine.step, state, self.together)
         self.saved = time.monotonic()
 
     def _follow(self, step: Step) -> None:
@@ -329,8 +337,8 @@ class _Training:
             self.accuracies.append(correct(outputs, labels).double().mean().item())
             best = max(self.accuracies[self.keep_from :], default=0.0)
             if epoch >= self.keep_from and self.accuracies[-1] >= best:
-                weights = tree_map(whole, self.model.state_dict())
-                self.best = {"epoch": epoch, "weights": deepcopy(weights)}
+                weights = {name: value.clone() for name, value in self.model.state_dict().items()}
+                self.best = {"epoch": epoch, "weights": weights}
         self._write(
             {
                 "epoch": float(epoch),
