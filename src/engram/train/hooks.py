@@ -35,12 +35,14 @@ def attach(hook: StepHook, optimizer: Optimizer) -> RemovableHandle:
     """Call a hook after each step of an optimizer, in any training loop.
 
     Args:
-        hook: The hook.
+        hook: The hook; if it has a method `bind`, that is called with the optimizer first.
         optimizer: One of torch's optimizers.
 
     Returns:
         A handle, whose `remove` ends the calls.
     """
+    if bind := getattr(hook, "bind", None):
+        bind(optimizer)
 
     def follow(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         hook.after_step([float(group["lr"]) for group in optimizer.param_groups])

@@ -1,0 +1,1 @@
+"""Products of sparse weights and spikes, compiled."""
