@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -8,7 +9,8 @@ from torch import nn
 from engram.neuron import IF, PSN, MaskedPSN
 from engram.report import load_report, save_report
 from engram.studies.model_training import ModelTraining, firing
-from engram.train import Conduct, ImageAugment, Processes, Recipe
+from engram.train import Conduct, ImageAugment, Processes, Recipe, evaluate
+from engram.vision import Spikingformer
 
 TINY = ModelTraining(
     "tests.studies.test_model_training:small",
@@ -22,6 +24,12 @@ TINY = ModelTraining(
 def small(num_classes: int, in_channels: int) -> nn.Module:
     """A linear classifier of images of 8 × 8."""
     return nn.Sequential(nn.Flatten(), nn.Linear(64 * in_channels, num_classes))
+
+
+def tiny_spiking(num_classes: int, in_channels: int) -> nn.Module:
+    """A spiking transformer of two steps."""
+    sizes: Any = {"steps": 2, "num_classes": num_classes, "in_channels": in_channels}
+    return Spikingformer(1, 16, 2, pools=(3, 4), **sizes)
 
 
 class Masked(nn.Module):
@@ -153,6 +161,36 @@ def test_a_preset_takes_a_neuron_by_name():
     assert any(isinstance(module, PSN) and module.T == 2 for module in model.modules())
 
 
+def test_temporal_efficient_training_gets_the_outputs_of_each_step(tmp_path):
+    recipe = Recipe(loss="tet", epochs=1, batch=16)
+    study = ModelTraining("tests.studies.test_model_training:tiny_spiking", limit=80, recipe=recipe)
+    outcome, report = run(study, tmp_path)
+    assert outcome.finished
+    assert report is not None
+    with pytest.raises(ValueError, match=r"loss='tet' got outputs of shape \(16, 10\)"):
+        run(replace(TINY, recipe=replace(recipe, batch=16)), tmp_path / "other")
+
+
+def test_each_training_is_tested_once(tmp_path, monkeypatch):
+    calls = []
+
+    def counted(model, feed, **options):
+        calls.append(len(feed))
+        return evaluate(model, feed, **options)
+
+    monkeypatch.setattr("engram.studies.model_training.study.evaluate", counted)
+    run(TINY, tmp_path)
+    assert calls == [360, 360]
+
+
+def test_resume_needs_the_first_training_only(tmp_path):
+    with pytest.raises(ValueError, match="seed-0/checkpoints holds no whole checkpoint"):
+        TINY.run(tmp_path, Conduct(resume=True), Processes())
+    run(replace(TINY, seeds=1), tmp_path)
+    _, report = TINY.run(tmp_path, Conduct(resume=True), Processes())
+    assert report is not None
+
+
 def test_dead_and_saturated_neurons_are_counted():
     class Net(nn.Module):
         def __init__(self):
@@ -175,7 +213,6 @@ def test_dead_and_saturated_neurons_are_counted():
     [
         ({"neuron": "pns"}, "pns"),
         ({"seeds": 0}, "seeds is 0"),
-        ({"recipe": Recipe(loss="tet")}, "tet"),
     ],
 )
 def test_what_cannot_be_trained_is_named(options, named):

@@ -1,6 +1,9 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 
 from engram.train import Average
 
@@ -35,3 +38,37 @@ def test_a_restored_average_is_the_same():
 def test_a_decay_out_of_range_is_named(decay):
     with pytest.raises(ValueError, match=f"decay {decay}"):
         Average(nn.Linear(1, 1), decay)
+
+
+class Soft(nn.Module):
+    """Soft threshold of a weight, by a threshold that is learned or set."""
+
+    averaged = False
+    threshold: torch.Tensor
+
+    def __init__(self, threshold: float, *, learned: bool) -> None:
+        super().__init__()
+        value = torch.tensor(threshold)
+        if learned:
+            self.register_parameter("threshold", nn.Parameter(value))
+        else:
+            self.register_buffer("threshold", value)
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        """The weight, of which values up to the threshold are zero."""
+        return weight.sign() * (weight.abs() - self.threshold).relu()
+
+
+@pytest.mark.parametrize("learned", [False, True])
+def test_the_average_of_a_pruned_model_has_the_sparsity_of_the_present_threshold(learned):
+    model: Any = nn.Linear(30, 40, bias=False)
+    parametrize.register_parametrization(model, "weight", Soft(0.0, learned=learned))
+    average, raw = Average(model, 0.5), model.parametrizations.weight.original
+    for step in range(6):
+        nn.init.normal_(raw)
+        model.parametrizations.weight[0].threshold.data.fill_(0.1 * step)
+        average.after_step([0.1])
+    with average.applied():
+        found = (model.weight == 0).double().mean().item()
+        assert found == (raw.detach().abs() <= 0.5).double().mean().item()
+        assert 0.3 < found < 1

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 from dataclasses import replace
 
@@ -159,3 +160,54 @@ def test_each_example_is_evaluated_once_in_order():
         outputs, labels = evaluate(Same(), validation, batch=batch, workers=workers)
         assert torch.equal(outputs, validation.examples.inputs)
         assert torch.equal(labels, validation.examples.labels)
+
+
+def test_a_bar_shows_the_loss_the_accuracy_and_the_speed(tmp_path, monkeypatch):
+    monkeypatch.setattr("engram.train.loop.LOGGED", 2)
+    shown = []
+    start(tmp_path, progress=shown.append)
+    assert [step.done for step in shown] == list(range(1, 21))
+    assert {step.total for step in shown} == {20}
+    assert re.fullmatch(r"epoch 1 of 4, \d+ examples/s", shown[0].label)
+    said = r"epoch 4 of 4, loss \d\.\d{3}, validation \d+\.\d %, \d+ examples/s"
+    assert re.fullmatch(said, shown[-1].label)
+
+
+def test_a_function_of_the_user_gets_the_values_of_the_metrics(tmp_path, monkeypatch):
+    monkeypatch.setattr("engram.train.loop.LOGGED", 2)
+    logged = []
+    start(tmp_path, log=lambda step, values: logged.append({"step": step, **values}))
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert logged == [json.loads(line) for line in lines]
+    assert {"loss", "lr", "train_loss", "validation_accuracy"} <= set().union(*logged)
+
+
+def test_resume_needs_a_checkpoint(tmp_path):
+    with pytest.raises(ValueError, match=r"checkpoints holds no whole checkpoint to resume"):
+        start(tmp_path, conduct=Conduct(resume=True))
+    whole = result(*start(tmp_path / "whole"))
+    cut(tmp_path, 6)
+    assert result(*start(tmp_path, conduct=Conduct(resume=True))) == whole
+    with pytest.raises(ValueError, match="fresh discards what resume continues"):
+        Conduct(resume=True, fresh=True)
+
+
+def test_products_in_bfloat16_are_trained(tmp_path):
+    recipe = replace(RECIPE, precision="bfloat16", epochs=6)
+    net, outcome = start(tmp_path, recipe=recipe)
+    assert outcome.precision == "bfloat16: as asked for"
+    assert outcome.losses[-1] < outcome.losses[0]
+    assert {weight.dtype for weight in net.parameters()} == {torch.float32}
+    exact, _ = start(tmp_path / "exact", recipe=replace(recipe, precision="float32"))
+    assert not torch.equal(
+        net.state_dict()["layers.0.weight"], exact.state_dict()["layers.0.weight"]
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the compiler's own imports
+def test_a_compiled_training_that_is_cut_off_ends_as_if_it_had_not_been(tmp_path):
+    recipe = replace(RECIPE, compiled=True, epochs=2)
+    whole = result(*start(tmp_path / "whole", recipe=recipe))
+    cut(tmp_path / "cut", 3, recipe=recipe)
+    assert result(*start(tmp_path / "cut", recipe=recipe)) == whole

@@ -1,5 +1,6 @@
 import math
 
+import pytest
 import torch
 from torch.nn import functional as F
 
@@ -38,3 +39,8 @@ def test_an_example_is_correct_by_the_mean_of_its_steps():
     outputs = torch.tensor([[[3.0, 0.0]], [[0.0, 2.0]], [[0.0, 2.0]]])
     assert correct(outputs, torch.tensor([1])).tolist() == [True]
     assert correct(outputs[0], torch.tensor([1])).tolist() == [False]
+
+
+def test_temporal_efficient_training_needs_outputs_by_step():
+    with pytest.raises(ValueError, match=r"loss='tet' got outputs of shape \(5, 4\)"):
+        temporal_efficient(OUTPUTS[0], LABELS)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -51,8 +52,9 @@ class TrainModel:
         if not together.first:
             return 0 if outcome.finished else STOPPED
         if report is None:
-            said = f"Stopped by {outcome.reason}; to continue, give the same command again"
-            command = " ".join(("engram", *sys.argv[1:]))
+            said = f"Stopped by {outcome.reason}; to continue"
+            words = [word for word in sys.argv[1:] if word not in ("--fresh", "--resume")]
+            command = shlex.join(("engram", *words, "--resume"))
             Console(stderr=True).print(f"{said}: {command}", markup=False, soft_wrap=True)
             return STOPPED
         page = save_report(report, folder)

@@ -15,8 +15,10 @@ from engram.train.shard import like
 class Average:
     """Average of the parameters, a ← d·a + (1 − d)·w, with buffers of the model as they are.
 
-    The decay d begins small, min(d, (1 + step)/(10 + step)), so that the random first weights do
-    not count. It is a `StepHook`.
+    Parameters of modules whose class sets `averaged = False`, such as thresholds of pruning, are
+    not averaged either, so that the average has the sparsity of the present threshold. The decay d
+    begins small, min(d, (1 + step)/(10 + step)), so that the random first weights do not count. It
+    is a `StepHook`.
 
     Args:
         model: The model.
@@ -31,7 +33,14 @@ class Average:
             raise EngramError(f"an average with decay {decay}: give one from 0 to below 1")
         self.decay = decay
         self.steps = 0
-        self._live = dict(model.named_parameters())
+        kept = {
+            id(weight)
+            for module in model.modules()
+            if getattr(type(module), "averaged", True) is False
+            for weight in module.parameters()
+        }
+        named = model.named_parameters()
+        self._live = {name: weight for name, weight in named if id(weight) not in kept}
         self._mean = {name: weight.detach().clone() for name, weight in self._live.items()}
 
     @torch.no_grad()

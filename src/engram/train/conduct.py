@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple, final
 
+from engram.errors import EngramError
+
 
 class Outcome(NamedTuple):
     """The result of a training.
@@ -38,6 +40,11 @@ class Conduct:
         save_s: Seconds from one checkpoint to the next; each epoch ends with one as well.
         time_limit_s: Seconds after which the training stops with a checkpoint; None has no limit.
         fresh: Whether to discard the checkpoints in the folder.
+        resume: Whether there must be a checkpoint to continue from; otherwise a folder without one
+            begins a training.
+
+    Raises:
+        ValueError: If both fresh and resume are given.
     """
 
     workers: int = 0
@@ -45,3 +52,8 @@ class Conduct:
     save_s: float = 600.0
     time_limit_s: float | None = None
     fresh: bool = False
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        if self.fresh and self.resume:
+            raise EngramError("fresh discards what resume continues: leave out one of them")

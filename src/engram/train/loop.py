@@ -142,7 +142,8 @@ class _Training:
         self.losses: list[float] = []
         self.accuracies: list[float] = []
         self.norms: list[float] = []
-        self.norm = math.nan
+        self.norm = self.loss = math.nan
+        self.seen = 0
         self.best: dict[str, Any] = {"epoch": -1, "weights": {}}
         self.saved = self.shown = self.began = time.monotonic()
 
@@ -237,6 +238,11 @@ class _Training:
 
     def _latest(self) -> Found | None:
         found = find_latest(self.checkpoints.folder)
+        if found is None and self.conduct.resume:
+            raise EngramError(
+                f"{self.checkpoints.folder} holds no whole checkpoint to resume: name the folder "
+                "of the training, or leave out resume to begin one"
+            )
         if found is None:
             return None
         state = found.state
@@ -302,23 +308,29 @@ class _Training:
             }
             if step.norm is not None:
                 values["gradient_norm"] = step.norm.item()
+            self.loss = values["loss"]
             self._write(values)
+        self.seen += step.examples
         now = time.monotonic()
         if now - self.shown > SHOWN_S:
-            self.shown = now
+            label = self._label(self.seen / max(now - self.shown, 1e-9))
+            self.shown, self.seen = now, 0
             total = self.recipe.epochs * engine.steps_per_epoch
-            self.progress(Shown("training", step.number, total, "steps", self._label()))
+            self.progress(Shown("training", step.number, total, "steps", label))
 
-    def _label(self) -> str:
+    def _label(self, speed: float) -> str:
         """The text beside the bar: what is known without waiting for the device."""
         said = f"epoch {self.engine.epoch + 1} of {self.recipe.epochs}"
-        if self.losses:
-            said += f", loss {self.losses[-1]:.3f}, validation {100 * self.accuracies[-1]:.1f} %"
-        return said
+        if not math.isnan(self.loss):
+            said += f", loss {self.loss:.3f}"
+        if self.accuracies:
+            said += f", validation {100 * self.accuracies[-1]:.1f} %"
+        return f"{said}, {speed:.0f} examples/s"
 
     def _end_epoch(self) -> None:
         epoch = self.engine.epoch
-        self.losses.append(self.engine.end_epoch())
+        self.loss = self.engine.end_epoch()
+        self.losses.append(self.loss)
         self.norms.append(self.norm)
         self.together.share_buffers(self.model)
         with self.average.applied() if self.average else nullcontext():

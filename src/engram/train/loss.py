@@ -7,12 +7,14 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from engram.errors import EngramError
+
 Loss = Callable[..., Tensor]
 """Maps outputs and labels, and the outputs of a teacher if there is one, to the mean loss."""
 
 
 def temporal_efficient(
-    outputs: Float[Tensor, "time batch classes"],
+    outputs: Float[Tensor, "..."],
     targets: Tensor,
     *,
     smoothing: float = 0.0,
@@ -22,15 +24,23 @@ def temporal_efficient(
     """Temporal efficient training: L = (1 − λ)/T Σ_t CE(o_t, y) + λ/T Σ_t MSE(o_t, φ).
 
     Args:
-        outputs: The output at each step.
+        outputs: The output at each step, `(time, batch, classes)`.
         targets: Labels `(batch,)` or class shares `(batch, classes)`.
         smoothing: Label smoothing of the cross-entropy.
         share: λ, the share of the regularisation.
         level: φ, the value to which all outputs are drawn.
 
+    Raises:
+        ValueError: If the outputs are not by step.
+
     References:
         Deng et al., "Temporal efficient training", ICLR 2022, equations 9 and 10.
     """
+    if outputs.ndim != 3:
+        raise EngramError(
+            f"loss='tet' got outputs of shape {tuple(outputs.shape)}: it needs those of each step, "
+            "(time, batch, classes)"
+        )
     many = targets.expand(len(outputs), *targets.shape).flatten(0, 1)
     entropy = F.cross_entropy(outputs.flatten(0, 1), many, label_smoothing=smoothing)
     return (1 - share) * entropy + share * (outputs - level).square().mean()

@@ -53,6 +53,9 @@ class VisionModel(nn.Module, ABC):
     head: nn.Module
     num_classes: int
     namings: Sequence[Naming] = ()
+    by_step: bool = False
+    """Whether the output is the logits of each step, `(time, batch, classes)`, for losses along
+    time, instead of their mean."""
 
     def __init__(
         self, *, steps: int, in_channels: int, num_features: int, divisor: int = 1
@@ -93,7 +96,10 @@ class VisionModel(nn.Module, ABC):
 
     def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
         """Logits of features, from their mean over space and time; that mean if `pre_logits`."""
-        mean = features.mean((3, 4)).mean(0)  # the head is linear: the mean of its outputs
+        pooled = features.mean((3, 4))
+        if self.by_step and not pre_logits:
+            return self.head(pooled)
+        mean = pooled.mean(0)  # the head is linear: the mean of its outputs
         return mean if pre_logits else self.head(mean)
 
     def forward_intermediates(

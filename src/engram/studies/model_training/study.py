@@ -26,6 +26,8 @@ from engram.studies.model_training.firing import SATURATED, TRACED, firing
 from engram.studies.model_training.teacher import find_teacher
 from engram.train import Conduct, ImageAugment, Outcome, Processes, Recipe, evaluate, train
 from engram.train import tensorboard as log_to_tensorboard
+from engram.train.loss import correct
+from engram.vision import VisionModel
 
 
 @final
@@ -82,8 +84,6 @@ class ModelTraining:
             raise EngramError(
                 f"there is no neuron {self.neuron!r}; choose from {', '.join(PRESETS)}"
             )
-        if self.recipe.loss == "tet":
-            raise EngramError("loss=tet needs outputs by step, which these models do not return")
 
     def run(
         self,
@@ -112,14 +112,17 @@ class ModelTraining:
         if self.teacher is not None:
             found = find_teacher(self.teacher, partial(self._build, feeds), feeds)
             teacher, about["teacher weights"] = found.model, found.sha256
-        for seed in range(self.recipe.seed, self.recipe.seed + self.seeds):
+        for number in range(self.seeds):
+            seed = self.recipe.seed + number
             torch.manual_seed(seed)
             model, run = self.make(feeds), folder / f"seed-{seed}"
             shares = mask_shares(model, self.recipe.epochs)
             drawn = tensorboard and together.first
             outcome = train(
                 model, feeds.train, feeds.validation, replace(self.recipe, seed=seed), run,
-                conduct=conduct, together=together, teacher=teacher,
+                # only the first training needs to have begun
+                conduct=replace(conduct, resume=conduct.resume and not number),
+                together=together, teacher=teacher,
                 before_epoch=partial(_fade, model, shares), keep_from=shares.index(1.0),
                 device=self.device, about=about,
                 log=log_to_tensorboard(run / "tensorboard") if drawn else None, progress=progress,
@@ -152,7 +155,10 @@ class ModelTraining:
 
     def make(self, feeds: Feeds) -> nn.Module:
         """The model, with weights from torch's generator."""
-        return self._build(feeds, self.model, self.neuron, self.steps)
+        model = self._build(feeds, self.model, self.neuron, self.steps)
+        if self.recipe.loss == "tet" and isinstance(model, VisionModel):
+            model.by_step = True
+        return model
 
     def _build(self, feeds: Feeds, name: str, neuron: str | None, steps: int | None) -> nn.Module:
         options: dict[str, Any] = {
@@ -184,7 +190,7 @@ class ModelTraining:
             workers=conduct.workers,
             together=together,
         )
-        wrong = (outputs.argmax(-1) != labels).nonzero().flatten().tolist()
+        wrong = (~correct(outputs, labels)).nonzero().flatten().tolist()
         return {
             "wrong": wrong,
             "validation": outcome.accuracies,
