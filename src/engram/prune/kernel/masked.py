@@ -64,7 +64,8 @@ def add_where(
 ) -> Any:
     """sums[p] += scale · Σ_k values[k] · bit p of the word of k, p < `SPAN`.
 
-    The sum is over first ≤ k < behind. The word of k starts at byte `at_bits + places[indices[k]]` of `bits`.
+    The sum is over first ≤ k < behind. The word of k starts at byte
+    `at_bits + places[indices[k]]` of `bits`.
     """
     given = (bits, at_bits, places, indices, values, first, behind, scale, sums)
 
