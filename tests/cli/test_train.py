@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,22 @@ def test_a_training_that_is_stopped_exits_with_143_and_says_how_to_continue(
     assert said.endswith(f"to continue: engram {' '.join(words[:-1])} --resume")
     assert not (tmp_path / "run/report.html").exists()
     assert main([*limited, "--resume"]) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_ends_a_training_with_143_and_a_checkpoint(capsys, tmp_path, monkeypatch, number):
+    def send(_model, _shares, epoch):
+        if epoch == 1:
+            os.kill(os.getpid(), number)
+
+    words = [*WORDS, "--epochs", "3", "--out", "run"]
+    with monkeypatch.context() as patch:
+        patch.setattr("engram.studies.model_training.study._fade", send)
+        assert main(words) == 143
+    said = capsys.readouterr().err
+    assert f"Stopped by {number.name}; to continue: engram" in " ".join(said.split())
+    assert len(list((tmp_path / "run/seed-0/checkpoints").glob("*/complete.json"))) == 2
+    assert main([*words, "--resume"]) == 0
 
 
 def test_a_change_of_the_epochs_is_refused_with_both_numbers(capsys):

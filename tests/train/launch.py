@@ -13,9 +13,7 @@ from typing import Any
 
 CONTEXT: Any = multiprocessing.get_context("forkserver")
 """Processes are copies of one that has imported torch, which takes longer than most trainings."""
-CONTEXT.set_forkserver_preload(
-    [f"tests.train.{name}" for name in ("closed", "sleeper", "together", "trainee")]
-)
+CONTEXT.set_forkserver_preload(["tests.train.warm"])
 
 
 class Started:

@@ -12,10 +12,10 @@ from engram.train.checkpoint import MARKER, PIECES, STATE
 from tests.train import launch
 
 TRAINEE = "tests.train.trainee"
-FEW, MANY = 6, 20
+FEW, MANY = 4, 20
 """Kills by default, and in the slow tests."""
-ARGUMENTS = ["--epochs", "24"]
-"""Enough steps for all kills."""
+EPOCHS = {1: "3", FEW: "6", MANY: "24"}
+"""Enough steps for so many kills."""
 
 
 MANY_TIMES = ((1, 0), (1, 1), (1, 4), (2, 0))
@@ -57,7 +57,7 @@ def kill_once(folder: Path, size: int, rng: random.Random, where: str, *options:
 )
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_training_that_is_killed_ends_as_if_it_had_not_been(tmp_path, size, workers, kills):
-    options = [*ARGUMENTS, "--workers", str(workers)]
+    options = ["--epochs", EPOCHS[kills], "--workers", str(workers)]
     expected = end_of(tmp_path / "whole", size, *options)
     rng = random.Random(size + workers)
     for number in range(kills):
@@ -66,15 +66,28 @@ def test_a_training_that_is_killed_ends_as_if_it_had_not_been(tmp_path, size, wo
     assert end_of(tmp_path / "killed", size, *options) == expected
 
 
+def lose_the_second(folder: Path, *options: str) -> None:
+    """Kill one of two processes after it has written its share of a checkpoint."""
+    hang = ["--hang", PIECES, "2", "--hang-in", "1"]
+    first, second = launch.start(TRAINEE, [str(folder), *options, *hang], 2)
+    assert second.wait_for("writing") is not None
+    second.kill()
+    said = first.communicate()
+    assert "process 0 of 2 waited for process 1 at step" in said
+    assert first.returncode == 1
+    assert unfinished(folder)
+
+
 @pytest.mark.parametrize("kills", [1, pytest.param(MANY, marks=pytest.mark.slow)])
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_sharded_weights_that_are_killed_in_a_write_are_those_before(tmp_path, kills):
-    options = [*ARGUMENTS, "--sharded"] if kills > 1 else ["--sharded"]
+    options = ["--epochs", EPOCHS[kills], "--sharded"]
     expected = end_of(tmp_path / "whole", 2, *options)
     rng = random.Random(5)
     for number in range(kills):
         where = (PIECES, "", MARKER, PIECES, STATE)[number % 5]
         kill_once(tmp_path / "killed", 2, rng, where, *options)
+    lose_the_second(tmp_path / "killed", *options)
     assert end_of(tmp_path / "killed", 2, *options) == expected
 
 
@@ -88,11 +101,17 @@ def stopped(folder: Path, number: int, *options: str) -> list[str]:
     return said
 
 
-def test_a_signal_to_one_of_two_processes_stops_both_at_one_step(tmp_path):
-    expected = end_of(tmp_path / "whole", 2)
+@pytest.fixture(scope="module")
+def by_two(tmp_path_factory) -> tuple[Path, dict]:
+    """The folder and the result of two processes that nothing disturbs, each with a folder."""
+    folder = tmp_path_factory.mktemp("two")
+    return folder, end_of(folder, 2, "--own-folder")
+
+
+def test_a_signal_to_one_of_two_processes_stops_both_at_one_step(tmp_path, by_two):
     said = stopped(tmp_path / "stopped", 1)
     assert all("reason SIGTERM" in text for text in said)
-    assert end_of(tmp_path / "stopped", 2) == expected
+    assert end_of(tmp_path / "stopped", 2) == by_two[1]
 
 
 def test_another_number_of_processes_continues_with_a_warning(tmp_path):
@@ -102,7 +121,7 @@ def test_another_number_of_processes_continues_with_a_warning(tmp_path):
     assert process.returncode == 0
 
 
-def test_the_first_process_alone_writes(tmp_path):
-    end_of(tmp_path, 2, "--own-folder")
-    assert (tmp_path / "0/metrics.jsonl").exists()
-    assert not (tmp_path / "1").exists()
+def test_the_first_process_alone_writes(by_two):
+    folder, _ = by_two
+    assert (folder / "0/metrics.jsonl").exists()
+    assert not (folder / "1").exists()

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 from dataclasses import replace
 
@@ -127,6 +128,15 @@ def test_a_folder_that_cannot_be_written_to_ends_before_the_first_step(tmp_path)
     seen = []
     with pytest.raises(ValueError, match=r"cannot be written to .*file"):
         start(tmp_path / "file", progress=seen.append)
+    assert not seen
+
+
+def test_too_little_space_ends_before_the_first_step(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr("shutil.disk_usage", lambda _folder: usage)
+    seen = []
+    with pytest.raises(ValueError, match=r"has 0 MB left, and 5 checkpoints of"):
+        start(tmp_path, progress=seen.append, conduct=Conduct(keep=3))
     assert not seen
 
 

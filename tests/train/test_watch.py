@@ -22,6 +22,20 @@ def test_a_resumed_run_writes_the_later_lines_again(tmp_path):
     ]
 
 
+def test_a_kill_while_the_lines_are_read_loses_none(tmp_path, monkeypatch):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1, "loss": 0.5}\n')
+
+    def killed(_self, _target):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            Metrics(path, step=1)
+    assert path.read_text() == '{"step": 1, "loss": 0.5}\n'
+
+
 @pytest.mark.filterwarnings("ignore")  # of tensorboard's own imports
 def test_tensorboard_reads_the_values_back(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

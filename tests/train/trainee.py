@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+import os
 import random
 import sys
 import time
@@ -127,6 +128,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=RECIPE.epochs)
     parser.add_argument("--epoch-s", type=float, default=0.0)
     parser.add_argument("--hang", nargs=2, metavar=("FILE", "NUMBER"))
+    parser.add_argument("--hang-in", metavar="RANK")
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--sharded", action="store_true")
     parser.add_argument("--own-folder", action="store_true")
@@ -137,7 +139,7 @@ def main() -> int:
     """Train, with slow epochs or a write that never ends; print the reason of the end."""
     options = arguments()
     torch.set_num_threads(1)
-    if options.hang:
+    if options.hang and options.hang_in in (None, os.environ.get("RANK")):
         hang(options.hang[0], int(options.hang[1]))
 
     def begin(epoch: int) -> None:

@@ -119,6 +119,7 @@ class Checkpoints:
                 os.fsync(file.fileno())
             marker = {"format": WHOLE, "step": step, **facts(scratch / STATE)}
             if pieces is not None:
+                _sync(scratch / PIECES)
                 marker |= {"format": DIVIDED, PIECES: pieces}
             scratch.rename(target)
             _write(target / f".{MARKER}", json.dumps(marker).encode())

@@ -25,7 +25,9 @@ class Metrics:
         kept = []
         if path.exists():
             kept = [line for line in path.read_text().splitlines() if _reached(line, step)]
-        path.write_text("".join(f"{line}\n" for line in kept))
+        scratch = path.with_name(f".{path.name}")  # a kill leaves the old file or the new one
+        scratch.write_text("".join(f"{line}\n" for line in kept))
+        scratch.replace(path)
         self._file = path.open("a")
 
     def __enter__(self) -> Self:
