@@ -1,0 +1,1 @@
+"""Comparators with counter-based noise, compiled."""

@@ -1,0 +1,300 @@
+"""Layers of stochastic bits, which compose in a `nn.Sequential` and pass signed errors back."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from engram.errors import EngramError
+from engram.memristor.functional import (
+    UNIT,
+    Address,
+    Purpose,
+    comparator,
+    on_grid,
+    probability_table,
+    sample,
+    whole,
+)
+
+Mode = Literal["sampled", "mean", "frozen"]
+
+
+class _Stochastic(nn.Module):
+    """What has draws of its own: the address of a pass is set by `drawing`."""
+
+    def __init__(self, layer: int, seed: int) -> None:
+        super().__init__()
+        self.mode: Mode = "sampled"
+        self.address = Address(seed, layer)
+        self.samples: Tensor | None = None
+
+    def numbers(self, count: int, places: int = 1) -> Tensor:
+        """The number of each sample, or of each of its places."""
+        own = torch.arange(count) if self.samples is None else self.samples
+        if len(own) != count:
+            raise EngramError(
+                f"{len(own)} numbers of samples for a batch of {count}; give one each"
+            )
+        return own if places == 1 else (own[:, None] * places + torch.arange(places)).flatten()
+
+
+@final
+class StochasticBits(_Stochastic):
+    """Inputs between 0 and 1 as bits of that probability.
+
+    Args:
+        layer: Number of the layer, which no other layer of the network has.
+        seed: Seed of the draws.
+    """
+
+    def __init__(self, layer: int = 0, *, seed: int = 0) -> None:
+        super().__init__(layer, seed)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Bits, in the shape of `(batch, …)`."""
+        if x.numel() and not (x.min() >= 0 and x.max() <= 1):
+            raise EngramError(
+                f"inputs go from {x.min():.4g} to {x.max():.4g}; give probabilities, 0 to 1"
+            )
+        if self.mode == "mean":
+            return x
+        rows = (x.detach().flatten(1).double() / UNIT).round()
+        bits = sample(rows, _UNIFORM, self.address, Purpose.INPUT, self.numbers(len(x)))
+        return bits.view(x.shape).to(x.dtype)
+
+
+_UNIFORM = probability_table()
+
+
+class _BinaryStochastic(_Stochastic):
+    """A layer of weights whose outputs are stochastic bits.
+
+    Args:
+        shape: Shape of the weight, outputs first.
+        layer: Number of the layer, which no other layer of the network has.
+        gain: k of the comparator.
+        deviation: Standard deviation of the weights at the start.
+        limit: Largest magnitude of a weight.
+        output: Whether the error of the outputs is t − y, without a derivative bit.
+        seed: Seed of the weights and of the draws.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        layer: int,
+        *,
+        gain: float = 8.0,
+        deviation: float = 0.2,
+        limit: float = 1.0,
+        output: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(layer, seed)
+        if not 0 < limit <= 1024:
+            raise EngramError(f"limit={limit}: give the largest weight, above 0 up to 1024")
+        self.gain, self.limit, self.output = gain, limit, output
+        self.table = comparator(gain)
+        generator = torch.Generator().manual_seed(seed * 4096 + layer)
+        weight = torch.randn(shape, generator=generator) * deviation
+        self.weight = nn.Parameter(on_grid(weight, limit))
+        self.bias = nn.Parameter(torch.zeros(shape[0]))
+
+    def sums(self, x: Tensor) -> Tensor:
+        """Z in units, exact for bits, `(batch, output, …)`."""
+        z = self.read(x.detach().double(), whole(self.weight))
+        return z + whole(self.bias).view(-1, *[1] * (z.ndim - 2))
+
+    def read(self, x: Tensor, weight: Tensor) -> Tensor:
+        """The products that a crossbar sums."""
+        raise NotImplementedError
+
+    def bits(self, z: Tensor, purpose: Purpose) -> Tensor:
+        """A sample of the outputs for sums z."""
+        flat = z.flatten(2).transpose(1, 2).flatten(0, 1) if z.ndim > 2 else z
+        places = flat.shape[0] // max(z.shape[0], 1)
+        found = sample(flat, self.table, self.address, purpose, self.numbers(len(z), places))
+        if z.ndim == 2:
+            return found
+        return found.view(len(z), places, -1).transpose(1, 2).reshape(z.shape)
+
+    def derivative(self, z: Tensor, y: Tensor) -> Tensor:
+        """The derivative bits d = y xor a second sample; ones in an output layer."""
+        if self.output:
+            return torch.ones_like(y)
+        return (y != self.bits(z, Purpose.DERIVATIVE)).to(y.dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Bits of the outputs for bits x; in other modes their means, or bits without noise."""
+        if self.mode == "sampled":
+            if torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad):
+                return _Fire.apply(x, self.weight, self.bias, self)  # pyright: ignore[reportReturnType]
+            return self.bits(self.sums(x), Purpose.FORWARD).to(x.dtype)
+        z = self.sums(x) * UNIT
+        return ((self.gain * z).sigmoid() if self.mode == "mean" else (z > 0)).to(x.dtype)
+
+    def errors(self, gradient: Tensor, d: Tensor) -> Tensor:
+        """δ: the negative gradient, or its sign where a derivative bit is set."""
+        return -gradient if self.output else -gradient.sign() * d
+
+    def counts(self, x: Tensor, errors: Tensor) -> tuple[Tensor, Tensor]:
+        """Σ xᵀδ over the batch, for the weights and for the bias, exact whole numbers."""
+        weight = torch.zeros_like(self.weight, dtype=torch.float64, requires_grad=True)
+        with torch.enable_grad():
+            z = self.read(x.detach().double(), weight)
+        (found,) = torch.autograd.grad(z, weight, errors.detach().double())
+        return found, errors.double().sum([0, *range(2, errors.ndim)])
+
+    def back(self, x: Tensor, errors: Tensor) -> Tensor:
+        """Wδ in units, in the shape of x, exact whole numbers."""
+        inputs = torch.zeros_like(x, dtype=torch.float64, requires_grad=True)
+        with torch.enable_grad():
+            z = self.read(inputs, whole(self.weight))
+        return torch.autograd.grad(z, inputs, errors.detach().double())[0]
+
+
+class _Fire(torch.autograd.Function):
+    """The layer under autograd: gradients are minus counts of steps, and minus Wδ."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, layer: _BinaryStochastic
+    ) -> Tensor:
+        z = layer.sums(x)
+        y = layer.bits(z, Purpose.FORWARD)
+        ctx.layer = layer
+        ctx.save_for_backward(x, layer.derivative(z, y))
+        return y.to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor | None, Tensor, Tensor, None]:
+        x, d = ctx.saved_tensors
+        layer: _BinaryStochastic = ctx.layer
+        (gradient,) = gradients
+        errors = layer.errors(gradient, d)
+        weight, bias = layer.counts(x, errors)
+        past = -layer.back(x, errors) * UNIT if ctx.needs_input_grad[0] else None
+        return (
+            None if past is None else past.to(x.dtype),
+            -weight.to(layer.weight.dtype),
+            -bias.to(layer.bias.dtype),
+            None,
+        )
+
+
+@final
+class BinaryStochasticLinear(_BinaryStochastic):
+    """A fully connected layer of stochastic bits.
+
+    Args:
+        inputs: Number of inputs.
+        outputs: Number of outputs.
+        layer: Number of the layer, which no other layer of the network has.
+        settings: The other settings of a layer: gain, deviation, limit, output and seed.
+    """
+
+    def __init__(self, inputs: int, outputs: int, layer: int, **settings: Any) -> None:
+        super().__init__((outputs, inputs), layer, **settings)
+
+    def read(self, x: Tensor, weight: Tensor) -> Tensor:
+        """The products of `(batch, input)`."""
+        return functional.linear(x, weight)
+
+
+@final
+class BinaryStochasticConv2d(_BinaryStochastic):
+    """A convolution of stochastic bits, every place of which reads the same crossbar in turn.
+
+    Args:
+        inputs: Number of input channels.
+        outputs: Number of output channels.
+        kernel: Height and width of the kernel.
+        layer: Number of the layer, which no other layer of the network has.
+        stride: Stride.
+        padding: Zeros around the input.
+        settings: The other settings of a layer: gain, deviation, limit, output and seed.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        layer: int,
+        *,
+        stride: int = 1,
+        padding: int = 0,
+        **settings: Any,
+    ) -> None:
+        super().__init__((outputs, inputs, kernel, kernel), layer, **settings)
+        self.stride, self.padding = stride, padding
+
+    def read(self, x: Tensor, weight: Tensor) -> Tensor:
+        """The products of `(batch, channel, height, width)`."""
+        return functional.conv2d(x, weight, stride=self.stride, padding=self.padding)
+
+
+def stochastic_layers(model: nn.Module) -> list[_Stochastic]:
+    """The layers of a model that draw.
+
+    Args:
+        model: The model.
+
+    Raises:
+        EngramError: If it has none, or two of one number.
+    """
+    found = [module for module in model.modules() if isinstance(module, _Stochastic)]
+    numbers = [layer.address.layer for layer in found]
+    if not found or len(set(numbers)) < len(numbers):
+        raise EngramError(
+            f"the model has stochastic layers of the numbers {numbers}; give it at least one, and "
+            "each a number of its own, so that their draws are independent"
+        )
+    return found
+
+
+@contextmanager
+def drawing(
+    model: nn.Module, *, step: int = 0, vote: int = 0, samples: Tensor | None = None
+) -> Iterator[None]:
+    """Context in which the layers of a model draw for a step, a pass and the given samples.
+
+    Args:
+        model: The model.
+        step: Number of the learning step.
+        vote: Number of the pass.
+        samples: The number of each sample of the batch, int64; None for 0, 1, ….
+    """
+    layers = stochastic_layers(model)
+    before = [(layer.address, layer.samples) for layer in layers]
+    try:
+        for layer in layers:
+            layer.address = layer.address._replace(step=step, vote=vote)
+            layer.samples = samples
+        yield
+    finally:
+        for layer, (address, own) in zip(layers, before, strict=True):
+            layer.address, layer.samples = address, own
+
+
+@contextmanager
+def mode(model: nn.Module, name: Mode) -> Iterator[None]:
+    """Context in which the layers of a model are sampled, mean or frozen.
+
+    Args:
+        model: The model.
+        name: sampled, mean (probabilities in place of bits) or frozen (no noise).
+    """
+    layers = stochastic_layers(model)
+    before = [layer.mode for layer in layers]
+    try:
+        for layer in layers:
+            layer.mode = name
+        yield
+    finally:
+        for layer, own in zip(layers, before, strict=True):
+            layer.mode = own
