@@ -290,7 +290,7 @@ def mode(model: nn.Module, name: Mode) -> Iterator[None]:
         name: sampled, mean (probabilities in place of bits) or frozen (no noise).
     """
     layers = stochastic_layers(model)
-    before = [layer.mode for layer in layers]
+    before: list[Mode] = [layer.mode for layer in layers]
     try:
         for layer in layers:
             layer.mode = name
