@@ -1,8 +1,9 @@
 """The training engine: steps of an optimizer over a feed, from any point to any other."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, NamedTuple, final
 
 import torch
@@ -127,10 +128,10 @@ class Engine:
         """Take the remaining steps of the epoch."""
         self._spread.train()
         batches = self._batches[self.done :]
-        jobs = [job for rows in batches for job in self._jobs(rows)]
-        data = read(self.feed, jobs, self.workers)
-        for rows in batches:
-            yield self._advance(rows, data)
+        jobs = [self._jobs(rows) for rows in batches]
+        data = read(self.feed, list(chain(*jobs)), self.workers)
+        for rows, parts in zip(batches, jobs, strict=True):
+            yield self._advance(rows, parts, data)
 
     def end_epoch(self) -> float:
         """Begin the next epoch, and return the mean loss per example of this one.
@@ -223,14 +224,16 @@ class Engine:
 
     def _jobs(self, rows: Tensor) -> list[Job]:
         """What this process reads of a batch: its share of each accumulated part."""
-        parts = rows.split(-(-self.batch // self.accumulate))
+        size = -(-self.batch // self.accumulate)
+        parts = [rows] if self.accumulate == 1 else rows.split(size)
         return [Job(part, self.together.part(len(part)), self.epoch) for part in parts]
 
-    def _advance(self, rows: Tensor, data: Iterator[tuple[Any, Tensor]]) -> Step:
+    def _advance(
+        self, rows: Tensor, jobs: Sequence[Job], data: Iterator[tuple[Any, Tensor]]
+    ) -> Step:
         for group in self.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * self.rate(self.step)
         self.optimizer.zero_grad()
-        jobs = self._jobs(rows)
         self.together.place = f"step {self.step + 1}"
         total = None
         for number, job in enumerate(jobs, start=1):
