@@ -85,7 +85,7 @@ def test_two_processes_train_as_one_for_long(tmp_path):
 def test_sharded_weights_train_as_copies_do_and_continue_bit_for_bit(two):
     for found in (one["divided"] for one in two):
         assert difference(found["shards"], found["copies"]) < 1e-9
-        assert found["cut"] == found["shards"]
+        assert found["cut"] == found["shards"] == found["recomputed"]
         assert found["local"] == (6 * 8 + 8 + 8 * 4 + 4) / 2
 
 

@@ -136,13 +136,18 @@ def evaluated(together: Processes) -> dict[str, Any]:
 
 
 def divided(
-    together: Processes, folder: Path, *, sharded: bool = True, stop: int | None = None
+    together: Processes,
+    folder: Path,
+    *,
+    sharded: bool = True,
+    stop: int | None = None,
+    how: Recompute = "nothing",
 ) -> list[float]:
     """The weights of a spiking network in float64 that is trained, or continued, in a folder."""
     feed = ExampleFeed(images(20, torch.float64), as_batch)
     recipe = Recipe(
         epochs=3, batch=8, lr=0.02, optimizer="sgd", average=0.9, clip=1.0, accumulate=2,
-        synchronised=True, sharded=sharded,
+        synchronised=True, sharded=sharded, recompute=how,
     )  # fmt: skip
     torch.manual_seed(1)
     model = Spikingformer(1, 16, 2, steps=2, num_classes=2, in_channels=1, pools=(3, 4)).double()
@@ -167,6 +172,7 @@ def sharding(together: Processes, folder: Path) -> dict[str, Any]:
         "shards": shards,
         "cut": divided(together, folder / "cut"),
         "of one": divided(together, folder / "by one"),
+        "recomputed": divided(together, folder / "recomputed", how="stages"),
         "unwritten": unwritten(together, folder / "unwritten"),
         "local": sum(p.to_local().numel() for p in sharded_net(together).parameters()),
     }

@@ -121,6 +121,7 @@ class Checkpoints:
             if pieces is not None:
                 _sync(scratch / PIECES)
                 marker |= {"format": DIVIDED, PIECES: pieces}
+            marker["digest"] = _digest(marker)
             scratch.rename(target)
             _write(target / f".{MARKER}", json.dumps(marker).encode())
             (target / f".{MARKER}").rename(target / MARKER)
@@ -231,7 +232,7 @@ def find_latest(folder: Path) -> Found | None:
             continue
         if damaged:
             warnings.warn(f"{'; '.join(damaged)}; continuing from {path}", stacklevel=2)
-        found = json.loads((path / MARKER).read_bytes())["format"]
+        found = _marker_of(path)["format"]
         if found not in FORMATS:
             raise EngramError(
                 f"{path} has format {found} and this version reads {WHOLE} and {DIVIDED}: continue "
@@ -286,7 +287,7 @@ def _fault(path: Path, *, hashed: bool = False) -> str | None:
     if not (path / MARKER).is_file():
         return "it was not finished"
     try:
-        marker = json.loads((path / MARKER).read_bytes())
+        marker = _marker_of(path)
         files = {STATE: marker} | {f"{PIECES}/{k}": v for k, v in marker.get(PIECES, {}).items()}
         for name, expected in files.items():
             file = path / name
@@ -296,6 +297,26 @@ def _fault(path: Path, *, hashed: bool = False) -> str | None:
     except (OSError, ValueError) as error:
         return f"it is damaged ({error})"
     return None
+
+
+def _marker_of(path: Path) -> dict[str, Any]:
+    """The marker of a checkpoint.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
+    marker = json.loads((path / MARKER).read_bytes())
+    if not isinstance(marker, dict) or not isinstance(marker.get("format"), int):
+        raise ValueError(f"{MARKER} names no format")
+    if marker.pop("digest", (own := _digest(marker))) != own:
+        raise ValueError(f"{MARKER} does not fit its own hash")
+    return marker
+
+
+def _digest(marker: Mapping[str, Any]) -> str:
+    """The hash of a marker, apart from its own."""
+    kept = {key: value for key, value in marker.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
 def facts(file: Path) -> dict[str, Any]:
