@@ -31,6 +31,11 @@ STUDIES: dict[str, StudyEntry] = {
         "SpikeDrivenResiduals",
         "Do residuals that add membranes instead of spikes save energy, and at what accuracy?",
     ),
+    "binary-stochastic-learning": StudyEntry(
+        "engram.studies.binary_stochastic_learning",
+        "BinaryStochasticLearning",
+        "Does learning with stochastic bits, signed errors and whole pulses reach floating point?",
+    ),
     "criticality": StudyEntry(
         "engram.studies.criticality",
         "Criticality",

@@ -1,0 +1,198 @@
+"""The contenders: one hidden layer, trained by bits and pulses or in floating point."""
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engram.memristor import (
+    BinaryStochasticLinear,
+    StepUpdate,
+    StochasticBits,
+    learn,
+    vote,
+)
+
+Contender = Literal["stochastic", "float", "regularised", "straight-through", "sign"]
+
+LABELS: dict[str, str] = {
+    "stochastic": "binary stochastic learning",
+    "float": "float",
+    "regularised": "float, regularised",
+    "straight-through": "binary, straight-through",
+    "sign": "sign backpropagation",
+}
+
+
+RATES = {"float": 1e-2, "regularised": 3e-3, "straight-through": 1e-2, "sign": 1e-2}
+"""Highest learning rates of the float networks: of 0.001, 0.003 and 0.01, the best on validation
+images of the digits."""
+
+
+class Parts(NamedTuple):
+    """Images between 0 and 1 as rows, and their labels.
+
+    Attributes:
+        train: Of the training part.
+        validation: Of the validation part.
+        test: Of the test part.
+        classes: Number of classes.
+    """
+
+    train: tuple[Tensor, Tensor]
+    validation: tuple[Tensor, Tensor]
+    test: tuple[Tensor, Tensor]
+    classes: int
+
+
+class Settings(NamedTuple):
+    """Settings of a training.
+
+    Attributes:
+        hidden: Hidden units.
+        epochs: Passes over the training images.
+        batch: Images per step.
+        gain: k of the comparators.
+        step: First and last size of a pulse; it falls geometrically.
+        carry: C.
+        votes: Numbers of passes of the curve.
+        passes: Number of passes of the comparison.
+    """
+
+    hidden: int
+    epochs: int
+    batch: int
+    gain: float
+    step: tuple[float, float]
+    carry: int
+    votes: tuple[int, ...]
+    passes: int
+
+
+def stochastic(parts: Parts, settings: Settings, seed: int) -> dict[str, Any]:
+    """Train by the rule; the weights of the last epoch are tested, as the pulses end small."""
+    (x, labels), inputs = parts.train, parts.train[0].shape[1]
+    net = nn.Sequential(
+        StochasticBits(0, seed=seed),
+        BinaryStochasticLinear(inputs, settings.hidden, 1, gain=settings.gain, seed=seed),
+        BinaryStochasticLinear(
+            settings.hidden, parts.classes, 2, gain=settings.gain, output=True, seed=seed
+        ),
+    )
+    first, last = settings.step
+    update = StepUpdate(net.parameters(), step=first, carry=settings.carry)
+    taken = 0
+    for epoch in range(settings.epochs):
+        share = epoch / max(settings.epochs - 1, 1)
+        update.param_groups[0]["step"] = first * (last / first) ** share
+        for rows in _batches(len(x), settings.batch, seed, epoch):
+            learn(net, x[rows], labels[rows], taken)
+            update.step()
+            taken += 1
+    curve = {n: vote(net, parts.test[0], n).labels for n in (*settings.votes, settings.passes)}
+    chosen = vote(net, parts.validation[0], settings.passes).labels
+    return {
+        "wrong": _wrong(curve[settings.passes], parts.test[1]),
+        "validation": [_accuracy(chosen, parts.validation[1])],
+        "best_epoch": 0,
+        "curve": {str(n): 100 * _accuracy(found, parts.test[1]) for n, found in curve.items()},
+        "pulses": update.pulses / sum(p.numel() for p in net.parameters()),
+    }
+
+
+def floating(name: Contender, parts: Parts, settings: Settings, seed: int) -> dict[str, Any]:
+    """Train in floating point with Adam; validation images select the epoch."""
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        net = _network(name, parts.train[0].shape[1], settings.hidden, parts.classes)
+        decay = 1e-4 if name == "regularised" else 0.0
+        highest = RATES[name]
+        optimizer = torch.optim.AdamW(net.parameters(), lr=highest, weight_decay=decay)
+        smoothing = 0.1 if name == "regularised" else 0.0
+        best: tuple[float, list[int]] = (-1.0, [])
+        accuracies: list[float] = []
+        for epoch in range(settings.epochs):
+            net.train()
+            optimizer.param_groups[0]["lr"] = highest * (1 - epoch / settings.epochs)
+            for rows in _batches(len(parts.train[0]), settings.batch, seed, epoch):
+                optimizer.zero_grad()
+                logits = net(parts.train[0][rows])
+                F.cross_entropy(logits, parts.train[1][rows], label_smoothing=smoothing).backward()
+                optimizer.step()
+            net.eval()
+            with torch.no_grad():
+                accuracies.append(
+                    _accuracy(net(parts.validation[0]).argmax(1), parts.validation[1])
+                )
+                if accuracies[-1] > best[0]:
+                    best = accuracies[-1], _wrong(net(parts.test[0]).argmax(1), parts.test[1])
+    return {
+        "wrong": best[1],
+        "validation": accuracies,
+        "best_epoch": accuracies.index(best[0]),
+    }
+
+
+def _network(name: Contender, inputs: int, hidden: int, classes: int) -> nn.Sequential:
+    drop = 0.5 if name == "regularised" else 0.0
+    unit: Callable[[], nn.Module] = {
+        "straight-through": lambda: _Through(_StraightThrough),
+        "sign": lambda: _Through(_SignedError),
+    }.get(name, nn.ReLU)
+    return nn.Sequential(
+        nn.Dropout(0.4 * drop), nn.Linear(inputs, hidden), unit(), nn.Dropout(drop),
+        nn.Linear(hidden, classes),
+    )  # fmt: skip
+
+
+class _Through(nn.Module):
+    def __init__(self, function: type[torch.autograd.Function]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.function.apply(z)  # pyright: ignore[reportReturnType]
+
+
+class _StraightThrough(torch.autograd.Function):
+    """1[z > 0], whose gradient is that of the identity where |z| ≤ 1."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        ctx.save_for_backward(z)
+        return (z > 0).to(z.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Tensor:
+        (z,) = ctx.saved_tensors
+        return gradients[0] * (z.abs() <= 1)
+
+
+class _SignedError(torch.autograd.Function):
+    """max(z, 0), whose error is replaced by its sign, in the scale of its mean magnitude."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        ctx.save_for_backward(z)
+        return z.relu()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Tensor:
+        (z,) = ctx.saved_tensors
+        gradient = gradients[0]
+        return gradient.sign() * gradient.abs().mean() * (z > 0)
+
+
+def _batches(n: int, size: int, seed: int, epoch: int) -> tuple[Tensor, ...]:
+    generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
+    return torch.randperm(n, generator=generator).split(size)
+
+
+def _wrong(found: Tensor, labels: Tensor) -> list[int]:
+    return (found != labels).nonzero().flatten().tolist()
+
+
+def _accuracy(found: Tensor, labels: Tensor) -> float:
+    return float((found == labels).float().mean())

@@ -1,0 +1,73 @@
+from dataclasses import replace
+
+import pytest
+
+from engram.errors import EngramError
+from engram.report import Report
+from engram.studies.binary_stochastic_learning import BinaryStochasticLearning
+from engram.study import execute
+
+TINY = BinaryStochasticLearning(
+    limit=600, hidden=60, epochs=15, batch=20, carry=2, passes=5, votes=(1, 9), seeds=2
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Report:
+    return execute(TINY, tmp_path_factory.mktemp("run"))
+
+
+def test_the_report_has_what_the_question_asks_for(finished):
+    assert [table.title for table in finished.tables] == [
+        "Accuracy",
+        "Paired difference from float, regularised",
+        "Pulses",
+    ]
+    assert [figure.title for figure in finished.figures] == [
+        "Test accuracy",
+        "Accuracy against the number of passes",
+    ]
+    assert "binary stochastic learning" in finished.conclusion.lower()
+    assert "points from float, regularised" in finished.conclusion
+    assert list(finished.provenance.data) == ["digits.csv.gz"]
+
+
+def test_all_contenders_learn(finished):
+    rows = finished.tables[0].rows
+    assert [row[0] for row in rows] == [
+        "binary stochastic learning",
+        "float",
+        "float, regularised",
+        "binary, straight-through",
+        "sign backpropagation",
+    ]
+    for _, accuracy, low, high, validation in rows:
+        assert 40 < low <= accuracy <= high <= 100  # chance is 10
+        assert validation > 40
+
+
+def test_the_curve_and_the_table_agree(finished):
+    (curve,) = (series for series in finished.series if series.name == "accuracy by passes")
+    assert list(curve.index) == [1, 5, 9]
+    assert curve.values[1] == pytest.approx(finished.tables[0].rows[0][1])
+
+
+def test_the_same_seed_gives_the_same_report(finished, tmp_path):
+    again = execute(replace(TINY), tmp_path)
+    assert again.fingerprint == finished.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"passes": 0}, "passes"),
+        ({"votes": (70_000,)}, "votes"),
+        ({"gain": 0.0}, "gain"),
+        ({"step": (0.1, 0.0)}, "step"),
+        ({"contenders": ("stochastic", "best")}, "contenders"),
+        ({"carry": 0}, "carry"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(changed, said):
+    with pytest.raises(EngramError, match=said):
+        replace(TINY, **changed)
