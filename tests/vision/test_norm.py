@@ -59,7 +59,10 @@ def test_elsewhere_torch_computes() -> None:
     x = torch.randn(4, 3, 5, 5).to(memory_format=torch.channels_last)
     assert norm.serves(x)
     assert not norm.serves(x.contiguous())
-    assert not norm.serves(x.bfloat16())
+    assert not norm.serves(x.half())
+    assert norm.serves(x.bfloat16())
+    assert not norm.double().serves(x.bfloat16())
+    norm.float()
     with reference():
         assert not norm.serves(x)
     assert not copy.deepcopy(norm).eval().serves(x)

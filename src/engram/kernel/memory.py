@@ -11,10 +11,17 @@ from torch import Tensor
 
 REALS = {torch.float32: np.float32, torch.float64: np.float64}
 """The types that kernels integrate in, for NumPy."""
+STORED = REALS | {torch.bfloat16: np.uint16}
+"""The types that kernels read and write; the bits of bfloat16 are those of a uint16."""
 HUGE = 4 << 20
 """From this many bytes on, new memory is asked for in huge pages."""
 PAGE = 4096
 MADV_HUGEPAGE = 14
+
+
+def computed(stored: torch.dtype) -> torch.dtype:
+    """The type in which kernels compute with numbers that are stored in this one."""
+    return torch.float32 if stored is torch.bfloat16 else stored
 
 
 def time_major(x: Tensor) -> Tensor:

@@ -47,6 +47,37 @@ def _double(_context: Any, word: Any) -> Any:
 
 
 @intrinsic
+def wide(_context: Any, value: Any) -> Any:
+    """A stored number as kernels compute with it: bfloat16, whose bits are a uint16, in float32."""
+    if value != types.uint16:
+        return value(value), lambda _context, _builder, _signature, args: args[0]
+
+    def codegen(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        word = ir.IntType(32)
+        return builder.bitcast(builder.shl(builder.zext(args[0], word), word(16)), ir.FloatType())
+
+    return types.float32(value), codegen
+
+
+@intrinsic
+def narrow(_context: Any, value: Any, like: Any) -> Any:
+    """A number as it is stored among numbers like another one: float32 rounded to bfloat16."""
+    if like != types.uint16:
+        return value(value, like), lambda _context, _builder, _signature, args: args[0]
+
+    def codegen(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        word, half = ir.IntType(32), ir.IntType(16)
+        bits = builder.bitcast(args[0], word)
+        odd = builder.and_(builder.lshr(bits, word(16)), word(1))  # halves go to even numbers
+        rounded = builder.add(builder.add(bits, word(0x7FFF)), odd)
+        found = builder.trunc(builder.lshr(rounded, word(16)), half)
+        unknown = builder.fcmp_unordered("uno", args[0], args[0])
+        return builder.select(unknown, half(0x7FC0), found)
+
+    return types.uint16(value, like), codegen
+
+
+@intrinsic
 def _two_to(_context: Any, n: Any) -> Any:
     """2^n in float32 from an int32: the exponent is written where it stands in the bits."""
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from engram.kernel.eager import unwatched
+from engram.kernel.memory import STORED, computed
 from engram.neuron.backend import backend
 from engram.neuron.kernel.lif import Settings
 from engram.vision.kernel import norm
@@ -16,7 +17,8 @@ from engram.vision.kernel.norm_lif import norm_lif
 class BatchNorm(nn.BatchNorm2d):
     """`torch.nn.BatchNorm2d`, computed by compiled kernels if supported.
 
-    They support training on channels-last float32 or float64 tensors on a CPU.
+    They support training on channels-last tensors on a CPU: float32, float64, and bfloat16 with
+    weights in float32, as under autocast.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -49,8 +51,8 @@ class BatchNorm(nn.BatchNorm2d):
             and x.ndim == 4
             and x.shape[1] == self.num_features
             and x.numel() > self.num_features
-            and x.dtype in (torch.float32, torch.float64)
-            and x.dtype == self.weight.dtype
+            and x.dtype in STORED
+            and computed(x.dtype) == self.weight.dtype
             and x.is_contiguous(memory_format=torch.channels_last)
             and backend(x.device) == "numba"
             and unwatched(x, self.weight, self.bias)

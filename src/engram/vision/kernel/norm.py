@@ -12,7 +12,7 @@ from torch import Tensor
 
 from engram.errors import EngramError
 from engram.kernel.eager import differentiate, differentiates_again
-from engram.kernel.memory import REALS, new_like
+from engram.kernel.memory import REALS, STORED, computed, new_like
 from engram.kernel.team import Entry, entry, launch
 
 BLOCK = 1 << 14
@@ -31,8 +31,9 @@ def batch_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Normed:
     """Batch norm by the statistics of the batch: (x − mean)/√(variance + ε) · weight + bias.
 
     Args:
-        x: Float32 or float64 on the CPU, `(batch, channels, height, width)`, channels-last.
-        weight: `(channels,)`, in the dtype of x.
+        x: Float32, float64 or bfloat16 on the CPU, `(batch, channels, height, width)`,
+            channels-last.
+        weight: `(channels,)`, in the dtype of x; float32 for bfloat16.
         bias: Likewise.
         eps: ε.
 
@@ -54,7 +55,7 @@ class _BatchNorm(torch.autograd.Function):
         y = affine(x, scale, bias - mean * scale)
         ctx.save_for_backward(x, weight, bias, mean, variance)
         ctx.eps = eps
-        mean, variance = mean.to(x.dtype), variance.to(x.dtype)
+        mean, variance = mean.to(weight.dtype), variance.to(weight.dtype)
         ctx.mark_non_differentiable(mean, variance)
         return y, mean, variance
 
@@ -114,10 +115,10 @@ def check_batch(x: Tensor, weight: Tensor, bias: Tensor, steps: int = 1) -> None
         bias: Its bias.
         steps: Number of time steps in the batch.
     """
-    if x.ndim != 4 or x.dtype not in (torch.float32, torch.float64) or not x.is_cpu:
+    if x.ndim != 4 or x.dtype not in STORED or not x.is_cpu:
         raise EngramError(
             f"the kernels of the batch norm got {tuple(x.shape)} of dtype {x.dtype} on {x.device}: "
-            "they take (batch, channels, height, width), float32 or float64, on the CPU; "
+            "they take (batch, channels, height, width), float32, float64 or bfloat16, on the CPU; "
             "use reference() for other input"
         )
     if not x.is_contiguous(memory_format=torch.channels_last) or x.is_neg():
@@ -131,10 +132,11 @@ def check_batch(x: Tensor, weight: Tensor, bias: Tensor, steps: int = 1) -> None
             "not be empty, and its first axis must be a multiple of the steps"
         )
     for name, tensor in (("weight", weight), ("bias", bias)):
-        if tensor.shape != x.shape[1:2] or tensor.dtype != x.dtype or not tensor.is_cpu:
+        if tensor.shape != x.shape[1:2] or tensor.dtype != computed(x.dtype) or not tensor.is_cpu:
             raise EngramError(
                 f"the {name} of the batch norm is {tuple(tensor.shape)} of dtype {tensor.dtype} on "
-                f"{tensor.device}: this input needs ({x.shape[1]},) of dtype {x.dtype} on the CPU"
+                f"{tensor.device}: this input needs ({x.shape[1]},) of dtype {computed(x.dtype)} "
+                "on the CPU"
             )
 
 
@@ -143,7 +145,9 @@ def _in_torch(eps: float, x: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tens
     mean, variance = moments_in_torch(x)
     scale = weight.double() / (variance + eps).sqrt()
     shift = bias - mean * scale
-    return (x * scale.to(x.dtype).view(-1, 1, 1) + shift.to(x.dtype).view(-1, 1, 1),)
+    wide = x.to(weight.dtype)
+    y = wide * scale.to(wide.dtype).view(-1, 1, 1) + shift.to(wide.dtype).view(-1, 1, 1)
+    return (y.to(x.dtype),)
 
 
 def moments_in_torch(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -155,7 +159,7 @@ def moments_in_torch(x: Tensor) -> tuple[Tensor, Tensor]:
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and biased variance of each channel, in float64."""
     rows, channels, block, pieces = _pieces(x)
-    means, squares = x.new_empty(pieces, channels), x.new_empty(pieces, channels)
+    means, squares = x.new_empty(2, pieces, channels, dtype=computed(x.dtype))
     _launch("moments", x, means, squares)
     counts = torch.full((pieces, 1), block, dtype=torch.float64)
     counts[-1] = rows - (pieces - 1) * block
@@ -167,21 +171,23 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor]:
 def affine(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """Return x · scale + shift, with a scale and a shift per channel."""
     y = new_like(x)
-    _launch("affine", x, y, scale.to(x.dtype), shift.to(x.dtype))
+    real = computed(x.dtype)
+    _launch("affine", x, y, scale.to(real), shift.to(real))
     return y
 
 
 def products(x: Tensor, g: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
     """Σg and Σg(x − mean) of each channel, in float64."""
     _, channels, _, pieces = _pieces(x)
-    sums, dots = x.new_empty(pieces, channels), x.new_empty(pieces, channels)
-    _launch("products", x, g, mean.to(x.dtype), sums, dots)
+    real = computed(x.dtype)
+    sums, dots = x.new_empty(2, pieces, channels, dtype=real)
+    _launch("products", x, g, mean.to(real), sums, dots)
     return sums.double().sum(0), dots.double().sum(0)
 
 
 def combine(x: Tensor, g: Tensor, y: Tensor, scale: Tensor, slope: Tensor, shift: Tensor) -> None:
     """Write g · scale + x · slope + shift to y, which may be g."""
-    _launch("combine", x, g, y, *(v.to(x.dtype) for v in (scale, slope, shift)))
+    _launch("combine", x, g, y, *(v.to(computed(x.dtype)) for v in (scale, slope, shift)))
 
 
 def _pieces(x: Tensor) -> tuple[int, int, int, int]:
@@ -204,4 +210,4 @@ def _launch(kernel: str, x: Tensor, *tensors: Tensor) -> None:
 def _kernel(name: str, dtype: torch.dtype) -> Entry:
     from engram.vision.kernel import norm_cpu  # Numba is loaded when first needed
 
-    return entry(getattr(norm_cpu, name)(REALS[dtype]))
+    return entry(getattr(norm_cpu, name)(REALS[computed(dtype)], STORED[dtype]))

@@ -1,12 +1,13 @@
 """Batch norm on the CPU, on channels-last tensors: a matrix of one row per pixel.
 
 A piece of work is a block of rows that fits in the caches, so that two passes over it read memory
-once. Sums have the precision of the input within a block, and float64 across blocks.
+once. Sums have the precision of the computation within a block, and float64 across blocks. Pixels
+may be stored in bfloat16; the computation is then in float32.
 """
 
 # Numba compiles the kernels; their scalars and arrays are not what a type checker takes them for
 # pyright: reportArgumentType=false, reportOperatorIssue=false, reportIndexIssue=false
-# pyright: reportPrivateImportUsage=false
+# pyright: reportPrivateImportUsage=false, reportCallIssue=false
 
 from functools import cache
 from typing import Any
@@ -14,22 +15,22 @@ from typing import Any
 import numpy as np
 from numba import carray
 
-from engram.kernel.native import array_at, compile_kernel, take
+from engram.kernel.native import array_at, compile_kernel, narrow, take, wide
 
 
 @cache
-def moments(real: type[np.floating]) -> int:
+def moments(real: type[np.floating], stored: type[np.number]) -> int:
     """Address of the kernel that computes the means and squared deviations of the blocks.
 
     Its words: x `(rows, columns)`; the means and the sums of squared deviations from them, both
     `(pieces, columns)`; number of rows, columns, and rows per block.
     """
-    zero = real(0)
+    zero, cell = real(0), stored(0)
 
     def kernel(words: Any) -> None:
         w = carray(words, 8)
         rows, c, block = w[5], w[6], w[7]
-        x = array_at(w[2], zero, rows * c)
+        x = array_at(w[2], cell, rows * c)
         means, squares = array_at(w[3], zero, w[1] * c), array_at(w[4], zero, w[1] * c)
         piece = take(words)
         while piece >= 0:
@@ -41,14 +42,14 @@ def moments(real: type[np.floating]) -> int:
             for r in range(lo, hi):
                 row = x[r * c : r * c + c]
                 for i in range(c):
-                    mean[i] += row[i]
+                    mean[i] += wide(row[i])
             count = real(hi - lo)
             for i in range(c):
                 mean[i] /= count
             for r in range(lo, hi):
                 row = x[r * c : r * c + c]
                 for i in range(c):
-                    d = row[i] - mean[i]
+                    d = wide(row[i]) - mean[i]
                     square[i] += d * d
             piece = take(words)
 
@@ -56,43 +57,43 @@ def moments(real: type[np.floating]) -> int:
 
 
 @cache
-def affine(real: type[np.floating]) -> int:
+def affine(real: type[np.floating], stored: type[np.number]) -> int:
     """Address of the kernel y = x · scale + shift.
 
     Its words: x and y `(rows, columns)`; scale and shift `(columns,)`; number of rows, columns,
     and rows per block.
     """
-    zero = real(0)
+    zero, cell = real(0), stored(0)
 
     def kernel(words: Any) -> None:
         w = carray(words, 9)
         rows, c, block = w[6], w[7], w[8]
-        x, y = array_at(w[2], zero, rows * c), array_at(w[3], zero, rows * c)
+        x, y = array_at(w[2], cell, rows * c), array_at(w[3], cell, rows * c)
         scale, shift = array_at(w[4], zero, c), array_at(w[5], zero, c)
         piece = take(words)
         while piece >= 0:
             for r in range(piece * block, min(rows, piece * block + block)):
                 a, b = x[r * c : r * c + c], y[r * c : r * c + c]
                 for i in range(c):
-                    b[i] = a[i] * scale[i] + shift[i]
+                    b[i] = narrow(wide(a[i]) * scale[i] + shift[i], cell)
             piece = take(words)
 
     return compile_kernel(kernel)
 
 
 @cache
-def products(real: type[np.floating]) -> int:
+def products(real: type[np.floating], stored: type[np.number]) -> int:
     """Address of the kernel that sums g and g · (x − mean) in each column of each block.
 
     Its words: x and g `(rows, columns)`; mean `(columns,)`; both sums `(pieces, columns)`; number
     of rows, columns, and rows per block.
     """
-    zero = real(0)
+    zero, cell = real(0), stored(0)
 
     def kernel(words: Any) -> None:
         w = carray(words, 10)
         rows, c, block = w[7], w[8], w[9]
-        x, g = array_at(w[2], zero, rows * c), array_at(w[3], zero, rows * c)
+        x, g = array_at(w[2], cell, rows * c), array_at(w[3], cell, rows * c)
         mean = array_at(w[4], zero, c)
         sums, dots = array_at(w[5], zero, w[1] * c), array_at(w[6], zero, w[1] * c)
         piece = take(words)
@@ -103,27 +104,27 @@ def products(real: type[np.floating]) -> int:
             for r in range(piece * block, min(rows, piece * block + block)):
                 a, b = x[r * c : r * c + c], g[r * c : r * c + c]
                 for i in range(c):
-                    total[i] += b[i]
-                    dot[i] += b[i] * (a[i] - mean[i])
+                    total[i] += wide(b[i])
+                    dot[i] += wide(b[i]) * (wide(a[i]) - mean[i])
             piece = take(words)
 
     return compile_kernel(kernel)
 
 
 @cache
-def combine(real: type[np.floating]) -> int:
+def combine(real: type[np.floating], stored: type[np.number]) -> int:
     """Address of the kernel y = g · scale + x · slope + shift; y may be g.
 
     Its words: x, g and y `(rows, columns)`; scale, slope and shift `(columns,)`; number of rows,
     columns, and rows per block.
     """
-    zero = real(0)
+    zero, cell = real(0), stored(0)
 
     def kernel(words: Any) -> None:
         w = carray(words, 11)
         rows, c, block = w[8], w[9], w[10]
-        x, g = array_at(w[2], zero, rows * c), array_at(w[3], zero, rows * c)
-        y = array_at(w[4], zero, rows * c)
+        x, g = array_at(w[2], cell, rows * c), array_at(w[3], cell, rows * c)
+        y = array_at(w[4], cell, rows * c)
         scale, slope = array_at(w[5], zero, c), array_at(w[6], zero, c)
         shift = array_at(w[7], zero, c)
         piece = take(words)
@@ -132,7 +133,8 @@ def combine(real: type[np.floating]) -> int:
                 a, b = x[r * c : r * c + c], g[r * c : r * c + c]
                 y_row = y[r * c : r * c + c]
                 for i in range(c):
-                    y_row[i] = b[i] * scale[i] + (a[i] * slope[i] + shift[i])
+                    value = wide(b[i]) * scale[i] + (wide(a[i]) * slope[i] + shift[i])
+                    y_row[i] = narrow(value, cell)
             piece = take(words)
 
     return compile_kernel(kernel)

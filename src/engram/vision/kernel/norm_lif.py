@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from engram.kernel.eager import differentiate, differentiates_again
-from engram.kernel.memory import REALS, new_like
+from engram.kernel.memory import REALS, STORED, computed, new_like
 from engram.kernel.team import Entry, bits, entry, launch
 from engram.neuron.kernel.lif_launch import (
     Settings,
@@ -29,8 +29,9 @@ def norm_lif(
     """Spikes of a LIF that starts from rest and whose current is the batch norm of x.
 
     Args:
-        x: Float32 or float64 on the CPU, `(time · batch, channels, height, width)`, channels-last.
-        weight: Weight of the norm, `(channels,)`, in the dtype of x.
+        x: Float32, float64 or bfloat16 on the CPU, `(time · batch, channels, height, width)`,
+            channels-last.
+        weight: Weight of the norm, `(channels,)`, in the dtype of x; float32 for bfloat16.
         bias: Its bias, likewise.
         eps: Its ε.
         steps: Number of time steps.
@@ -65,7 +66,7 @@ class _NormLIF(torch.autograd.Function):
         launch(kernel, -(-rows // block), x.numel(), *words, threads=torch.get_num_threads())
         ctx.save_for_backward(x, weight, bias, mean, variance)
         ctx.settings = (eps, steps, settings)
-        mean, variance = mean.to(x.dtype), variance.to(x.dtype)
+        mean, variance = mean.to(weight.dtype), variance.to(weight.dtype)
         ctx.mark_non_differentiable(mean, variance)
         return spikes, mean, variance
 
@@ -81,8 +82,8 @@ class _NormLIF(torch.autograd.Function):
         scale, shift = _affine(weight, bias, mean, variance, eps)
         rows, channels, block = _rows(x, steps)
         pieces = -(-rows // block)
-        g_x, near = new_like(x), mean.to(x.dtype)
-        sums, dots = x.new_empty(pieces, channels), x.new_empty(pieces, channels)
+        g_x, near = new_like(x), mean.to(weight.dtype)
+        sums, dots = weight.new_empty(2, pieces, channels)
         kernel, numbers = _backward_kernel(x.dtype, settings)
         tensors = (x, g, g_x, scale, shift, near, sums, dots)
         addresses = (tensor.data_ptr() for tensor in tensors)
@@ -98,9 +99,9 @@ def _in_torch(
 ) -> tuple[Tensor]:
     """The spikes in plain torch, for derivatives that the kernels do not support."""
     scale, shift = _affine(weight, bias, *moments_in_torch(x), eps)
-    current = x * scale.view(-1, 1, 1) + shift.view(-1, 1, 1)
+    current = x.to(weight.dtype) * scale.view(-1, 1, 1) + shift.view(-1, 1, 1)
     spikes, _ = reference(settings, current.unflatten(0, (steps, -1)), None, None)
-    return (spikes.flatten(0, 1),)
+    return (spikes.flatten(0, 1).to(x.dtype),)
 
 
 def _affine(
@@ -118,21 +119,26 @@ def _rows(x: Tensor, steps: int) -> tuple[int, int, int]:
 
 
 @lru_cache(256)
-def _forward_kernel(real: torch.dtype, settings: Settings) -> tuple[Entry, tuple[int, ...]]:
+def _forward_kernel(stored: torch.dtype, settings: Settings) -> tuple[Entry, tuple[int, ...]]:
     """The kernel for these settings, and its last words: τ, threshold, reset potential."""
     from engram.vision.kernel import norm_lif_cpu  # Numba is loaded when first needed
 
+    real = computed(stored)
     check_settings(real, False, settings)
     form = form_of(real, False, settings)
     numbers = forward_numbers(real, form[0], settings)
-    return entry(norm_lif_cpu.forward(REALS[real], *form)), tuple(map(bits, numbers))
+    return entry(norm_lif_cpu.forward(REALS[real], STORED[stored], *form)), tuple(
+        map(bits, numbers)
+    )
 
 
 @lru_cache(256)
-def _backward_kernel(real: torch.dtype, settings: Settings) -> tuple[Entry, tuple[int, ...]]:
+def _backward_kernel(stored: torch.dtype, settings: Settings) -> tuple[Entry, tuple[int, ...]]:
     """The kernel for these settings, and its last words: τ to the width of the surrogate."""
     from engram.vision.kernel import norm_lif_cpu
 
+    real = computed(stored)
     form = form_of(real, False, settings)
-    address = norm_lif_cpu.backward(REALS[real], *form, settings.detach_reset, settings.shape)
+    types = REALS[real], STORED[stored]
+    address = norm_lif_cpu.backward(*types, *form, settings.detach_reset, settings.shape)
     return entry(address), tuple(map(bits, backward_numbers(real, form[0], settings)))
