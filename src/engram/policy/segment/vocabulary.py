@@ -61,6 +61,7 @@ class Writer:
         self._stems: dict[str, int] = {}
         self._names: list[str] = []  # of each stem
         self._by_stem: list[list[str]] = []  # forms of each stem, by code
+        self._forms_of = array("i")  # the number of forms of each stem
         self._stem_of, self._code_of = array("i"), array("i")  # of each form
         self._counts = np.zeros(1024, dtype=np.int64)  # places of each stem
         self._codes: dict[int, bytearray] = {}  # not yet written, of stems of several forms
@@ -77,7 +78,7 @@ class Writer:
             Its terms, joined by spaces.
         """
         numbers = [*map(self._pieces.__getitem__, analyzer.pieces(text))]
-        self._taken += numbers
+        self._taken.extend(numbers)
         joined = " ".join(filter(None, map(self._joined.__getitem__, numbers)))
         if len(self._taken) >= _CHUNK:
             self._sort()
@@ -104,7 +105,7 @@ class Writer:
         self._pieces = _Numbers(self._learn)
         self._joined: list[str] = []
         self._first, self._size, self._flat = array("i"), array("i"), array("i")
-        self._taken: list[int] = []
+        self._taken = array("i")
 
     def _learn(self, piece: str) -> int:
         words = analyzer.words_of(piece)
@@ -122,10 +123,12 @@ class Writer:
         stem = self._stems.setdefault(word.stem, len(self._stems))
         if stem == len(self._by_stem):
             self._by_stem.append([])
+            self._forms_of.append(0)
             self._names.append(word.stem)
         self._stem_of.append(stem)
         self._code_of.append(len(self._by_stem[stem]))
         self._by_stem[stem].append(word.form)
+        self._forms_of[stem] += 1
         self._folded.append(word.folded)
         return number
 
@@ -141,7 +144,7 @@ class Writer:
         places += np.arange(len(places), dtype=np.int32)
         form = np.array(self._flat, dtype=np.int32)[places]
         stem = np.array(self._stem_of, dtype=np.int32)[form]
-        several = np.fromiter(map(len, self._by_stem), np.int32, len(self._by_stem)) > 1
+        several = np.array(self._forms_of, dtype=np.int32) > 1
         if len(several) > len(self._counts):
             self._counts = np.append(self._counts, np.zeros(len(several), dtype=np.int64))
         counts = np.bincount(stem, minlength=len(self._counts))
@@ -162,7 +165,7 @@ class Writer:
             if len(codes) >= 4 * _PART:
                 self._write([number])
         self._counts += counts
-        self._taken.clear()
+        self._taken = array("i")
         if len(self._joined) > _PIECES:
             self._forget()
 
