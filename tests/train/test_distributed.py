@@ -100,9 +100,10 @@ def test_sharded_weights_continue_in_another_number_of_processes(two, folder):
 
 def test_a_share_that_cannot_be_written_ends_all_processes(two, folder):
     for found in two:
-        text = found["divided"]["unwritten"]
-        assert "step 3 could not be written" in text
-        assert "no space left in the second process" in text
+        full, apart = found["divided"]["unwritten"]
+        assert "step 3 could not be written" in full
+        assert "no space left in the second process" in full
+        assert "__1_0.distcp: all processes need to see one folder" in apart
     assert not list((folder / "unwritten/checkpoints").iterdir())
 
 

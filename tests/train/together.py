@@ -30,6 +30,7 @@ from engram.train import (
     synchronise,
     train,
 )
+from engram.train.checkpoint import facts
 from engram.train.recompute import Recompute, recomputed
 from engram.train.shard import whole
 from engram.vision import Spikingformer
@@ -178,18 +179,21 @@ def sharding(together: Processes, folder: Path) -> dict[str, Any]:
     }
 
 
-def unwritten(together: Processes, folder: Path) -> str:
-    """The error where the second process cannot write its share of a checkpoint."""
+def unwritten(together: Processes, folder: Path) -> list[str]:
+    """The errors where the second process cannot write its share, or sees another folder."""
 
     def full(_file: Path) -> None:
         raise OSError("no space left in the second process")
 
-    with patch.object(saving, "facts", full if together.rank else saving.facts):
-        try:
-            divided(together, folder)
-        except ValueError as error:
-            return str(error)
-    return ""
+    said = []
+    apart = folder / str(together.rank)
+    for place, check in ((folder, full if together.rank else facts), (apart, facts)):
+        with patch.object(saving, "facts", check):
+            try:
+                divided(together, place)
+            except ValueError as error:
+                said.append(str(error))
+    return said
 
 
 def sharded_net(together: Processes) -> Any:

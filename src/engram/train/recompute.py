@@ -77,7 +77,7 @@ def recomputed(model: nn.Module, how: Recompute, chunks: int = 4) -> Iterator[No
         yield
     finally:
         for stage in stages:
-            del stage.__dict__["forward"]
+            stage.__dict__.pop("forward", None)  # a stage may be used twice
 
 
 def in_chunks(layers: Sequence[nn.Module], x: Tensor, chunks: int) -> Tensor:

@@ -43,6 +43,9 @@ def write_state(
     everything = {name: fact for part in together.gather(written) for name, fact in part.items()}
 
     def finish() -> None:
+        unseen = [name for name in everything if not (folder / name).is_file()]
+        if unseen:
+            problems.append(f"{', '.join(unseen)}: all processes need to see one folder")
         if problems:
             checkpoints.fail(step, OSError(problems[0]))
         checkpoints.save(step, rest, everything)
