@@ -110,7 +110,8 @@ def smooth(
     torch.manual_seed(1)
     model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, 3)).to(dtype)
     synchronise(model)
-    examples = numbers(43)
+    # the last batch is divided into 3 and 4; variances of 3 examples would enlarge rounding errors
+    examples = numbers(47)
     examples = Examples(examples.inputs.to(dtype), examples.labels)
     with recomputed(model, how):
         return after(engine(model, examples, together, **options), steps)
