@@ -113,7 +113,7 @@ def inference(model: nn.Module, batch: int, rounds: int) -> list[harness.Result]
     for name, seen in times.items():
         print(group, name, f"{1e3 * statistics.median(seen):.2f} ms,", end=" ")
         print(f"{statistics.median(seen) / first:.2f} × the sparse layers", flush=True)
-    return [harness.entry("prune", group, name, seen) for name, seen in times.items()]
+    return [harness.entry("prune", group, f"{name}, {group}", seen) for name, seen in times.items()]
 
 
 def layers(model: nn.Module, batch: int) -> list[dict[str, Any]]:
@@ -195,7 +195,10 @@ def training(batch: int, rounds: int) -> list[harness.Result]:
     ratios = [b / a for a, b in zip(times["dense"], times["pruned"], strict=True)]
     print(f"training batch={batch}: {statistics.median(ratios):.3f} × dense", flush=True)
     ratio, group = statistics.median(ratios), f"training batch={batch}"
-    return [harness.entry("prune", group, name, seen, ratio=ratio) for name, seen in times.items()]
+    return [
+        harness.entry("prune", group, f"{name}, {group}", seen, ratio=ratio)
+        for name, seen in times.items()
+    ]
 
 
 def main() -> None:

@@ -8,7 +8,9 @@ import pytest
 
 from benchmarks import harness, neuron_page, vision_page
 
-COMMANDS = (*("neuron", "vision", "policy", "relate", "train", "recipes", "retrieval", "critical"),)
+COMMANDS = (
+    *("neuron", "vision", "policy", "prune", "relate", "train", "recipes", "retrieval", "critical"),
+)
 KEYS = {"machine_info", "commit_info", "datetime", "version", "packages", "benchmarks"}
 
 
