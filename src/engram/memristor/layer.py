@@ -1,5 +1,6 @@
 """Layers of stochastic bits, which compose in a `nn.Sequential` and pass signed errors back."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, final
@@ -7,6 +8,7 @@ from typing import Any, Literal, final
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.grad import conv2d_input, conv2d_weight
 
 from engram.errors import EngramError
 from engram.memristor.functional import (
@@ -21,6 +23,7 @@ from engram.memristor.functional import (
 )
 
 Mode = Literal["sampled", "mean", "frozen"]
+_UNIFORM = probability_table()
 
 
 class _Stochastic(nn.Module):
@@ -67,10 +70,7 @@ class StochasticBits(_Stochastic):
         return bits.view(x.shape).to(x.dtype)
 
 
-_UNIFORM = probability_table()
-
-
-class _BinaryStochastic(_Stochastic):
+class BinaryStochastic(_Stochastic, ABC):
     """A layer of weights whose outputs are stochastic bits.
 
     Args:
@@ -105,13 +105,27 @@ class _BinaryStochastic(_Stochastic):
         self.bias = nn.Parameter(torch.zeros(shape[0]))
 
     def sums(self, x: Tensor) -> Tensor:
-        """Z in units, exact for bits, `(batch, output, …)`."""
+        """The sums z in units, exact for bits, `(batch, output, …)`."""
         z = self.read(x.detach().double(), whole(self.weight))
         return z + whole(self.bias).view(-1, *[1] * (z.ndim - 2))
 
+    @abstractmethod
     def read(self, x: Tensor, weight: Tensor) -> Tensor:
         """The products that a crossbar sums."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def counted(self, x: Tensor, errors: Tensor) -> Tensor:
+        """Σ xᵀδ over the batch, in the shape of the weight."""
+
+    @abstractmethod
+    def read_back(self, shape: torch.Size, errors: Tensor, weight: Tensor) -> Tensor:
+        """Wδ, in the shape of the input."""
+
+    def fire(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Bits of the outputs for bits x, and the derivative bits."""
+        z = self.sums(x)
+        y = self.bits(z, Purpose.FORWARD)
+        return y, self.derivative(z, y)
 
     def bits(self, z: Tensor, purpose: Purpose) -> Tensor:
         """A sample of the outputs for sums z."""
@@ -143,18 +157,12 @@ class _BinaryStochastic(_Stochastic):
 
     def counts(self, x: Tensor, errors: Tensor) -> tuple[Tensor, Tensor]:
         """Σ xᵀδ over the batch, for the weights and for the bias, exact whole numbers."""
-        weight = torch.zeros_like(self.weight, dtype=torch.float64, requires_grad=True)
-        with torch.enable_grad():
-            z = self.read(x.detach().double(), weight)
-        (found,) = torch.autograd.grad(z, weight, errors.detach().double())
-        return found, errors.double().sum([0, *range(2, errors.ndim)])
+        wide = errors.detach().double()
+        return self.counted(x.detach().double(), wide), wide.sum([0, *range(2, wide.ndim)])
 
     def back(self, x: Tensor, errors: Tensor) -> Tensor:
         """Wδ in units, in the shape of x, exact whole numbers."""
-        inputs = torch.zeros_like(x, dtype=torch.float64, requires_grad=True)
-        with torch.enable_grad():
-            z = self.read(inputs, whole(self.weight))
-        return torch.autograd.grad(z, inputs, errors.detach().double())[0]
+        return self.read_back(x.shape, errors.detach().double(), whole(self.weight))
 
 
 class _Fire(torch.autograd.Function):
@@ -162,18 +170,17 @@ class _Fire(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, layer: _BinaryStochastic
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, layer: BinaryStochastic
     ) -> Tensor:
-        z = layer.sums(x)
-        y = layer.bits(z, Purpose.FORWARD)
+        y, d = layer.fire(x)
         ctx.layer = layer
-        ctx.save_for_backward(x, layer.derivative(z, y))
+        ctx.save_for_backward(x, d)
         return y.to(x.dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> tuple[Tensor | None, Tensor, Tensor, None]:
         x, d = ctx.saved_tensors
-        layer: _BinaryStochastic = ctx.layer
+        layer: BinaryStochastic = ctx.layer
         (gradient,) = gradients
         errors = layer.errors(gradient, d)
         weight, bias = layer.counts(x, errors)
@@ -187,7 +194,7 @@ class _Fire(torch.autograd.Function):
 
 
 @final
-class BinaryStochasticLinear(_BinaryStochastic):
+class BinaryStochasticLinear(BinaryStochastic):
     """A fully connected layer of stochastic bits.
 
     Args:
@@ -204,9 +211,17 @@ class BinaryStochasticLinear(_BinaryStochastic):
         """The products of `(batch, input)`."""
         return functional.linear(x, weight)
 
+    def counted(self, x: Tensor, errors: Tensor) -> Tensor:
+        """Σ xᵀδ over the batch, `(output, input)`."""
+        return errors.T @ x
+
+    def read_back(self, shape: torch.Size, errors: Tensor, weight: Tensor) -> Tensor:
+        """Wδ, `(batch, input)`."""
+        return errors @ weight
+
 
 @final
-class BinaryStochasticConv2d(_BinaryStochastic):
+class BinaryStochasticConv2d(BinaryStochastic):
     """A convolution of stochastic bits, every place of which reads the same crossbar in turn.
 
     Args:
@@ -236,6 +251,15 @@ class BinaryStochasticConv2d(_BinaryStochastic):
     def read(self, x: Tensor, weight: Tensor) -> Tensor:
         """The products of `(batch, channel, height, width)`."""
         return functional.conv2d(x, weight, stride=self.stride, padding=self.padding)
+
+    def counted(self, x: Tensor, errors: Tensor) -> Tensor:
+        """Σ xᵀδ over the batch and all places, in the shape of the weight."""
+        shape = self.weight.shape
+        return conv2d_weight(x, shape, errors, stride=self.stride, padding=self.padding)
+
+    def read_back(self, shape: torch.Size, errors: Tensor, weight: Tensor) -> Tensor:
+        """Wδ, `(batch, channel, height, width)`."""
+        return conv2d_input(shape, weight, errors, stride=self.stride, padding=self.padding)
 
 
 def stochastic_layers(model: nn.Module) -> list[_Stochastic]:

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from engram.errors import EngramError
-from engram.memristor.functional import UNIT, Purpose, carry
-from engram.memristor.layer import StochasticBits, _BinaryStochastic, drawing
+from engram.memristor.functional import UNIT, carry
+from engram.memristor.layer import BinaryStochastic, StochasticBits, drawing
 
 
 def squared_error(y: Tensor, labels: Tensor) -> Tensor:
@@ -19,8 +19,11 @@ def squared_error(y: Tensor, labels: Tensor) -> Tensor:
         y: Bits of the outputs, `(batch, class)`.
         labels: `(batch,)`.
     """
-    target = torch.nn.functional.one_hot(labels, y.shape[1]).to(y.dtype)
-    return 0.5 * (target - y).square().sum()
+    return 0.5 * (_target(y, labels) - y).square().sum()
+
+
+def _target(y: Tensor, labels: Tensor) -> Tensor:
+    return torch.nn.functional.one_hot(labels, y.shape[1]).to(y.dtype)
 
 
 @final
@@ -99,30 +102,30 @@ def learn(
     with drawing(model, step=step, samples=samples):
         passed: list[tuple[nn.Module, Tensor, Tensor | None]] = []
         for layer in model:
-            if isinstance(layer, _BinaryStochastic):
-                z = layer.sums(x)
-                y = layer.bits(z, Purpose.FORWARD)
-                passed.append((layer, x, layer.derivative(z, y)))
-                x = y
+            d = None
+            before = x
+            if isinstance(layer, BinaryStochastic):
+                x, d = layer.fire(before)
             elif isinstance(layer, StochasticBits | nn.Flatten):
-                passed.append((layer, x, None))
-                x = layer(x)
+                x = layer(before)
             else:
                 raise EngramError(
                     f"{type(layer).__name__} has no rule without autograd; train with "
                     "loss.backward(), or use stochastic layers and nn.Flatten only"
                 )
-        target = torch.nn.functional.one_hot(labels, x.shape[1]).to(x.dtype)
-        gradient = (x - target).double()
-        for layer, inputs, d in reversed(passed):
-            if isinstance(layer, _BinaryStochastic):
-                assert d is not None
-                errors = layer.errors(gradient, d)
-                for weight, counts in zip(
-                    (layer.weight, layer.bias), layer.counts(inputs, errors), strict=True
-                ):
-                    weight.grad = -counts.to(weight.dtype)
-                gradient = -layer.back(inputs, errors)
-            else:
-                gradient = gradient.reshape(inputs.shape)
+            passed.append((layer, before, d))
+        gradient = (x - _target(x, labels)).double()
+        lowest = next((i for i, (_, _, d) in enumerate(passed) if d is not None), len(passed))
+        for i in range(len(passed) - 1, lowest - 1, -1):
+            layer, before, d = passed[i]
+            if not isinstance(layer, BinaryStochastic):
+                gradient = gradient.reshape(before.shape)
+                continue
+            assert d is not None
+            errors = layer.errors(gradient, d)
+            counts = layer.counts(before, errors)
+            for weight, count in zip((layer.weight, layer.bias), counts, strict=True):
+                weight.grad = -count.to(weight.dtype)
+            if i > lowest:
+                gradient = -layer.back(before, errors)
     return x
