@@ -32,6 +32,7 @@ from engram.prune import (
     bake,
     sparse_layers,
 )
+from engram.prune.runtime import layer_inputs
 from engram.report.provenance import versions
 from engram.train import attach
 from engram.vision import export_onnx, fold, fold_to_fixed_point, resnet18
@@ -120,22 +121,7 @@ def layers(model: nn.Module, batch: int) -> list[dict[str, Any]]:
     """What each layer takes, dense, sparse, and as a product of SciPy's CSR matrix."""
     x, _ = pictures(batch, 40_000)
     folded = fold(model)  # pyright: ignore[reportArgumentType]
-    received: dict[str, Tensor] = {}
-
-    def keep(name: str) -> Callable[..., None]:
-        def hook(_layer: nn.Module, args: tuple[Any, ...]) -> None:
-            received[name] = args[0].detach()
-
-        return hook
-
-    handles = [
-        layer.register_forward_pre_hook(keep(name))
-        for name, layer in folded.named_modules()
-        if isinstance(layer, nn.Conv2d)
-    ]
-    run(folded, x)
-    for handle in handles:
-        handle.remove()
+    received = layer_inputs(folded, x)
     _, choices = sparse_layers(folded, x)
     return [row(choice, folded.get_submodule(choice.name), received) for choice in choices]
 

@@ -190,6 +190,15 @@ def test_a_sparse_model_stays_sparse():
     assert zeros(model) == pytest.approx(0.9, abs=1e-3)
 
 
+def test_a_penalty_raises_the_threshold_that_training_starts_with():
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    pruning = Pruning(model, Plan(strength=0.01, initial=0.05), 10)
+    attach(pruning, optimizer)
+    train(model, optimizer, 3)
+    assert pruning.progress().threshold == pytest.approx(0.05 + 3 * 0.1 * 0.01)
+
+
 def test_copies_and_averages_have_thresholds_of_their_own():
     model = network()
     optimizer = optimizers(model)["sgd"]

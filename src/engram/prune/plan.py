@@ -60,7 +60,8 @@ class Plan:
     mode: Literal["dual", "prox"] = "dual"
 
     def __post_init__(self) -> None:
-        given = [name for name in ("strength", "threshold", "sparsity") if self._has(name)]
+        names = ("strength", "threshold", "sparsity")
+        given = [name for name in names if getattr(self, name) is not None]
         if self.operator != "str" and given not in (
             ["strength"], ["threshold"], ["sparsity"], ["strength", "threshold"],
         ):  # fmt: skip
@@ -89,6 +90,3 @@ class Plan:
             raise EngramError("mode='prox' shrinks single weights softly; choose soft and weight")
         shape_of(self.schedule)
         granularity(self.granularity)
-
-    def _has(self, name: str) -> bool:
-        return getattr(self, name) is not None

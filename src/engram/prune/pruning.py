@@ -1,7 +1,7 @@
 """Pruning during training: the thresholds follow a schedule, once for each step of the optimizer.
 
-pruning = Pruning(model, Plan(sparsity=0.95), steps=10_000)
-attach(pruning, optimizer)           # in any loop; or fit(..., hooks={"pruning": pruning})
+`Pruning(model, Plan(sparsity=0.95), steps=10_000)` parametrizes the weights of a model;
+`engram.train.attach` calls it after each step in any loop, and `train` takes it among its hooks.
 """
 
 import math
@@ -71,7 +71,9 @@ class Pruning:
         grain = granularity(plan.granularity)
         chosen = choose(model, plan.include, plan.exclude)
         self.first, self.last = round(plan.begin * steps), round(plan.end * steps)
-        if self.last <= self.first:
+        self.moves = self.last - self.first
+        self.every = max(1, self.moves // UPDATES)
+        if self.moves <= 0:
             raise EngramError(f"steps={steps}: no step lies between begin and end; give more steps")
         weights = {name: getattr(*held).detach() for name, held in chosen.items()}
         _check_reachable(plan, grain, weights)
@@ -151,17 +153,15 @@ class Pruning:
         at, self.step = self.step, self.step + 1
         if self.plan.operator == "str" or not self.first <= at < self.last:
             return
-        x = (at + 1 - self.first) / (self.last - self.first)
-        rate = rates[self.groups[0]]
-        self.used += rate * penalty(
-            self.plan.schedule, x - 1 / (self.last - self.first), self.plan.base
-        )
+        moved, rate = at + 1 - self.first, rates[self.groups[0]]
+        factor = penalty(self.plan.schedule, (moved - 1) / self.moves, self.plan.base)
+        self.used += rate * factor
         if self.plan.strength is not None:
-            self._grow(rates, x)
+            self._grow(rates, self.plan.strength * factor)
         elif self.plan.threshold is not None:
-            self._move(self.plan.threshold * self._share(x), rate)
-        else:
-            self._aim(x, rate)
+            self._move(self.plan.threshold * self._share(moved), rate)
+        elif not moved % self.every or moved == self.moves:
+            self._aim(moved, rate)
         if self.step == self.last and self.plan.then == "mask":
             for found in self.weights:
                 keep_mask(found)
@@ -225,37 +225,36 @@ class Pruning:
             )
         return sum_of_rates(rates[self.first : self.last], plan.schedule, plan.base)
 
-    def _share(self, x: float) -> float:
-        """The share of the final threshold."""
-        kind = self.plan.schedule
-        if kind == "s-lats":
-            steps = self.last - self.first
-            share = cosine_share(round(x * steps), steps, self.plan.warmup)
-        else:
-            share = self.used / self.planned if uses_rates(kind) else 0.0
+    def _share(self, moved: int) -> float:
+        """The share of the final threshold after some moves.
+
+        On the way to a target sparsity, the learning rates are taken for a cosine.
+        """
+        kind, x = self.plan.schedule, moved / self.moves
+        share = x
+        if kind == "s-lats" or (kind == "lats" and self.plan.threshold is None):
+            share = cosine_share(moved, self.moves, self.plan.warmup)
+        elif uses_rates(kind) and self.plan.threshold is not None:
+            share = self.used / self.planned
+        elif kind == "pgh" and self.plan.base != 1:
+            share = (1 - self.plan.base**x) / (1 - self.plan.base)
         return shape_of(kind)(x, share)
 
-    def _grow(self, rates: list[float], x: float) -> None:
+    def _grow(self, rates: list[float], strength: float) -> None:
         """Let thresholds grow by a penalty, each at the rate of its group."""
-        assert self.plan.strength is not None
-        strength = self.plan.strength * penalty(
-            self.plan.schedule, x - 1 / (self.last - self.first), self.plan.base
-        )
-        most = self.plan.threshold
         self.strength = strength
-        if not self.weights:
-            metric = self.metrics[self.groups[0]]
-            assert metric is not None
-            for theta, group in zip(self.dense.values(), self.groups, strict=True):
-                theta.copy_(shrink(theta, metric.gain * strength * rates[group]))
+        metrics = [(self.metrics[group], rates[group]) for group in self.groups]
+        if self.dense:
+            for theta, (metric, rate) in zip(self.dense.values(), metrics, strict=True):
+                assert metric is not None
+                theta.copy_(shrink(theta, metric.growth(strength, rate, 0.0)))
             return
-        for found, group in zip(self.weights, self.groups, strict=True):
-            metric, law = self.metrics[group], found.law
+        for found, (metric, rate) in zip(self.weights, metrics, strict=True):
             assert metric is not None
-            before = law.total.item()
-            after = before + metric.growth(strength, rates[group], before)
-            law.total.fill_(after if most is None else min(after, most))
-            law.threshold.copy_(law.total)
+            before = found.law.total.item()
+            after = before + metric.growth(strength, rate, before)
+            most = self.plan.threshold
+            found.law.move(after if most is None else min(after, most))
         self.level = self.weights[0].law.total.item()
 
     def _move(self, threshold: float, rate: float) -> None:
@@ -263,68 +262,39 @@ class Pruning:
         metric = self.metrics[self.groups[0]]
         growth = threshold - self.level
         self.strength = math.nan if metric is None else metric.penalty(growth, rate, self.level)
-        if not self.weights:
-            for theta in self.dense.values():
-                theta.copy_(shrink(theta, max(growth, 0.0)))
+        for theta in self.dense.values():
+            theta.copy_(shrink(theta, max(growth, 0.0)))
         for found in self.weights:
-            found.law.total.fill_(threshold)
-            found.law.threshold.fill_(threshold)
+            found.law.move(threshold)
         self.level = threshold
 
-    def _aim(self, x: float, rate: float) -> None:
+    def _aim(self, moved: int, rate: float) -> None:
         """Move the thresholds towards the target sparsity."""
-        moves = self.last - self.first
-        every = max(1, moves // UPDATES)
-        if round(x * moves) % every and x < 1:
-            return
         assert self.plan.sparsity is not None
-        start = self.before / sum(w.numel() for w in self._tensors())
-        exact = x >= 1
+        goal, factor = self.plan.sparsity, self._share(moved)
         if self.plan.schedule == "cubic" or self.plan.operator == "hard":
-            share = shape_of("cubic")(x, 0.0) if self.plan.schedule == "cubic" else self._aimed(x)
-            goal, factor = start + (self.plan.sparsity - start) * share, 1.0
-        else:
-            goal, factor = self.plan.sparsity, self._aimed(x)
+            start = self.before / sum(w.numel() for w in self._tensors())
+            goal, factor = start + (goal - start) * factor, 1.0
         before = self.level
-        self._set_quantiles(goal, factor, None if exact else SAMPLE)
+        levels = self._quantiles(goal, None if moved == self.moves else SAMPLE)
+        for found in self.weights:
+            found.law.move(factor * levels[found.name])
+        self.level = factor * max(levels.values())
         metric = self.metrics[self.groups[0]]
         if metric is not None:
-            self.strength = metric.penalty((self.level - before) / every, rate, self.level)
+            self.strength = metric.penalty((self.level - before) / self.every, rate, self.level)
 
-    def _aimed(self, x: float) -> float:
-        """The share of the way to a target, where the sum of the rates is not known."""
-        kind = self.plan.schedule
-        if kind in ("lats", "s-lats"):
-            steps = self.last - self.first
-            return cosine_share(round(x * steps), steps, self.plan.warmup)
-        if kind == "pgh":
-            base = self.plan.base
-            return x if base == 1 else (1 - base**x) / (1 - base)
-        return shape_of(kind)(x, x)
-
-    def _set_quantiles(self, goal: float, factor: float, most: int | None) -> None:
-        """Set thresholds to a factor of the quantiles of the goal, per weight or for all."""
+    def _quantiles(self, goal: float, most: int | None) -> dict[str, float]:
+        """The thresholds at which a sparsity is reached, from about `most` weights, or from all."""
+        assert self.plan.sparsity is not None
         sized = {one.name: one.law.magnitude(one.theta) for one in self.weights}
-        limit = SAMPLE if most is None else most
         if self.shares is None:
-            numbers = torch.cat([m.flatten() for m in sized.values()]) if most is None else (
-                sample(list(sized.values()), limit)
-            )  # fmt: skip
-            levels = dict.fromkeys(sized, factor * quantile(numbers, goal))
-        else:
-            assert self.plan.sparsity is not None
-            scale = goal / self.plan.sparsity if self.plan.sparsity else 0.0
-            levels = {
-                name: factor
-                * quantile(
-                    m if most is None else sample([m], limit), (1 - self.shares[name]) * scale
-                )
-                for name, m in sized.items()
-            }
-        for found in self.weights:
-            found.law.total.fill_(levels[found.name])
-            found.law.threshold.fill_(levels[found.name])
-        self.level = max(levels.values())
+            return dict.fromkeys(sized, quantile(sample(list(sized.values()), most), goal))
+        scale = goal / self.plan.sparsity if self.plan.sparsity else 0.0
+        return {
+            name: quantile(sample([m], most), (1 - self.shares[name]) * scale)
+            for name, m in sized.items()
+        }
 
     def _tensors(self) -> list[Tensor]:
         return [one.weight for one in self.weights] or list(self.dense.values())

@@ -1,7 +1,7 @@
 """Layers that read spikes and have sparse weights: only weights that are not zero are visited.
 
-SparseSpikeConv, SparseSpikeLinear    the layers, made from those of torch
-sparse_layers                         replaces layers of a model where that is measured to pay
+`SparseSpikeConv` and `SparseSpikeLinear` are made from the layers of torch; `sparse_layers`
+replaces layers of a model where that is measured to pay.
 """
 
 import copy
@@ -20,6 +20,7 @@ from engram.prune.kernel.spikes import (
     SparseWeight,
     compress,
     expand,
+    levels_of,
     spike_conv,
 )
 
@@ -196,7 +197,7 @@ def sparse_layers(model: nn.Module, x: Tensor) -> tuple[nn.Module, list[LayerCho
         The copy, and a choice for each of its layers.
     """
     model = copy.deepcopy(model).eval()
-    received = _inputs(model, x)
+    received = layer_inputs(model, x)
     choices = []
     for name, layer in list(model.named_modules()):
         if not isinstance(layer, nn.Conv2d | nn.Linear):
@@ -212,8 +213,13 @@ def sparse_layers(model: nn.Module, x: Tensor) -> tuple[nn.Module, list[LayerCho
     return model, choices
 
 
-def _inputs(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
-    """What each convolution and linear layer receives first."""
+def layer_inputs(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    """What each convolution and linear layer of a model receives first, by name.
+
+    Args:
+        model: A model in evaluation mode.
+        x: Its input.
+    """
     found: dict[str, Tensor] = {}
 
     def keep(name: str) -> Callable[..., None]:
@@ -246,7 +252,7 @@ def _choose(
 
     if x is None:
         return left("it did not run")
-    if x.dtype != torch.float32 or (x < 0).any() or (x > 255).any() or (x != x.round()).any():
+    if x.dtype != torch.float32 or levels_of(x) is None:
         return left("it reads other numbers than spikes")
     kind = SparseSpikeConv if isinstance(layer, nn.Conv2d) else SparseSpikeLinear
     try:

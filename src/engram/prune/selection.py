@@ -136,15 +136,15 @@ def quantile(magnitudes: Tensor, sparsity: float) -> float:
     return float(flat.kthvalue(min(k, flat.numel())).values)
 
 
-def sample(tensors: Sequence[Tensor], most: int) -> Tensor:
+def sample(tensors: Sequence[Tensor], most: int | None = None) -> Tensor:
     """All numbers of some tensors, or evenly spaced ones of them if there are too many.
 
     Args:
         tensors: The tensors.
-        most: About how many numbers are returned at most.
+        most: About how many numbers are returned at most; None for all.
     """
     total = sum(tensor.numel() for tensor in tensors)
-    step = max(1, math.ceil(total / most))
+    step = 1 if most is None else max(1, math.ceil(total / most))
     return torch.cat([tensor.detach().flatten()[::step] for tensor in tensors])
 
 

@@ -99,6 +99,11 @@ class Thresholded(nn.Module):
             )
         return weight + weight.sign() * self.threshold
 
+    def move(self, threshold: float) -> None:
+        """Set the threshold."""
+        self.total.fill_(threshold)
+        self.threshold.fill_(threshold)
+
     def current(self) -> Tensor:
         """The threshold, of the buffer or learned."""
         return self.learned.sigmoid() if self.operator == "str" else self.threshold
@@ -162,7 +167,7 @@ def pruned_weights(model: nn.Module) -> Iterator[Pruned]:
         model: A model whose weights `Pruning`, or a copy of such a model, parametrizes.
     """
     for prefix, module in model.named_modules():
-        if not isinstance(module, nn.Module) or not parametrize.is_parametrized(module):
+        if not parametrize.is_parametrized(module):
             continue
         for tensor, laws in module.parametrizations.items():  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
             for law in laws:
@@ -246,5 +251,5 @@ def start_at(found: Pruned, threshold: float) -> None:
         raise EngramError(f"threshold={threshold}: give a finite number of at least 0")
     with torch.no_grad():
         weight = found.weight.clone()
-        found.law.threshold.fill_(threshold)
+        found.law.move(threshold)
         found.theta.copy_(found.law.right_inverse(weight))

@@ -322,7 +322,7 @@ def by_unit(units: np.ndarray, times: np.ndarray, n: int) -> tuple[np.ndarray, n
     Returns:
         Pointers (unit + 1) and times (event), as in Spikes.
     """
-    if n > 32 * GROUP:  # writing to so many places in turn would miss the cache
+    if n > 32 * GROUP:  # scattered writes to this many units would miss the cache
         units, times = _by_group(units, times, n)
     pointers = np.zeros(n + 1, np.int64)
     for unit in units:
