@@ -70,7 +70,7 @@ def test_no_code_is_run_by_the_description_of_the_files(tmp_path, capsys):
 
 def test_no_object_is_read_in_place_of_a_tensor(tmp_path):
     folder = written(tmp_path / "pieces", {"weights": torch.zeros(2), "code": Code()})
-    with pytest.raises(ValueError, match="code is no tensor"):
+    with pytest.raises(ValueError, match="code is not a tensor"):
         read_pieces(folder)
 
 

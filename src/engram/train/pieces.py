@@ -125,7 +125,7 @@ def read_pieces(folder: Path, mesh: DeviceMesh | None = None) -> dict[str, Tenso
 def _room(name: str, described: Any, mesh: DeviceMesh | None) -> Tensor:
     """An empty tensor, of which each process has its share."""
     if not isinstance(described, TensorStorageMetadata):
-        raise pickle.UnpicklingError(f"{name} is no tensor")
+        raise pickle.UnpicklingError(f"{name} is not a tensor")
     size, dtype = described.size, described.properties.dtype
     if mesh is None:
         return torch.empty(size, dtype=dtype)
@@ -155,7 +155,9 @@ class _Plain(pickle.Unpickler):
             return PurePath
         if (module, name) in KNOWN or (module == Metadata.__module__ and "." not in name):
             return super().find_class(module, name)
-        raise pickle.UnpicklingError(f"it names {module}.{name}, which is no description of files")
+        raise pickle.UnpicklingError(
+            f"it names {module}.{name}, which a description of files cannot contain"
+        )
 
 
 @final
@@ -163,4 +165,4 @@ class _TensorPlanner(DefaultLoadPlanner):
     """Loads tensors only: other objects would be code."""
 
     def load_bytes(self, read_item: Any, value: Any) -> None:
-        raise pickle.UnpicklingError(f"{read_item.dest_index.fqn} is no tensor")
+        raise pickle.UnpicklingError(f"{read_item.dest_index.fqn} is not a tensor")

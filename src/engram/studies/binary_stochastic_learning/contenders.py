@@ -1,6 +1,7 @@
 """The contenders: one hidden layer, trained by bits and pulses or in floating point."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -14,6 +15,7 @@ from engram.memristor import (
     learn,
     vote,
 )
+from engram.train import Examples, as_batch, fit, predict
 
 Contender = Literal["stochastic", "float", "regularised", "straight-through", "sign"]
 
@@ -41,9 +43,9 @@ class Parts(NamedTuple):
         classes: Number of classes.
     """
 
-    train: tuple[Tensor, Tensor]
-    validation: tuple[Tensor, Tensor]
-    test: tuple[Tensor, Tensor]
+    train: Examples
+    validation: Examples
+    test: Examples
     classes: int
 
 
@@ -73,7 +75,8 @@ class Settings(NamedTuple):
 
 def stochastic(parts: Parts, settings: Settings, seed: int) -> dict[str, Any]:
     """Train by the rule; the weights of the last epoch are tested, as the pulses end small."""
-    (x, labels), inputs = parts.train, parts.train[0].shape[1]
+    x, labels = parts.train
+    inputs = x.shape[1]
     net = nn.Sequential(
         StochasticBits(0, seed=seed),
         BinaryStochasticLinear(inputs, settings.hidden, 1, gain=settings.gain, seed=seed),
@@ -91,47 +94,41 @@ def stochastic(parts: Parts, settings: Settings, seed: int) -> dict[str, Any]:
             learn(net, x[rows], labels[rows], taken)
             update.step()
             taken += 1
-    curve = {n: vote(net, parts.test[0], n).labels for n in (*settings.votes, settings.passes)}
-    chosen = vote(net, parts.validation[0], settings.passes).labels
+    curve = {n: vote(net, parts.test.inputs, n).labels for n in (*settings.votes, settings.passes)}
+    chosen = vote(net, parts.validation.inputs, settings.passes).labels
     return {
-        "wrong": _wrong(curve[settings.passes], parts.test[1]),
-        "validation": [_accuracy(chosen, parts.validation[1])],
+        "wrong": _wrong(curve[settings.passes], parts.test.labels),
+        "validation": [_accuracy(chosen, parts.validation.labels)],
         "best_epoch": 0,
-        "curve": {str(n): 100 * _accuracy(found, parts.test[1]) for n, found in curve.items()},
+        "curve": {str(n): 100 * _accuracy(found, parts.test.labels) for n, found in curve.items()},
         "pulses": update.pulses / sum(p.numel() for p in net.parameters()),
     }
 
 
 def floating(name: Contender, parts: Parts, settings: Settings, seed: int) -> dict[str, Any]:
-    """Train in floating point with Adam; validation images select the epoch."""
+    """Train in floating point with AdamW; validation images select the epoch."""
+    regularised = name == "regularised"
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        net = _network(name, parts.train[0].shape[1], settings.hidden, parts.classes)
-        decay = 1e-4 if name == "regularised" else 0.0
-        highest = RATES[name]
-        optimizer = torch.optim.AdamW(net.parameters(), lr=highest, weight_decay=decay)
-        smoothing = 0.1 if name == "regularised" else 0.0
-        best: tuple[float, list[int]] = (-1.0, [])
-        accuracies: list[float] = []
-        for epoch in range(settings.epochs):
-            net.train()
-            optimizer.param_groups[0]["lr"] = highest * (1 - epoch / settings.epochs)
-            for rows in _batches(len(parts.train[0]), settings.batch, seed, epoch):
-                optimizer.zero_grad()
-                logits = net(parts.train[0][rows])
-                F.cross_entropy(logits, parts.train[1][rows], label_smoothing=smoothing).backward()
-                optimizer.step()
-            net.eval()
-            with torch.no_grad():
-                accuracies.append(
-                    _accuracy(net(parts.validation[0]).argmax(1), parts.validation[1])
-                )
-                if accuracies[-1] > best[0]:
-                    best = accuracies[-1], _wrong(net(parts.test[0]).argmax(1), parts.test[1])
+        net = _network(name, parts.train.inputs.shape[1], settings.hidden, parts.classes)
+        history = fit(
+            net,
+            parts.train,
+            parts.validation,
+            epochs=settings.epochs,
+            batch=settings.batch,
+            lr=RATES[name],
+            seed=seed,
+            optimizer=partial(torch.optim.AdamW, weight_decay=1e-4 if regularised else 0.0),
+            device="cpu",
+            loss=partial(F.cross_entropy, label_smoothing=0.1 if regularised else 0.0),
+            collate=as_batch,
+        )
+        found = predict(net, parts.test.inputs, collate=as_batch).argmax(1)
     return {
-        "wrong": best[1],
-        "validation": accuracies,
-        "best_epoch": accuracies.index(best[0]),
+        "wrong": _wrong(found, parts.test.labels),
+        "validation": list(history.validation_accuracy.values),
+        "best_epoch": history.best_epoch,
     }
 
 

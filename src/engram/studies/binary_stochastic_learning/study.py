@@ -26,6 +26,7 @@ from engram.studies.binary_stochastic_learning.contenders import (
 from engram.studies.comparison.accuracy import INTERVALS, Accuracy, signed
 from engram.studies.comparison.runs import Outcomes, compare
 from engram.study import check_at_least, check_chosen
+from engram.train import Examples
 from engram.train.pictures import load_images
 
 
@@ -111,7 +112,7 @@ class BinaryStochasticLearning:
                 {name: LABELS[name] for name in self.contenders},
                 range(self.seed, self.seed + self.seeds),
                 partial(self._train, parts),
-                partial(self._report, report, len(parts.test[1])),
+                partial(self._report, report, len(parts.test.labels)),
             )
 
     def _train(self, parts: Parts, name: str, seed: int) -> dict[str, Any]:
@@ -134,7 +135,8 @@ class BinaryStochasticLearning:
         report.add(
             accuracy.table(
                 "Accuracy", {}, {}, "Mean over the runs. The 95% interval resamples both runs and "
-                "test images. Validation: in the selected epoch.",
+                "test images. Validation: in the selected epoch; of binary stochastic learning, in "
+                "the last.",
             ),
             accuracy.series("test accuracy", "%", accuracy.intervals),
             Figure("Test accuracy", ["test accuracy"], "interval", caption=INTERVALS),
@@ -195,7 +197,7 @@ class BinaryStochasticLearning:
         )  # fmt: skip
 
     def _note(self, report: Report, source: Any, parts: Parts) -> None:
-        sizes = [len(part[1]) for part in (parts.train, parts.validation, parts.test)]
+        sizes = [len(part.labels) for part in (parts.train, parts.validation, parts.test)]
         report.note(f"Data: {source.name}. Licence: {source.licence}.")
         for note in source.notes:
             report.note(f"Data: {note}.")
@@ -206,7 +208,7 @@ class BinaryStochasticLearning:
             "chosen on validation images of the digits."
         )
         report.note(
-            f"All networks are {parts.train[0].shape[1]} → {self.hidden} → {parts.classes} on "
+            f"All networks are {parts.train.inputs.shape[1]} → {self.hidden} → {parts.classes} on "
             "pixels between 0 and 1. Float networks: AdamW, a rate that falls to 0; regularised "
             "ones have dropout of 0.2 and 0.5, label smoothing of 0.1 and weight decay. "
             "Straight-through: hidden units of 0 and 1. Sign backpropagation: ReLU, hidden errors "
@@ -218,8 +220,7 @@ class BinaryStochasticLearning:
         )
 
 
-def _rows(split: Split, largest: float) -> tuple[torch.Tensor, torch.Tensor]:
+def _rows(split: Split, largest: float) -> Examples:
     pixels = np.stack([np.asarray(image, np.float32).ravel() for image in split.inputs])
-    return torch.from_numpy(pixels / np.float32(largest or 1.0)), torch.from_numpy(
-        np.asarray(split.labels, np.int64)
-    )
+    inputs = torch.from_numpy(pixels / np.float32(largest or 1.0))
+    return Examples(inputs, torch.from_numpy(np.asarray(split.labels, np.int64)))
