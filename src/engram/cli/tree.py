@@ -42,6 +42,10 @@ COMMANDS: dict[str, Line] = {
         "engram.cli.train:TrainModel",
         "Train a model on images or events; a run that was cut off continues.",
     ),
+    "memristor calibrate": Line(
+        "engram.cli.memristor.calibrate:CalibrateDevice",
+        "Fit models of a device to ramps of pulses, and choose one by ramps that were held out.",
+    ),
     "critical measure": Line(
         "engram.cli.critical.measure:MeasureRecording",
         "Measure irregularity and criticality of a recording of spikes.",
