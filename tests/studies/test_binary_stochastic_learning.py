@@ -8,7 +8,7 @@ from engram.studies.binary_stochastic_learning import BinaryStochasticLearning
 from engram.study import execute
 
 TINY = BinaryStochasticLearning(
-    limit=600, hidden=60, epochs=15, batch=20, carry=2, passes=5, votes=(1, 9), seeds=2
+    limit=600, hidden=60, epochs=15, batch=20, carry=(2, 2), passes=5, votes=(1, 9), seeds=2
 )
 
 
@@ -36,6 +36,7 @@ def test_all_contenders_learn(finished):
     rows = finished.tables[0].rows
     assert [row[0] for row in rows] == [
         "binary stochastic learning",
+        "binary stochastic learning, ramp devices",
         "float",
         "float, regularised",
         "binary, straight-through",
@@ -65,7 +66,8 @@ def test_the_same_seed_gives_the_same_report(finished, tmp_path):
         ({"gain": 0.0}, "gain"),
         ({"step": (0.1, 0.0)}, "step"),
         ({"contenders": ("stochastic", "best")}, "contenders"),
-        ({"carry": 0}, "carry"),
+        ({"carry": (0, 3)}, "carry is 0"),
+        ({"ramp_carry": (3, 0)}, "ramp_carry is 0"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(changed, said):

@@ -42,6 +42,7 @@ class Purpose(IntEnum):
     INPUT = 0
     FORWARD = 1
     DERIVATIVE = 2
+    PULSE = 3
 
 
 class Address(NamedTuple):

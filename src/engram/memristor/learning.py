@@ -3,12 +3,15 @@
 from collections.abc import Callable, Iterable
 from typing import Any, final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from engram.errors import EngramError
-from engram.memristor.functional import UNIT, carry
+from engram.memristor.device.device import Device, drawn_scales
+from engram.memristor.functional import UNIT, Address, Purpose, carry, on_grid
+from engram.memristor.kernel.pulse import move
 from engram.memristor.layer import BinaryStochastic, StochasticBits, drawing
 
 
@@ -32,11 +35,16 @@ class StepUpdate(Optimizer):
 
     Args:
         parameters: Weights and biases of stochastic layers, or groups of them.
-        step: dw, the size of a pulse; rounded to a multiple of 2⁻¹⁶, at least one.
+        step: dw, the size of a pulse; rounded to a multiple of 2⁻¹⁶, at least one. Pulses of a
+            device have sizes of their own.
         carry: C, the count after which a pulse follows.
         limit: Largest magnitude of a weight.
         many: Whether a counter that holds several carries gives as many pulses; else it gives one
             and loses the rest.
+        device: Device of which each weight is a pair: it is their difference, in shares of the
+            range, times the limit. A positive pulse sets the first and resets the second. None
+            moves numbers.
+        seed: Seed of the variation between devices and of the noise of pulses.
 
     Raises:
         EngramError: If a setting is out of range.
@@ -50,34 +58,91 @@ class StepUpdate(Optimizer):
         carry: int = 1,
         limit: float = 1.0,
         many: bool = True,
+        device: Device | None = None,
+        seed: int = 0,
     ) -> None:
         if not (step > 0 and carry >= 1 and limit > 0):
             raise EngramError(
                 f"step={step}, carry={carry}, limit={limit}: give a positive step and limit, and a "
                 "carry of at least 1"
             )
-        super().__init__(parameters, {"step": step, "carry": carry, "limit": limit, "many": many})
+        if device is not None:
+            device.check()
+        self.device, self.seed = device, seed
+        name = None if device is None else device.name
+        settings = {"step": step, "carry": carry, "limit": limit, "many": many, "device": name}
+        super().__init__(parameters, settings)
         self.pulses = 0
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Move the weights."""
         loss = None if closure is None else closure()
+        number = 0
         for group in self.param_groups:
-            size = max(1, round(group["step"] / UNIT)) * UNIT
             for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                state = self.state[weight]
-                held = state.setdefault("counters", torch.zeros_like(weight, dtype=torch.float64))
-                pulses, left = carry(held - weight.grad.double(), group["carry"])
-                if not group["many"]:
-                    pulses = pulses.sign()
-                held.copy_(left)
-                self.pulses += int(pulses.abs().sum())
-                moved = weight.double() + pulses * size
-                weight.copy_(moved.clamp(-group["limit"], group["limit"]))
+                if weight.grad is not None:
+                    self._move(weight, group, number)
+                number += 1
         return loss
+
+    def _move(self, weight: Tensor, group: dict[str, Any], number: int) -> None:
+        """Count, and move a weight where its counters give pulses."""
+        state = self.state[weight]
+        held = state.setdefault("counters", torch.zeros_like(weight, dtype=torch.float64))
+        assert weight.grad is not None
+        pulses, left = carry(held - weight.grad.double(), group["carry"])
+        if not group["many"]:
+            pulses = pulses.sign()
+        held.copy_(left)
+        self.pulses += int(pulses.abs().sum())
+        if self.device is None:
+            size = max(1, round(group["step"] / UNIT)) * UNIT
+            moved = weight.double() + pulses * size
+            weight.copy_(moved.clamp(-group["limit"], group["limit"]))
+        else:
+            self._pulse(self.device, weight, pulses, group["limit"], number)
+
+    def _pulse(
+        self, device: Device, weight: Tensor, pulses: Tensor, limit: float, number: int
+    ) -> None:
+        """Move the pairs of devices of a weight, and read the weight from them."""
+        state = self.state[weight]
+        if "pairs" not in state:
+            share = weight.double().flatten() / limit
+            state["pairs"] = torch.stack([(1 + share) / 2, (1 - share) / 2])
+            generator = np.random.default_rng((self.seed, number))
+            state["scales"] = torch.from_numpy(drawn_scales(device, len(share), generator))
+            state["taken"] = 0
+        pairs: Tensor = state["pairs"]
+        stream = Address(self.seed, number, state["taken"]).stream(Purpose.PULSE)
+        state["taken"] += 1
+        whole = pulses.flatten().long().numpy()
+        tables = device.rise, device.fall
+        scales = state["scales"].numpy()
+        move(whole, pairs.numpy(), scales, *tables, np.uint64(self.seed), np.uint64(stream))
+        weight.copy_(on_grid((pairs[0] - pairs[1]) * limit, limit).view_as(weight))
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Go on from saved counters and conductances.
+
+        Raises:
+            EngramError: If they were saved with another device.
+        """
+        own = None if self.device is None else self.device.name
+        for group in state_dict["param_groups"]:
+            if group.get("device") != own:
+                raise EngramError(
+                    f"the state is of the device {group.get('device')!r}, and this optimizer has "
+                    f"{own!r}; give it the device with which the state was saved"
+                )
+        super().load_state_dict(state_dict)
+        # torch casts a state to the type of its weight, which has too few digits
+        numbers = [i for group in state_dict["param_groups"] for i in group["params"]]
+        weights = [weight for group in self.param_groups for weight in group["params"]]
+        for i, weight in zip(numbers, weights, strict=True):
+            for name, value in state_dict["state"].get(i, {}).items():
+                self.state[weight][name] = value.clone() if torch.is_tensor(value) else value
 
 
 @torch.no_grad()

@@ -15,12 +15,14 @@ from engram.memristor import (
     learn,
     vote,
 )
+from engram.memristor.device import Device
 from engram.train import Examples, as_batch, fit, predict
 
-Contender = Literal["stochastic", "float", "regularised", "straight-through", "sign"]
+Contender = Literal["stochastic", "ramps", "float", "regularised", "straight-through", "sign"]
 
 LABELS: dict[str, str] = {
     "stochastic": "binary stochastic learning",
+    "ramps": "binary stochastic learning, ramp devices",
     "float": "float",
     "regularised": "float, regularised",
     "straight-through": "binary, straight-through",
@@ -58,7 +60,8 @@ class Settings(NamedTuple):
         batch: Images per step.
         gain: k of the comparators.
         step: First and last size of a pulse; it falls geometrically.
-        carry: C.
+        carry: First and last C; it changes geometrically.
+        ramp_carry: The same on devices, whose pulses keep their size.
         votes: Numbers of passes of the curve.
         passes: Number of passes of the comparison.
     """
@@ -68,13 +71,16 @@ class Settings(NamedTuple):
     batch: int
     gain: float
     step: tuple[float, float]
-    carry: int
+    carry: tuple[int, int]
+    ramp_carry: tuple[int, int]
     votes: tuple[int, ...]
     passes: int
 
 
-def stochastic(parts: Parts, settings: Settings, seed: int) -> dict[str, Any]:
-    """Train by the rule; the weights of the last epoch are tested, as the pulses end small."""
+def stochastic(
+    parts: Parts, settings: Settings, seed: int, device: Device | None = None
+) -> dict[str, Any]:
+    """Train by the rule; the weights of the last epoch are tested, as the steps end small."""
     x, labels = parts.train
     inputs = x.shape[1]
     net = nn.Sequential(
@@ -84,12 +90,13 @@ def stochastic(parts: Parts, settings: Settings, seed: int) -> dict[str, Any]:
             settings.hidden, parts.classes, 2, gain=settings.gain, output=True, seed=seed
         ),
     )
-    first, last = settings.step
-    update = StepUpdate(net.parameters(), step=first, carry=settings.carry)
+    carries = settings.carry if device is None else settings.ramp_carry
+    update = StepUpdate(net.parameters(), carry=carries[0], device=device, seed=seed)
     taken = 0
     for epoch in range(settings.epochs):
         share = epoch / max(settings.epochs - 1, 1)
-        update.param_groups[0]["step"] = first * (last / first) ** share
+        update.param_groups[0]["step"] = _between(*settings.step, share)
+        update.param_groups[0]["carry"] = round(_between(*carries, share))
         for rows in _batches(len(x), settings.batch, seed, epoch):
             learn(net, x[rows], labels[rows], taken)
             update.step()
@@ -103,6 +110,10 @@ def stochastic(parts: Parts, settings: Settings, seed: int) -> dict[str, Any]:
         "curve": {str(n): 100 * _accuracy(found, parts.test.labels) for n, found in curve.items()},
         "pulses": update.pulses / sum(p.numel() for p in net.parameters()),
     }
+
+
+def _between(first: float, last: float, share: float) -> float:
+    return first * (last / first) ** share
 
 
 def floating(name: Contender, parts: Parts, settings: Settings, seed: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from engram.data import Split
 from engram.device import threads
 from engram.errors import EngramError
 from engram.journal import Journal
+from engram.memristor.device import taox_ramps
 from engram.report import Figure, Report, Table
 from engram.series import Series
 from engram.stats import t_interval
@@ -46,7 +47,8 @@ class BinaryStochasticLearning:
         batch: Images per step.
         gain: k of the comparators.
         step: Size of a pulse at the start, and at the end.
-        carry: C, the count after which a pulse follows.
+        carry: C, the count after which a pulse follows, at the start and at the end.
+        ramp_carry: The same on ramp devices, whose pulses keep their size.
         passes: N, the stochastic passes whose votes are summed in the comparison.
         votes: Numbers of passes of the curve of accuracy.
         seeds: Number of networks trained for each contender.
@@ -71,7 +73,8 @@ class BinaryStochasticLearning:
     batch: int = 50
     gain: float = 4.0
     step: tuple[float, float] = (0.01, 0.0005)
-    carry: int = 3
+    carry: tuple[int, int] = (3, 3)
+    ramp_carry: tuple[int, int] = (3, 60)
     passes: int = 30
     votes: tuple[int, ...] = (1, 3, 10, 100)
     seeds: int = 5
@@ -79,8 +82,9 @@ class BinaryStochasticLearning:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        counts = ("hidden", "epochs", "batch", "carry", "passes", "seeds", "threads", "limit")
+        counts = ("hidden", "epochs", "batch", "passes", "seeds", "threads", "limit")
         check_at_least(1, **{name: getattr(self, name) for name in counts})
+        check_at_least(1, carry=min(self.carry), ramp_carry=min(self.ramp_carry))
         check_chosen("contenders", self.contenders, get_args(Contender))
         if not all(0 < n < 1 << 16 for n in (*self.votes, self.passes)):
             raise EngramError(f"votes={self.votes}, passes={self.passes}: give 1 to 65535 passes")
@@ -123,11 +127,12 @@ class BinaryStochasticLearning:
             self.gain,
             self.step,
             self.carry,
+            self.ramp_carry,
             self.votes,
             self.passes,
         )
-        if name == "stochastic":
-            return stochastic(parts, settings, seed)
+        if name in ("stochastic", "ramps"):
+            return stochastic(parts, settings, seed, taox_ramps() if name == "ramps" else None)
         return floating(name, parts, settings, seed)  # pyright: ignore[reportArgumentType]
 
     def _report(self, report: Report, examples: int, outcomes: Outcomes) -> None:
@@ -216,7 +221,10 @@ class BinaryStochasticLearning:
         )
         report.note(
             "The rule is a reconstruction: of the paper (Li et al., arXiv 2304.12866) the layer "
-            "sizes, constants and accuracies are not known to us. The device is ideal."
+            "sizes, constants and accuracies are not known to us. Devices are ideal, or "
+            "pairs of tantalum oxide cells as published ramps show them, with noise from cycle to "
+            "cycle. A pulse moves such a weight by about 0.011 at any time, so C rises over the "
+            "training."
         )
 
 

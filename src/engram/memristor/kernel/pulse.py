@@ -1,0 +1,63 @@
+"""Pulses on pairs of devices on the CPU: every pulse has a noise of its own address."""
+
+# compiled by Numba; to a type checker its numbers are Python's
+# pyright: reportArgumentType=false, reportCallIssue=false
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from engram.kernel.philox_cpu import block
+
+
+@njit(inline="always")
+def change(steps: np.ndarray, conductance: float, word: Any) -> float:
+    """The change of a conductance at a quantile, by lines between the entries of a table."""
+    row = conductance * (steps.shape[0] - 1)
+    column = np.float64(word) * (2.0**-32 * (steps.shape[1] - 1))
+    i, j = min(int(row), steps.shape[0] - 2), min(int(column), steps.shape[1] - 2)
+    right, down = column - j, row - i
+    first = steps[i, j] + right * (steps[i, j + 1] - steps[i, j])
+    second = steps[i + 1, j] + right * (steps[i + 1, j + 1] - steps[i + 1, j])
+    return first + down * (second - first)
+
+
+@njit(cache=True, nogil=True)
+def move(
+    pulses: np.ndarray,
+    pairs: np.ndarray,
+    scales: np.ndarray,
+    rise: np.ndarray,
+    fall: np.ndarray,
+    seed: Any,
+    stream: Any,
+) -> None:
+    """Move pairs of conductances by pulses, in place.
+
+    A positive pulse sets the first device of the pair and resets the second; a negative one does
+    the reverse.
+
+    Args:
+        pulses: Number of pulses of each pair, with its sign, (pair,), int64.
+        pairs: Conductances as shares of the range, (2, pair), float64.
+        scales: Factor of every change of a device; 0 if it is stuck, (2, pair), float64.
+        rise: Change by a set pulse, (conductance, quantile), float64.
+        fall: Change by a reset pulse, (conductance, quantile), float64.
+        seed: Seed of the draws.
+        stream: Their stream.
+    """
+    for i in range(len(pulses)):
+        count = pulses[i]
+        up = 0 if count > 0 else 1
+        high = np.uint64(i) << np.uint64(32)
+        for p in range(abs(count)):
+            four = block(seed, stream, high | np.uint64(p // 2))
+            first = 2 * (p % 2)
+            raised = pairs[up, i] + scales[up, i] * change(rise, pairs[up, i], four[first])
+            lower = 1 - up
+            lowered = pairs[lower, i] + scales[lower, i] * change(
+                fall, pairs[lower, i], four[first + 1]
+            )
+            pairs[up, i] = min(max(raised, 0.0), 1.0)
+            pairs[lower, i] = min(max(lowered, 0.0), 1.0)
