@@ -5,6 +5,7 @@ import pytest
 from engram.errors import EngramError
 from engram.report import Report
 from engram.studies.binary_stochastic_learning import BinaryStochasticLearning
+from engram.studies.binary_stochastic_learning.energy import equal_accuracy
 from engram.study import execute
 
 TINY = BinaryStochasticLearning(
@@ -22,6 +23,7 @@ def test_the_report_has_what_the_question_asks_for(finished):
         "Accuracy",
         "Paired difference from float, regularised",
         "Pulses",
+        "Energy",
     ]
     assert [figure.title for figure in finished.figures] == [
         "Test accuracy",
@@ -73,3 +75,18 @@ def test_the_same_seed_gives_the_same_report(finished, tmp_path):
 def test_settings_that_cannot_be_are_refused(changed, said):
     with pytest.raises(EngramError, match=said):
         replace(TINY, **changed)
+
+
+def test_energy_is_compared_at_equal_accuracy(finished):
+    assert equal_accuracy([{"1": 0.7, "3": 0.9, "10": 0.93, "30": 0.935}]) == 10
+    assert equal_accuracy([{"1": 0.8, "9": 0.8}, {"1": 0.9, "9": 0.92}]) == 1
+    rows = finished.tables[-1].rows
+    by_device = {(row[0], row[1]): row for row in rows}
+    one = by_device["tantalum oxide, device 1", 1]
+    # what is saved is inverse to the energy, and the energy in proportion to the passes
+    assert one[5] * one[4] == pytest.approx(14.6e3, rel=1e-6)
+    for (device, passes), row in by_device.items():
+        assert row[2] == pytest.approx(passes * by_device[device, 1][2], rel=1e-9)
+    # three orders of magnitude on conductances of at most 100 µS, not on those of milli-siemens
+    assert one[5] > 1000
+    assert by_device["tantalum oxide, ramps", 1][5] < 500

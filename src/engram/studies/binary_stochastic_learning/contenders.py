@@ -16,6 +16,7 @@ from engram.memristor import (
     vote,
 )
 from engram.memristor.device import Device
+from engram.memristor.energy import activity
 from engram.train import Examples, as_batch, fit, predict
 
 Contender = Literal["stochastic", "ramps", "float", "regularised", "straight-through", "sign"]
@@ -101,13 +102,17 @@ def stochastic(
             learn(net, x[rows], labels[rows], taken)
             update.step()
             taken += 1
-    curve = {n: vote(net, parts.test.inputs, n).labels for n in (*settings.votes, settings.passes)}
-    chosen = vote(net, parts.validation.inputs, settings.passes).labels
+    numbers = sorted({*settings.votes, settings.passes})
+    found = {n: vote(net, parts.test.inputs, n).labels for n in numbers}
+    chosen = {n: vote(net, parts.validation.inputs, n).labels for n in numbers}
+    chosen_by = {str(n): _accuracy(chosen[n], parts.validation.labels) for n in numbers}
     return {
-        "wrong": _wrong(curve[settings.passes], parts.test.labels),
-        "validation": [_accuracy(chosen, parts.validation.labels)],
+        "wrong": _wrong(found[settings.passes], parts.test.labels),
+        "validation": [chosen_by[str(settings.passes)]],
         "best_epoch": 0,
-        "curve": {str(n): 100 * _accuracy(found, parts.test.labels) for n, found in curve.items()},
+        "curve": {str(n): 100 * _accuracy(found[n], parts.test.labels) for n in numbers},
+        "validation_curve": chosen_by,
+        "activity": [list(one) for one in activity(net, parts.validation.inputs)],
         "pulses": update.pulses / sum(p.numel() for p in net.parameters()),
     }
 

@@ -24,6 +24,7 @@ from engram.studies.binary_stochastic_learning.contenders import (
     floating,
     stochastic,
 )
+from engram.studies.binary_stochastic_learning.energy import energy_table
 from engram.studies.comparison.accuracy import INTERVALS, Accuracy, signed
 from engram.studies.comparison.runs import Outcomes, compare
 from engram.study import check_at_least, check_chosen
@@ -153,6 +154,7 @@ class BinaryStochasticLearning:
             report.add(accuracy.difference_table(title, gains, accuracy.conclude(reference, gains)))
         if "stochastic" in outcomes:
             self._curve(report, outcomes["stochastic"])
+            report.add(energy_table(outcomes["stochastic"]))
             self._answer(report, accuracy, reference)
 
     def _answer(self, report: Report, accuracy: Accuracy, reference: str) -> None:
