@@ -1,5 +1,6 @@
 """Binary stochastic learning, as memristor crossbars can do it."""
 
+from engram.memristor.chain import Chain, fused
 from engram.memristor.functional import carry, carry_digits, comparator, value_of_digits
 from engram.memristor.layer import (
     BinaryStochasticConv2d,
@@ -13,6 +14,7 @@ from engram.memristor.vote import Votes, frozen, mean_field, vote, vote_until
 __all__ = [
     "BinaryStochasticConv2d",
     "BinaryStochasticLinear",
+    "Chain",
     "StepUpdate",
     "StochasticBits",
     "Votes",
@@ -21,6 +23,7 @@ __all__ = [
     "comparator",
     "drawing",
     "frozen",
+    "fused",
     "learn",
     "mean_field",
     "squared_error",

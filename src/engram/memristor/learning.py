@@ -78,50 +78,68 @@ class StepUpdate(Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Move the weights."""
         loss = None if closure is None else closure()
-        number = 0
-        for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    self._move(weight, group, number)
-                number += 1
+        for weight, group in self.settings():
+            if weight.grad is not None:
+                self._move(weight, group)
         return loss
 
-    def _move(self, weight: Tensor, group: dict[str, Any], number: int) -> None:
+    def settings(self) -> list[tuple[nn.Parameter, dict[str, Any]]]:
+        """The weights, each with its group."""
+        return [(weight, group) for group in self.param_groups for weight in group["params"]]
+
+    def counters(self, weight: nn.Parameter) -> Tensor:
+        """The counters of a weight, whole numbers in float64, in its shape."""
+        zero = torch.zeros_like(weight, dtype=torch.float64)
+        return self.state[weight].setdefault("counters", zero)
+
+    def _move(self, weight: nn.Parameter, group: dict[str, Any]) -> None:
         """Count, and move a weight where its counters give pulses."""
-        state = self.state[weight]
-        held = state.setdefault("counters", torch.zeros_like(weight, dtype=torch.float64))
+        held = self.counters(weight)
         assert weight.grad is not None
         pulses, left = carry(held - weight.grad.double(), group["carry"])
         if not group["many"]:
             pulses = pulses.sign()
         held.copy_(left)
-        self.pulses += int(pulses.abs().sum())
         if self.device is None:
+            self.pulses += int(pulses.abs().sum())
             size = max(1, round(group["step"] / UNIT)) * UNIT
             moved = weight.double() + pulses * size
             weight.copy_(moved.clamp(-group["limit"], group["limit"]))
-        else:
-            self._pulse(self.device, weight, pulses, group["limit"], number)
+            return
+        whole = pulses.flatten().long().numpy()
+        where = whole.nonzero()[0]
+        weight.view(-1)[torch.from_numpy(where)] = self.pulse(weight, where, whole[where])
 
-    def _pulse(
-        self, device: Device, weight: Tensor, pulses: Tensor, limit: float, number: int
-    ) -> None:
-        """Move the pairs of devices of a weight, and read the weight from them."""
+    def pulse(self, weight: nn.Parameter, where: np.ndarray, pulses: np.ndarray) -> Tensor:
+        """Move pairs of devices, and read the weights from them.
+
+        Args:
+            weight: A weight of this optimizer, which has a device.
+            where: Numbers of the pairs in the flat weight, (moved,), int64.
+            pulses: Number of pulses of each, with its sign, (moved,), int64.
+
+        Returns:
+            The weights there, (moved,), in the type of the weight.
+        """
+        assert self.device is not None
+        self.pulses += int(np.abs(pulses).sum())
+        number, limit = next(
+            (i, group["limit"]) for i, (one, group) in enumerate(self.settings()) if one is weight
+        )
         state = self.state[weight]
         if "pairs" not in state:
-            share = weight.double().flatten() / limit
+            share = weight.detach().double().flatten() / limit
             state["pairs"] = torch.stack([(1 + share) / 2, (1 - share) / 2])
             generator = np.random.default_rng((self.seed, number))
-            state["scales"] = torch.from_numpy(drawn_scales(device, len(share), generator))
+            state["scales"] = torch.from_numpy(drawn_scales(self.device, len(share), generator))
             state["taken"] = 0
-        pairs: Tensor = state["pairs"]
-        stream = Address(self.seed, number, state["taken"]).stream(Purpose.PULSE)
+        pairs, scales = state["pairs"], state["scales"].numpy()
+        stream = np.uint64(Address(self.seed, number, state["taken"]).stream(Purpose.PULSE))
         state["taken"] += 1
-        whole = pulses.flatten().long().numpy()
-        tables = device.rise, device.fall
-        scales = state["scales"].numpy()
-        move(whole, pairs.numpy(), scales, *tables, np.uint64(self.seed), np.uint64(stream))
-        weight.copy_(on_grid((pairs[0] - pairs[1]) * limit, limit).view_as(weight))
+        tables = self.device.rise, self.device.fall
+        move(where, pulses, pairs.numpy(), scales, *tables, np.uint64(self.seed), stream)
+        there = pairs[:, torch.from_numpy(where)]
+        return on_grid((there[0] - there[1]) * limit, limit).to(weight.dtype)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Go on from saved counters and conductances.
@@ -139,8 +157,7 @@ class StepUpdate(Optimizer):
         super().load_state_dict(state_dict)
         # torch casts a state to the type of its weight, which has too few digits
         numbers = [i for group in state_dict["param_groups"] for i in group["params"]]
-        weights = [weight for group in self.param_groups for weight in group["params"]]
-        for i, weight in zip(numbers, weights, strict=True):
+        for i, (weight, _) in zip(numbers, self.settings(), strict=True):
             for name, value in state_dict["state"].get(i, {}).items():
                 self.state[weight][name] = value.clone() if torch.is_tensor(value) else value
 

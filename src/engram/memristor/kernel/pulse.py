@@ -25,6 +25,7 @@ def change(steps: np.ndarray, conductance: float, word: Any) -> float:
 
 @njit(cache=True, nogil=True)
 def move(
+    where: np.ndarray,
     pulses: np.ndarray,
     pairs: np.ndarray,
     scales: np.ndarray,
@@ -39,7 +40,8 @@ def move(
     the reverse.
 
     Args:
-        pulses: Number of pulses of each pair, with its sign, (pair,), int64.
+        where: Numbers of the pairs that are moved, (moved,), int64.
+        pulses: Number of pulses of each, with its sign, (moved,), int64.
         pairs: Conductances as shares of the range, (2, pair), float64.
         scales: Factor of every change of a device; 0 if it is stuck, (2, pair), float64.
         rise: Change by a set pulse, (conductance, quantile), float64.
@@ -47,8 +49,8 @@ def move(
         seed: Seed of the draws.
         stream: Their stream.
     """
-    for i in range(len(pulses)):
-        count = pulses[i]
+    for m in range(len(where)):
+        i, count = where[m], pulses[m]
         up = 0 if count > 0 else 1
         high = np.uint64(i) << np.uint64(32)
         for p in range(abs(count)):

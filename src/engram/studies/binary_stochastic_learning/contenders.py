@@ -12,8 +12,7 @@ from engram.memristor import (
     BinaryStochasticLinear,
     StepUpdate,
     StochasticBits,
-    learn,
-    vote,
+    fused,
 )
 from engram.memristor.device import Device
 from engram.memristor.energy import activity
@@ -93,18 +92,18 @@ def stochastic(
     )
     carries = settings.carry if device is None else settings.ramp_carry
     update = StepUpdate(net.parameters(), carry=carries[0], device=device, seed=seed)
-    taken = 0
-    for epoch in range(settings.epochs):
-        share = epoch / max(settings.epochs - 1, 1)
-        update.param_groups[0]["step"] = _between(*settings.step, share)
-        update.param_groups[0]["carry"] = round(_between(*carries, share))
-        for rows in _batches(len(x), settings.batch, seed, epoch):
-            learn(net, x[rows], labels[rows], taken)
-            update.step()
-            taken += 1
     numbers = sorted({*settings.votes, settings.passes})
-    found = {n: vote(net, parts.test.inputs, n).labels for n in numbers}
-    chosen = {n: vote(net, parts.validation.inputs, n).labels for n in numbers}
+    taken = 0
+    with fused(net, update) as chain:
+        for epoch in range(settings.epochs):
+            share = epoch / max(settings.epochs - 1, 1)
+            update.param_groups[0]["step"] = _between(*settings.step, share)
+            update.param_groups[0]["carry"] = round(_between(*carries, share))
+            for rows in _batches(len(x), settings.batch, seed, epoch):
+                chain.learn(x[rows], labels[rows], taken)
+                taken += 1
+        found = {n: chain.vote(parts.test.inputs, n).argmax(1) for n in numbers}
+        chosen = {n: chain.vote(parts.validation.inputs, n).argmax(1) for n in numbers}
     chosen_by = {str(n): _accuracy(chosen[n], parts.validation.labels) for n in numbers}
     return {
         "wrong": _wrong(found[settings.passes], parts.test.labels),
