@@ -50,6 +50,7 @@ bench: .venv/installed-test .venv-brian2/installed
 	$(BIN)/python -m benchmarks.train
 	$(BIN)/python -m benchmarks.retrieval
 	$(BIN)/python -m benchmarks.prune
+	$(BIN)/python -m benchmarks.memristor
 	$(BIN)/python -m benchmarks.critical --brian2 .venv-brian2/bin/python
 
 # published recipes on CIFAR-10, 20 minutes each
