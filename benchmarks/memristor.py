@@ -15,7 +15,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks import harness
-from engram.memristor import BinaryStochasticLinear, StepUpdate, StochasticBits, fused
+from engram.memristor import (
+    BinaryStochasticLinear,
+    Programming,
+    StepUpdate,
+    StochasticBits,
+    convert,
+    fused,
+)
 from engram.memristor.chain import Chain
 from engram.memristor.device import taox_ramps
 from engram.report.provenance import versions
@@ -119,6 +126,15 @@ def main() -> None:
     medians = {name: statistics.median(seconds) for name, seconds in times.items()}
     for name, seconds in times.items():
         entries.append(harness.entry("memristor", "votes", name, seconds))
+    programming = {
+        "784-300-10, pulsed and read": Programming(),
+        "784-300-10, set": Programming(None),
+    }
+    calls = {
+        name: partial(convert, floating(), taox_ramps(), how) for name, how in programming.items()
+    }
+    for name, seconds in harness.interleave(calls, asked.rounds, warm=False).items():
+        entries.append(harness.entry("memristor", "convert", name, seconds))
         ratios[name] = medians[name] / medians[f"{PASSES} float passes"]
     memory = {
         f"{n} votes": harness.in_own_process("benchmarks.memristor", "peak", n) for n in (1, 30)

@@ -182,7 +182,7 @@ def _lookup(path: Path) -> tuple[tuple[float, float], np.ndarray]:
     table = table.T / (high - low)
     risen = np.array([isotonic_regression(row).x for row in table])
     worst = float(np.abs(risen - table).max())
-    if worst > 0:
+    if worst > 1e-9:  # what is less is rounding
         warnings.warn(
             f"{path.name}: changes that fall with the probability were moved by up to "
             f"{1e6 * worst * (high - low):.2g} µS, so that they do not",

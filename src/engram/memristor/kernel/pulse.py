@@ -63,3 +63,43 @@ def move(
             )
             pairs[up, i] = min(max(raised, 0.0), 1.0)
             pairs[lower, i] = min(max(lowered, 0.0), 1.0)
+
+
+@njit(cache=True, nogil=True)
+def program(
+    targets: np.ndarray,
+    cells: np.ndarray,
+    scales: np.ndarray,
+    rise: np.ndarray,
+    fall: np.ndarray,
+    tolerance: float,
+    most: int,
+    seed: Any,
+    stream: Any,
+    pulses: np.ndarray,
+) -> None:
+    """Pulse each cell towards its target and read it, until it is near enough.
+
+    Args:
+        targets: Conductances as shares of the range, (cell,), float64.
+        cells: Conductances, changed in place, (cell,), float64.
+        scales: Factor of every change of a cell; 0 if it is stuck, (cell,), float64.
+        rise: Change by a set pulse, (conductance, quantile), float64.
+        fall: Change by a reset pulse, (conductance, quantile), float64.
+        tolerance: Largest distance from the target, as a share of the range.
+        most: The largest number of pulses of a cell.
+        seed: Seed of the draws.
+        stream: Their stream.
+        pulses: Filled with the pulses of each cell, (cell,), int64.
+    """
+    for i in range(len(targets)):
+        cell, taken = cells[i], 0
+        high = np.uint64(i) << np.uint64(32)
+        four = block(seed, stream, high)
+        while taken < most and abs(cell - targets[i]) > tolerance:
+            if taken > 0 and taken % 4 == 0:
+                four = block(seed, stream, high | np.uint64(taken // 4))
+            table = rise if cell < targets[i] else fall
+            cell = min(max(cell + scales[i] * change(table, cell, four[taken % 4]), 0.0), 1.0)
+            taken += 1
+        cells[i], pulses[i] = cell, taken
