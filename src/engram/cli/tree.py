@@ -50,6 +50,23 @@ COMMANDS: dict[str, Line] = {
         "engram.cli.critical.measure:MeasureRecording",
         "Measure irregularity and criticality of a recording of spikes.",
     ),
+    "retrieval index": Line(
+        "engram.cli.retrieval.index:IndexPictures",
+        "Index the pictures of a folder, so that words and pictures find them.",
+    ),
+    "retrieval search": Line(
+        "engram.cli.retrieval.search:SearchPictures",
+        "Find pictures by words, by pictures, or by sums of them.",
+    ),
+    "retrieval duplicates": Line(
+        "engram.cli.retrieval.duplicates:ListDuplicates",
+        "List pictures that are the same or look nearly the same.",
+    ),
+    "retrieval export": Line(
+        "engram.cli.retrieval.export:ExportVectors",
+        "Write the vectors of an index to a NumPy file, and their pictures to a JSON file "
+        "beside it.",
+    ),
     "retrieval evaluate": Line(
         "engram.cli.retrieval.evaluate:EvaluateRetrieval",
         "Evaluate scores or embeddings of images and captions: recall at 1, 5 and 10.",

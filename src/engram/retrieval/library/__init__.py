@@ -1,0 +1,16 @@
+"""An index of pictures on disk: incremental, checked, and searched by vectors."""
+
+from engram.retrieval.library.duplicates import near_duplicates
+from engram.retrieval.library.library import Entry, Library
+from engram.retrieval.library.update import Encoder, Head, Outcome, model_of, update
+
+__all__ = [
+    "Encoder",
+    "Entry",
+    "Head",
+    "Library",
+    "Outcome",
+    "model_of",
+    "near_duplicates",
+    "update",
+]
