@@ -19,9 +19,9 @@ from engram.memristor.device import taox_ramps
 from tests.memristor.test_layer import picture_network
 
 
-def deep(seed=0, *, drawn=True, limit=1.0):
+def deep(seed=0, *, drawn=True, limit=1.0, **noise):
     widths = (21, 13, 10, 7, 5)
-    settings = {"gain": 4.0, "limit": limit, "seed": seed}
+    settings = {"gain": 4.0, "limit": limit, "seed": seed, **noise}
     layers = [
         BinaryStochasticLinear(widths[i], widths[i + 1], i + 1, output=i == 3, **settings)
         for i in range(4)
@@ -72,6 +72,20 @@ def test_the_bits_of_learning_step_by_step(settings, drawn):
         for theirs, own in zip(reference.parameters(), ours.parameters(), strict=True):
             assert torch.equal(updates[0].counters(theirs), updates[1].counters(own))
         assert updates[0].pulses == updates[1].pulses > 0
+
+
+def test_the_bits_of_learning_with_read_noise():
+    noise = {"noise": "gaussian", "read_noise": 0.2}
+    reference, ours = deep(**noise), deep(**noise)
+    updates = [StepUpdate(net.parameters(), step=0.05, carry=2) for net in (reference, ours)]
+    with fused(ours, updates[1]) as chain:
+        for step in range(10):
+            x, labels = batch(step)
+            expected = learn(reference, x, labels, step)
+            updates[0].step()
+            assert torch.equal(chain.learn(x, labels, step), expected)
+        assert torch.equal(chain.vote(x, 9), vote(reference, x, 9).counts)
+    assert equal(ours, reference)
 
 
 def test_samples_have_numbers_of_their_own():

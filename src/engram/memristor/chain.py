@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from engram.errors import EngramError
-from engram.memristor.functional import UNIT, Purpose, probability_table
+from engram.memristor.functional import SPREAD, UNIT, Purpose, probability_table, read_noise
 from engram.memristor.kernel import chain as kernel
 from engram.memristor.layer import (
     BinaryStochasticLinear,
@@ -108,10 +108,10 @@ class Chain:
         bits = [self._inputs(_levels(x), numbers, step, 0)]
         derivatives: list[np.ndarray] = []
         for link in self.links:
-            sums = self._sums(link, bits[-1])
-            bits.append(self._fire(link, sums, numbers, step, 0, Purpose.FORWARD))
+            found = self._sums(link, bits[-1])
+            bits.append(self._fire(link, *found, numbers, step, 0, Purpose.FORWARD))
             if not link.layer.output:
-                second = self._fire(link, sums, numbers, step, 0, Purpose.DERIVATIVE)
+                second = self._fire(link, *found, numbers, step, 0, Purpose.DERIVATIVE)
                 derivatives.append(second ^ bits[-1])
         errors = -bits[-1].astype(np.int32)
         errors[np.arange(len(x)), labels.numpy()] += 1
@@ -119,7 +119,8 @@ class Chain:
             link, below = self.links[i], errors
             if i:
                 below = np.empty(bits[i].shape, np.int32)
-                kernel.pass_back(errors, link.weight.values, derivatives[i - 1], below)
+                noise = self._noise_back(link, len(x), bits[i].shape[1], numbers, step)
+                kernel.pass_back(errors, link.weight.values, derivatives[i - 1], noise, below)
             self._move(link, bits[i], errors)
             errors = below
         return torch.from_numpy(bits[-1]).float()
@@ -141,8 +142,7 @@ class Chain:
         for i in range(passes):
             bits = self._inputs(levels, numbers, 0, i)
             for link in self.links:
-                sums = self._sums(link, bits)
-                bits = self._fire(link, sums, numbers, 0, i, Purpose.FORWARD)
+                bits = self._fire(link, *self._sums(link, bits), numbers, 0, i, Purpose.FORWARD)
             total += bits
         return torch.from_numpy(total)
 
@@ -160,20 +160,32 @@ class Chain:
         kernel.draw(levels, _UNIFORM, np.uint64(address.seed), stream, numbers, bits)
         return bits
 
-    def _sums(self, link: _Link, bits: np.ndarray) -> np.ndarray:
+    def _sums(self, link: _Link, bits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The sums, and the factors of their thresholds."""
         sums = np.empty((len(bits), len(link.bias.values)), np.int32)
-        kernel.read(bits, link.weight.values, link.bias.values, sums)
-        return sums
+        counts = np.empty(len(bits), np.int64)
+        kernel.read(bits, link.weight.values, link.bias.values, sums, counts)
+        share = (link.layer.read_noise * link.layer.gain / SPREAD) ** 2
+        return sums, np.sqrt(1 + (counts + 1) * share)
 
     def _fire(
-        self, link: _Link, sums: np.ndarray, numbers: np.ndarray, step: int, vote: int,
-        purpose: Purpose,
+        self, link: _Link, sums: np.ndarray, factors: np.ndarray, numbers: np.ndarray, step: int,
+        vote: int, purpose: Purpose,
     ) -> np.ndarray:  # fmt: skip
         address = link.layer.address._replace(step=step, vote=vote)
         bits = np.empty(sums.shape, np.uint8)
-        stream = np.uint64(address.stream(purpose))
-        kernel.fire_bits(sums, link.layer.table, np.uint64(address.seed), stream, numbers, bits)
+        seed, stream = np.uint64(address.seed), np.uint64(address.stream(purpose))
+        kernel.fire_bits(sums, link.layer.table, factors, seed, stream, numbers, bits)
         return bits
+
+    def _noise_back(
+        self, link: _Link, count: int, inputs: int, numbers: np.ndarray, step: int
+    ) -> np.ndarray:
+        """Noise of the read of one weight backward, for each sample and input."""
+        if not link.layer.read_noise:
+            return np.empty((0, inputs))
+        deviations = np.full(count, link.layer.read_noise / UNIT)
+        return read_noise(deviations, inputs, link.layer.address._replace(step=step), numbers)
 
     def _move(self, link: _Link, bits: np.ndarray, errors: np.ndarray) -> None:
         touched = np.empty(bits.shape[1], np.bool_)

@@ -23,17 +23,22 @@ References:
 import math
 from enum import IntEnum
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
+from scipy.special import ndtri
 from torch import Tensor
 
 from engram.errors import EngramError
-from engram.memristor.kernel.fire import BINS, fire
+from engram.memristor.kernel.fire import BINS, fire, noise
 
 UNIT = 2.0**-16
 """The smallest difference of two weights."""
+
+SPREAD = 1.702
+"""Standard deviation of the Gaussian noise that is nearest to logistic noise of scale 1."""
+Noise = Literal["logistic", "gaussian"]
 
 
 class Purpose(IntEnum):
@@ -43,6 +48,7 @@ class Purpose(IntEnum):
     FORWARD = 1
     DERIVATIVE = 2
     PULSE = 3
+    BACK = 4
 
 
 class Address(NamedTuple):
@@ -79,13 +85,15 @@ class Address(NamedTuple):
 
 
 @lru_cache
-def comparator(gain: float) -> np.ndarray:
-    """The thresholds of a comparator with logistic noise, by quantile.
+def comparator(gain: float, kind: Noise = "logistic") -> np.ndarray:
+    """The thresholds of a comparator, by quantile.
 
-    Entry i is logit(i/4096)/k in units of a weight; the outermost two stand for one draw in 2³³.
+    Entry i is logit(i/4096)/k, or 1.702·Φ⁻¹(i/4096)/k of Gaussian noise, in units of a weight; the
+    outermost two stand for one draw in 2³³.
 
     Args:
         gain: k, above 0.
+        kind: Noise of the comparator.
 
     Returns:
         int64, (4097,).
@@ -97,8 +105,11 @@ def comparator(gain: float) -> np.ndarray:
         raise EngramError(f"gain={gain}: give a positive number, such as 8")
     bins = 1 << BINS
     quantiles = [2.0**-33, *(i / bins for i in range(1, bins)), 1 - 2.0**-33]
-    logits = [math.log(q) - math.log1p(-q) for q in quantiles]
-    table = np.array([round(logit / gain / UNIT) for logit in logits], np.int64)
+    if kind == "logistic":
+        noises = [math.log(q) - math.log1p(-q) for q in quantiles]
+    else:
+        noises = [SPREAD * float(x) for x in ndtri(quantiles)]
+    table = np.array([round(one / gain / UNIT) for one in noises], np.int64)
     table.flags.writeable = False
     return table
 
@@ -110,7 +121,12 @@ def probability_table() -> np.ndarray:
 
 
 def sample(
-    z: Tensor, table: np.ndarray, address: Address, purpose: Purpose, samples: Tensor
+    z: Tensor,
+    table: np.ndarray,
+    address: Address,
+    purpose: Purpose,
+    samples: Tensor,
+    factors: np.ndarray | None = None,
 ) -> Tensor:
     """Bits that say whether each sum is above its own random threshold.
 
@@ -120,6 +136,7 @@ def sample(
         address: Where the draws are found.
         purpose: What they are for.
         samples: The number of each sample, `(sample,)`, int64.
+        factors: Factor of the thresholds of each sample, (sample,), float64; None for 1.
 
     Returns:
         0 and 1, `(sample, unit)`, float32.
@@ -138,8 +155,30 @@ def sample(
     if len(numbers) and not 0 <= numbers.min() <= numbers.max() < 1 << 32:
         raise EngramError(f"samples go from {numbers.min()} to {numbers.max()}; give 0 to 2^32 - 1")
     stream = np.uint64(address.stream(purpose))
-    fire(sums, table, np.uint64(address.seed), stream, numbers, bits.numpy())
+    factors = np.ones(len(sums)) if factors is None else factors
+    fire(sums, table, factors, np.uint64(address.seed), stream, numbers, bits.numpy())
     return bits
+
+
+def read_noise(
+    deviations: np.ndarray, units: int, address: Address, samples: np.ndarray
+) -> np.ndarray:
+    """Gaussian noise of reads backward, in whole units of a weight.
+
+    Args:
+        deviations: Standard deviation for each sample, in units, (sample,), float64.
+        units: Number of sums of a sample.
+        address: Where the draws are found.
+        samples: The number of each sample, (sample,), int64.
+
+    Returns:
+        float64, (sample, unit).
+    """
+    drawn = np.empty((len(deviations), units))
+    # a gain of 1.702 gives a deviation of one weight, which is 2¹⁶ units
+    table, stream = comparator(SPREAD, "gaussian"), np.uint64(address.stream(Purpose.BACK))
+    noise(table, deviations * UNIT, np.uint64(address.seed), stream, samples, drawn)
+    return drawn
 
 
 def whole(weight: Tensor) -> Tensor:

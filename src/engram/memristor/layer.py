@@ -1,10 +1,12 @@
 """Layers of stochastic bits, which compose in a `nn.Sequential` and pass signed errors back."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, final
+from typing import Any, Literal, final, get_args
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -12,12 +14,15 @@ from torch.nn.grad import conv2d_input, conv2d_weight
 
 from engram.errors import EngramError
 from engram.memristor.functional import (
+    SPREAD,
     UNIT,
     Address,
+    Noise,
     Purpose,
     comparator,
     on_grid,
     probability_table,
+    read_noise,
     sample,
     whole,
 )
@@ -80,6 +85,10 @@ class BinaryStochastic(_Stochastic, ABC):
         deviation: Standard deviation of the weights at the start.
         limit: Largest magnitude of a weight.
         output: Whether the error of the outputs is t − y, without a derivative bit.
+        noise: Noise of the comparator.
+        read_noise: Standard deviation of a read of one weight, from read to read, in the unit of
+            a weight. It is white, Gaussian and independent, so the sum of a read has √n times it
+            for n active rows, with that of the bias; the comparator must be Gaussian too.
         seed: Seed of the weights and of the draws.
     """
 
@@ -92,13 +101,23 @@ class BinaryStochastic(_Stochastic, ABC):
         deviation: float = 0.2,
         limit: float = 1.0,
         output: bool = False,
+        noise: Noise = "logistic",
+        read_noise: float = 0.0,
         seed: int = 0,
     ) -> None:
         super().__init__(layer, seed)
+        if noise not in get_args(Noise):
+            raise EngramError(f"noise={noise!r}: choose from {', '.join(get_args(Noise))}")
+        if not 0 <= read_noise < math.inf or (read_noise > 0 and noise != "gaussian"):
+            raise EngramError(
+                f"read_noise={read_noise} with noise={noise!r}: give 0 or more, in the unit of a "
+                "weight, and noise='gaussian' where it is not 0"
+            )
         if not 0 < limit <= 1024:
             raise EngramError(f"limit={limit}: give the largest weight, above 0 up to 1024")
         self.gain, self.limit, self.output = gain, limit, output
-        self.table = comparator(gain)
+        self.noise, self.read_noise = noise, read_noise
+        self.table = comparator(gain, noise)
         generator = torch.Generator().manual_seed(seed * 4096 + layer)
         weight = torch.randn(shape, generator=generator) * deviation
         self.weight = nn.Parameter(on_grid(weight, limit))
@@ -121,35 +140,45 @@ class BinaryStochastic(_Stochastic, ABC):
     def read_back(self, shape: torch.Size, errors: Tensor, weight: Tensor) -> Tensor:
         """Wδ, in the shape of the input."""
 
+    def factors(self, x: Tensor) -> Tensor:
+        """√(s² + σ²n)/s: what read noise adds to that of the comparator, (batch, …, place)."""
+        rows = self.read(x.detach().double(), torch.ones_like(self.weight[:1]).double()) + 1
+        return (1 + rows * (self.read_noise * self.gain / SPREAD) ** 2).sqrt()
+
     def fire(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Bits of the outputs for bits x, and the derivative bits."""
-        z = self.sums(x)
-        y = self.bits(z, Purpose.FORWARD)
-        return y, self.derivative(z, y)
+        z, factors = self.sums(x), self._flat_factors(x)
+        y = self.bits(z, Purpose.FORWARD, factors)
+        if self.output:
+            return y, torch.ones_like(y)
+        return y, (y != self.bits(z, Purpose.DERIVATIVE, factors)).to(y.dtype)
 
-    def bits(self, z: Tensor, purpose: Purpose) -> Tensor:
-        """A sample of the outputs for sums z."""
+    def _flat_factors(self, x: Tensor) -> np.ndarray | None:
+        return self.factors(x).flatten().numpy() if self.read_noise else None
+
+    def bits(self, z: Tensor, purpose: Purpose, factors: np.ndarray | None = None) -> Tensor:
+        """A sample of the outputs for sums z, whose thresholds have factors for each place."""
         flat = z.flatten(2).transpose(1, 2).flatten(0, 1) if z.ndim > 2 else z
         places = flat.shape[0] // max(z.shape[0], 1)
-        found = sample(flat, self.table, self.address, purpose, self.numbers(len(z), places))
+        found = sample(
+            flat, self.table, self.address, purpose, self.numbers(len(z), places), factors
+        )
         if z.ndim == 2:
             return found
         return found.view(len(z), places, -1).transpose(1, 2).reshape(z.shape)
-
-    def derivative(self, z: Tensor, y: Tensor) -> Tensor:
-        """The derivative bits d = y xor a second sample; ones in an output layer."""
-        if self.output:
-            return torch.ones_like(y)
-        return (y != self.bits(z, Purpose.DERIVATIVE)).to(y.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         """Bits of the outputs for bits x; in other modes their means, or bits without noise."""
         if self.mode == "sampled":
             if torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad):
                 return _Fire.apply(x, self.weight, self.bias, self)  # pyright: ignore[reportReturnType]
-            return self.bits(self.sums(x), Purpose.FORWARD).to(x.dtype)
+            return self.bits(self.sums(x), Purpose.FORWARD, self._flat_factors(x)).to(x.dtype)
         z = self.sums(x) * UNIT
-        return ((self.gain * z).sigmoid() if self.mode == "mean" else (z > 0)).to(x.dtype)
+        if self.mode == "frozen":
+            return (z > 0).to(x.dtype)
+        if self.noise == "logistic":
+            return (self.gain * z).sigmoid().to(x.dtype)
+        return torch.special.ndtr(self.gain / SPREAD * z / self.factors(x)).to(x.dtype)
 
     def errors(self, gradient: Tensor, d: Tensor) -> Tensor:
         """δ: the negative gradient, or its sign where a derivative bit is set."""
@@ -161,8 +190,22 @@ class BinaryStochastic(_Stochastic, ABC):
         return self.counted(x.detach().double(), wide), wide.sum([0, *range(2, wide.ndim)])
 
     def back(self, x: Tensor, errors: Tensor) -> Tensor:
-        """Wδ in units, in the shape of x, exact whole numbers."""
-        return self.read_back(x.shape, errors.detach().double(), whole(self.weight))
+        """Wδ in units with the noise of the read, in the shape of x, exact whole numbers."""
+        wide = errors.detach().double()
+        sums = self.read_back(x.shape, wide, whole(self.weight))
+        if not self.read_noise:
+            return sums
+        squares = self.read_back(x.shape, wide.square(), torch.ones_like(self.weight).double())
+        return sums + self._noise_back(squares)
+
+    def _noise_back(self, squares: Tensor) -> Tensor:
+        """Noise of the reads backward, of which Σδ² weights were active."""
+        flat = squares.flatten(1)
+        standard = read_noise(
+            np.full(len(flat), self.read_noise / UNIT), flat.shape[1], self.address,
+            self.numbers(len(flat)).numpy(),
+        )  # fmt: skip
+        return (torch.from_numpy(standard) * flat.sqrt()).round().view(squares.shape)
 
 
 class _Fire(torch.autograd.Function):
@@ -201,7 +244,7 @@ class BinaryStochasticLinear(BinaryStochastic):
         inputs: Number of inputs.
         outputs: Number of outputs.
         layer: Number of the layer, which no other layer of the network has.
-        settings: The other settings of a layer: gain, deviation, limit, output and seed.
+        settings: The other settings of a layer: gain, deviation, limit, output, noise, read_noise and seed.
     """
 
     def __init__(self, inputs: int, outputs: int, layer: int, **settings: Any) -> None:
@@ -231,7 +274,7 @@ class BinaryStochasticConv2d(BinaryStochastic):
         layer: Number of the layer, which no other layer of the network has.
         stride: Stride.
         padding: Zeros around the input.
-        settings: The other settings of a layer: gain, deviation, limit, output and seed.
+        settings: The other settings of a layer: gain, deviation, limit, output, noise, read_noise and seed.
     """
 
     def __init__(

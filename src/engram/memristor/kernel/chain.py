@@ -48,7 +48,9 @@ def draw(
 
 
 @njit(cache=True, nogil=True)
-def read(bits: np.ndarray, weight: np.ndarray, bias: np.ndarray, sums: np.ndarray) -> None:
+def read(
+    bits: np.ndarray, weight: np.ndarray, bias: np.ndarray, sums: np.ndarray, counts: np.ndarray
+) -> None:
     """Sum the active rows.
 
     Args:
@@ -56,6 +58,7 @@ def read(bits: np.ndarray, weight: np.ndarray, bias: np.ndarray, sums: np.ndarra
         weight: In units, (input, output), int32.
         bias: In units, (output,), int32.
         sums: Filled, (sample, output), int32.
+        counts: Filled with the number of active rows, (sample,), int64.
     """
     active = np.empty(bits.shape[1], np.int64)
     for i in range(bits.shape[0]):
@@ -63,6 +66,7 @@ def read(bits: np.ndarray, weight: np.ndarray, bias: np.ndarray, sums: np.ndarra
         for j in range(bits.shape[1]):
             active[rows] = j
             rows += bits[i, j]
+        counts[i] = rows
         for k in range(weight.shape[1]):
             sums[i, k] = bias[k]
         # four rows at a time, so that a sum is loaded and stored less often
@@ -77,14 +81,15 @@ def read(bits: np.ndarray, weight: np.ndarray, bias: np.ndarray, sums: np.ndarra
 
 @njit(cache=True, nogil=True)
 def fire_bits(
-    sums: np.ndarray, table: np.ndarray, seed: Any, stream: Any, samples: np.ndarray,
-    bits: np.ndarray,
+    sums: np.ndarray, table: np.ndarray, factors: np.ndarray, seed: Any, stream: Any,
+    samples: np.ndarray, bits: np.ndarray,
 ) -> None:  # fmt: skip
     """Write whether each sum is above the threshold of its word.
 
     Args:
         sums: (sample, output), int32.
         table: Thresholds by word, (4097,), int64.
+        factors: Factor of the thresholds of each sample, (sample,), float64.
         seed: Seed of the draws.
         stream: Their stream.
         samples: The number of each sample, (sample,).
@@ -96,23 +101,26 @@ def fire_bits(
         for first in range(0, units, 4):
             four = block(seed, stream, high | np.uint64(first // 4))
             for j in range(min(4, units - first)):
-                bits[i, first + j] = sums[i, first + j] > threshold(table, four[j])
+                bits[i, first + j] = sums[i, first + j] > factors[i] * threshold(table, four[j])
 
 
 @njit(cache=True, nogil=True)
 def pass_back(
-    errors: np.ndarray, weight: np.ndarray, derivative: np.ndarray, before: np.ndarray
-) -> None:
+    errors: np.ndarray, weight: np.ndarray, derivative: np.ndarray, noise: np.ndarray,
+    before: np.ndarray,
+) -> None:  # fmt: skip
     """Write the signs of the errors of the inputs where their derivative bit is set.
 
     Args:
         errors: −1, 0 or 1, (sample, output), int32.
         weight: In units, (input, output), int32.
         derivative: (sample, input), uint8.
+        noise: Of a read of one weight, in units, (sample, input), or empty for none, float64.
         before: Filled with −1, 0 or 1, (sample, input), int32.
     """
     for i in range(errors.shape[0]):
-        if not errors[i].any():
+        active = np.abs(errors[i]).sum()
+        if active == 0:
             before[i] = 0
             continue
         for j in range(weight.shape[0]):
@@ -120,6 +128,8 @@ def pass_back(
             if derivative[i, j]:
                 for k in range(weight.shape[1]):
                     total += np.int64(weight[j, k]) * errors[i, k]
+                if len(noise):
+                    total += np.int64(np.rint(noise[i, j] * np.sqrt(np.float64(active))))
             before[i, j] = 1 if total > 0 else (-1 if total < 0 else 0)
 
 

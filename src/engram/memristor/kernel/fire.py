@@ -25,13 +25,20 @@ def threshold(table: np.ndarray, word: Any) -> int:
 
 @njit(cache=True, nogil=True)
 def fire(
-    z: np.ndarray, table: np.ndarray, seed: Any, stream: Any, samples: np.ndarray, bits: np.ndarray
+    z: np.ndarray,
+    table: np.ndarray,
+    factors: np.ndarray,
+    seed: Any,
+    stream: Any,
+    samples: np.ndarray,
+    bits: np.ndarray,
 ) -> None:
     """Write whether each sum is above the threshold of its word.
 
     Args:
         z: Whole numbers, (sample, unit), float64.
         table: Thresholds by word, (4097,), int64.
+        factors: Factor of the thresholds of each sample, (sample,), float64.
         seed: Seed of the draws.
         stream: Their stream.
         samples: The number of each sample, (sample), below 2³².
@@ -43,5 +50,33 @@ def fire(
         for first in range(0, units, 4):
             four = block(seed, stream, high | np.uint64(first // 4))
             for j in range(min(4, units - first)):
-                above = z[i, first + j] > threshold(table, four[j])
+                above = z[i, first + j] > factors[i] * threshold(table, four[j])
                 bits[i, first + j] = np.float32(1.0) if above else np.float32(0.0)
+
+
+@njit(cache=True, nogil=True)
+def noise(
+    table: np.ndarray,
+    factors: np.ndarray,
+    seed: Any,
+    stream: Any,
+    samples: np.ndarray,
+    drawn: np.ndarray,
+) -> None:
+    """Write the threshold of each word, as the noise of a read.
+
+    Args:
+        table: Thresholds by word, (4097,), int64.
+        factors: Factor of each sample, (sample,), float64.
+        seed: Seed of the draws.
+        stream: Their stream.
+        samples: The number of each sample, (sample), below 2³².
+        drawn: Filled with whole numbers, (sample, unit), float64.
+    """
+    units = drawn.shape[1]
+    for i in range(len(drawn)):
+        high = np.uint64(samples[i]) << np.uint64(32)
+        for first in range(0, units, 4):
+            four = block(seed, stream, high | np.uint64(first // 4))
+            for j in range(min(4, units - first)):
+                drawn[i, first + j] = np.rint(factors[i] * threshold(table, four[j]))
