@@ -126,6 +126,7 @@ def main() -> None:
     medians = {name: statistics.median(seconds) for name, seconds in times.items()}
     for name, seconds in times.items():
         entries.append(harness.entry("memristor", "votes", name, seconds))
+        ratios[name] = medians[name] / medians[f"{PASSES} float passes"]
     programming = {
         "784-300-10, pulsed and read": Programming(),
         "784-300-10, set": Programming(None),
@@ -135,7 +136,6 @@ def main() -> None:
     }
     for name, seconds in harness.interleave(calls, asked.rounds, warm=False).items():
         entries.append(harness.entry("memristor", "convert", name, seconds))
-        ratios[name] = medians[name] / medians[f"{PASSES} float passes"]
     memory = {
         f"{n} votes": harness.in_own_process("benchmarks.memristor", "peak", n) for n in (1, 30)
     }

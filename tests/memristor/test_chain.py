@@ -84,6 +84,7 @@ def test_the_bits_of_learning_with_read_noise():
             expected = learn(reference, x, labels, step)
             updates[0].step()
             assert torch.equal(chain.learn(x, labels, step), expected)
+        x, _ = batch(11)
         assert torch.equal(chain.vote(x, 9), vote(reference, x, 9).counts)
     assert equal(ours, reference)
 

@@ -244,7 +244,8 @@ class BinaryStochasticLinear(BinaryStochastic):
         inputs: Number of inputs.
         outputs: Number of outputs.
         layer: Number of the layer, which no other layer of the network has.
-        settings: The other settings of a layer: gain, deviation, limit, output, noise, read_noise and seed.
+        settings: The other settings of a layer: gain, deviation, limit, output, noise, read_noise
+            and seed.
     """
 
     def __init__(self, inputs: int, outputs: int, layer: int, **settings: Any) -> None:
@@ -274,7 +275,8 @@ class BinaryStochasticConv2d(BinaryStochastic):
         layer: Number of the layer, which no other layer of the network has.
         stride: Stride.
         padding: Zeros around the input.
-        settings: The other settings of a layer: gain, deviation, limit, output, noise, read_noise and seed.
+        settings: The other settings of a layer: gain, deviation, limit, output, noise, read_noise
+            and seed.
     """
 
     def __init__(
