@@ -129,6 +129,7 @@ def test_what_was_learned_is_kept_after_an_error():
     [
         (picture_network(), {}, "BinaryStochasticConv2d"),
         (nn.Sequential(StochasticBits(0)), {}, "no dense layer"),
+        (deep()[:4], {}, "to the last layer only"),
         (deep(), {"limit": 0.3}, r"limit=0\.3"),
         (deep(), {"limit": 0.0625}, r"beyond limit=0\.0625"),
         (

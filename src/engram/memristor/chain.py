@@ -54,6 +54,11 @@ class Chain:
                 f"the model has {', '.join(others) or 'no dense layer'}: a chain is made of "
                 "StochasticBits, nn.Flatten and BinaryStochasticLinear; use learn for others"
             )
+        outputs = [one.output for one in links if isinstance(one, BinaryStochasticLinear)]
+        if outputs != [False] * (len(outputs) - 1) + [True]:
+            raise EngramError(
+                f"output is {outputs} by layer; give output=True to the last layer only"
+            )
         self.update = update
         self.settings = dict(update.settings())
         self.links = [self._link(one) for one in links if isinstance(one, BinaryStochasticLinear)]
