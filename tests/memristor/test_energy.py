@@ -1,18 +1,21 @@
 """The ledger equals a count by hand, and the published arithmetic of a read."""
 
+import json
+
 import pytest
 import torch
 
+from engram.cli import main
 from engram.errors import EngramError
 from engram.memristor.device import Range
-from engram.memristor.energy import Activity, Circuit, activity, inference, total_j
+from engram.memristor.energy import Activity, Circuit, activity, inference, total_j, writing
 from tests.memristor.test_layer import network, picture_network
 
 
 def test_a_layer_by_hand():
     """2 of 4 inputs and the bias are active; 3 outputs; 2 passes; each constant by itself."""
     layer = Activity(1, inputs=5, outputs=3, places=1, active=3.0, drawn=4)
-    circuit = Circuit(0.2, 1e-8, 1e-13, 1e-15, vote_j=1e-14)
+    circuit = Circuit(0.2, 1e-8, 1e-13, 1e-15, vote_j=1e-14, adc_j=1e-12)
     found = {term.operation: term for term in inference([layer], Range(1e-5, 3e-5), 2, circuit)}
     # 2 passes × 3 rows × 3 pairs, at 0.2² V² × 40 µS × 10 ns
     assert found["read"].events == 18
@@ -24,6 +27,7 @@ def test_a_layer_by_hand():
     assert found["comparator"].events == 14
     assert found["comparator"].energy_j == pytest.approx(14e-13, rel=1e-12)
     assert found["digital"].energy_j == pytest.approx(6e-14, rel=1e-12)
+    assert found["converter"].events == 0
     assert total_j(list(found.values())) == pytest.approx(
         2.88e-13 + 1.44e-15 + 1.4e-12 + 6e-14, rel=1e-12
     )
@@ -70,3 +74,49 @@ def test_nothing_to_count_is_refused(layers, passes):
 def test_impossible_constants_are_refused():
     with pytest.raises(EngramError, match=r"comparator_j=-1\.0: give a finite number"):
         Circuit(comparator_j=-1.0)
+
+
+def test_converters_take_the_place_of_comparators():
+    layer = Activity(1, inputs=5, outputs=3, places=2, active=3.0, drawn=4)
+    terms = inference([layer], Range(1e-5, 3e-5), 2, Circuit(adc_j=1e-12), converters=True)
+    found = {term.operation: term for term in terms}
+    assert (found["converter"].events, found["comparator"].events) == (12, 8)
+    assert found["converter"].energy_j == pytest.approx(12e-12, rel=1e-12)
+
+
+def test_a_pulse_of_a_weight_is_one_on_each_device():
+    assert writing(3, 2.5, Circuit(write_j=1e-12)) == (3, "write", 5.0, pytest.approx(5e-12))
+    with pytest.raises(EngramError, match="pulses=-1"):
+        writing(1, -1)
+
+
+def test_the_command_prints_the_ledger(capsys):
+    words = ["memristor", "energy", "--layers", "4", "3", "--active", "0.5", "--passes", "2"]
+    assert main([*words, "--range-us", "10", "30", "--pulses", "7", "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    layer = Activity(1, inputs=5, outputs=3, places=1, active=3.0, drawn=4)
+    expected = [*inference([layer], Range(1e-5, 3e-5), 2), writing(1, 7)]
+    assert [tuple(term.values()) for term in content["terms"]] == [
+        pytest.approx(tuple(term)) for term in expected
+    ]
+    assert content["total_j"] == pytest.approx(total_j(expected))
+    assert content["products"] == 15
+    assert main(words) == 0
+    text = capsys.readouterr().out
+    assert "for each of 15 products" in text
+    assert "comparator" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--layers", "4"], "give two widths or more"),
+        (["--active", "0.5"], "give one number for each of 2 layers"),
+        (["--active", "0.5", "13"], "such as 0.13 for 13 %"),
+        (["--pulses", "1"], "give one number for each of 2 layers"),
+        (["--range-us", "30", "10"], "a lower and a higher conductance"),
+    ],
+)
+def test_the_command_refuses_what_cannot_be(words, said, capsys):
+    assert main(["memristor", "energy", *words]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())

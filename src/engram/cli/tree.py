@@ -42,6 +42,10 @@ COMMANDS: dict[str, Line] = {
         "engram.cli.train:TrainModel",
         "Train a model on images or events; a run that was cut off continues.",
     ),
+    "memristor energy": Line(
+        "engram.cli.memristor.energy:CountEnergy",
+        "Add up the energy of dense stochastic layers on crossbars, by layer and operation.",
+    ),
     "memristor calibrate": Line(
         "engram.cli.memristor.calibrate:CalibrateDevice",
         "Fit models of a device to ramps of pulses, and choose one by ramps that were held out.",

@@ -1,9 +1,11 @@
-"""Energy of inference, from what was active, term by term.
+"""Energy of inference and of pulses, from what was active, term by term.
 
     read         V²(G⁺ + G⁻)t for each pair whose row is active
     driver       C·V² for each cell of an active row
     comparator   for each output of each pass, and for each input that is drawn as a bit
+    converter    in place of comparators, for each output that is read as a number
     digital      an addition for each output of the last layer and pass: the votes
+    write        for each pulse on a device; a pulse of a weight is one on each of its two
 
 A differential pair that starts symmetric has G⁺ + G⁻ = G_low + G_high. Constants can be replaced;
 none is a measurement of a chip.
@@ -38,6 +40,8 @@ class Circuit:
         read_time_s: t of a read, in seconds.
         comparator_j: Energy of a decision of a comparator, in joules; 50 to 100 fJ are usual.
         line_f: Capacitance of a row for each of its cells, in farads: an assumption.
+        adc_j: Energy of an analog-to-digital conversion of 8 bits, in joules.
+        write_j: Energy of a pulse on a device, in joules; 1 to 10 pJ are usual of resistive memory.
         vote_j: Energy of an addition of votes, in joules: that of 8 bits, Horowitz, ISSCC 2014.
 
     Raises:
@@ -48,6 +52,8 @@ class Circuit:
     read_time_s: float = 1e-8
     comparator_j: float = 75e-15
     line_f: float = 1e-15
+    adc_j: float = 1.56e-12
+    write_j: float = 5e-12
     vote_j: float = INT8.ac_pj * 1e-12
 
     def __post_init__(self) -> None:
@@ -89,7 +95,7 @@ class Term(NamedTuple):
 
     Attributes:
         layer: Number of the layer.
-        operation: read, driver, comparator or digital.
+        operation: read, driver, comparator, converter, digital or write.
         events: How often per sample.
         energy_j: Energy per sample, in joules.
     """
@@ -138,7 +144,12 @@ def activity(model: nn.Module, x: Tensor) -> list[Activity]:
 
 
 def inference(
-    layers: Sequence[Activity], bounds: Range, passes: int, circuit: Circuit = USUAL
+    layers: Sequence[Activity],
+    bounds: Range,
+    passes: int,
+    circuit: Circuit = USUAL,
+    *,
+    converters: bool = False,
 ) -> list[Term]:
     """The ledger of a classification by votes, per sample.
 
@@ -147,6 +158,8 @@ def inference(
         bounds: Range of the conductance of a device.
         passes: N.
         circuit: Constants.
+        converters: Whether outputs are read as numbers, as those of a converted model are, and
+            not as bits.
 
     Raises:
         EngramError: If there are no layers or passes.
@@ -158,14 +171,33 @@ def inference(
     terms: list[Term] = []
     for one in layers:
         reads = passes * one.active * one.outputs
-        decisions = passes * (one.places * one.outputs + one.drawn)
+        outputs = passes * one.places * one.outputs
+        decisions = passes * one.drawn + (0 if converters else outputs)
+        conversions = outputs if converters else 0
         terms += [
             Term(one.layer, "read", reads, reads * pair_j),
             Term(one.layer, "driver", passes * one.active, 2 * reads * cell_j),
             Term(one.layer, "comparator", decisions, decisions * circuit.comparator_j),
+            Term(one.layer, "converter", conversions, conversions * circuit.adc_j),
         ]
     votes = passes * layers[-1].outputs * layers[-1].places
     return [*terms, Term(layers[-1].layer, "digital", votes, votes * circuit.vote_j)]
+
+
+def writing(layer: int, pulses: float, circuit: Circuit = USUAL) -> Term:
+    """The line of the pulses of a layer's weights, per sample.
+
+    Args:
+        layer: Number of the layer.
+        pulses: Pulses of weights; each moves two devices.
+        circuit: Constants.
+
+    Raises:
+        EngramError: If the number is negative or not finite.
+    """
+    if not 0 <= pulses < math.inf:
+        raise EngramError(f"pulses={pulses}: give a finite number, 0 or more")
+    return Term(layer, "write", 2 * pulses, 2 * pulses * circuit.write_j)
 
 
 def total_j(terms: Sequence[Term]) -> float:

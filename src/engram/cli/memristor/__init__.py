@@ -1,1 +1,1 @@
-"""Devices of binary stochastic learning."""
+"""`engram memristor`."""
