@@ -8,31 +8,43 @@ import pytest
 from PIL import Image
 
 from engram import cli
-from engram.cli.retrieval import index as index_command
 from engram.retrieval.library import Encoder, Library, model_of
+from engram.retrieval.linear import load_linear
 from engram.retrieval.picture import decode
 from engram.studies import picture_search
+from engram.studies.caption_training import Trained
+from engram.studies.picture_search import TEXTS
 from tests.retrieval.library.pictures import HEAD, SIDE, colours, paint, pixels_of, vector_of
 
 
 class ColourModels:
     """Stands for the networks, at a side of its own."""
 
-    head = HEAD
+    features = staticmethod(colours)
 
-    def __init__(self, side: int) -> None:
+    def __init__(self, side: int, head: Path | None = None) -> None:
+        self.side = SIDE
         self.encoder = Encoder("colours", SIDE, colours)
-        self.model = model_of(self.encoder, HEAD)
+        self.head = HEAD if head is None else load_linear(head, self.texts, TEXTS)
+        self.model = model_of(self.encoder, self.head)
+
+    @staticmethod
+    def texts(texts: list[str]) -> np.ndarray:
+        """A number is described by the vector of its picture in another order; else letters."""
+        plain = HEAD.texts(texts)
+        for row, text in enumerate(texts):
+            if text.isdigit():
+                plain[row] = np.roll(vector_of(int(text)), 5)
+        return plain
 
     def pictures(self, paths: list[Path]) -> np.ndarray:
         pixels = [decode(path.read_bytes(), SIDE).pixels for path in paths]
-        return HEAD.pictures(colours(np.stack(pixels)))
+        return self.head.pictures(colours(np.stack(pixels)))
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(index_command, "SearchModels", ColourModels)
     monkeypatch.setattr(picture_search, "SearchModels", ColourModels)
     for number in range(12):
         paint(tmp_path / "photos" / ("a" if number % 2 else "b") / f"{number}.png", number)
@@ -160,3 +172,55 @@ def test_an_index_of_another_model_is_refused_and_made_anew(folder: Path, capsys
     assert "is of another model: 'another'" in capsys.readouterr().err
     assert "Indexed anew" in run(capsys, "index", "photos")
     assert len(found(capsys, "dog")["hits"]) == 10
+
+
+def test_a_trained_head_ranks_if_it_is_better(folder: Path, capsys) -> None:
+    run(capsys, "index", "photos")
+    lines = []
+    for number in range(200, 320):
+        paint(folder / "captioned" / f"{number}.png", number)
+        lines.append(f"{number}.png\t{number}\n")
+    captions = folder / "captioned" / "captions.txt"
+    captions.write_text("".join(lines))
+    words = ["train", str(captions), "--epochs", "60", "--batch", "50", "--dropout", "0.1"]
+    measured = json.loads(run(capsys, *words, "--measure-only", "--json"))
+    assert not measured["taken"]
+    assert "colours" in found(capsys, "dog")["ranked_by"]
+    content = json.loads(run(capsys, *words, "--json"))
+    assert (content["taken"], content["pictures"], content["held_out"]) == (True, 12, 12)
+    assert content["trained"]["rsum"] > content["conse"]["rsum"]
+    answer = found(capsys, "7")
+    assert answer["ranked_by"] == "two linear maps, trained on 108 captions of 108 pictures"
+    assert Path(answer["hits"][0]["path"]).name == "7.png"
+    paint(folder / "photos" / "400.png", 400)
+    again = json.loads(run(capsys, "index", "photos", "--json"))
+    assert (again["embedded"], again["former_model"]) == (1, "")
+    assert Path(found(capsys, "400")["hits"][0]["path"]).name == "400.png"
+    assert "13 pictures" in run(capsys, "index", "photos", "--untrained")
+    assert "colours" in found(capsys, "dog")["ranked_by"]
+
+
+def test_captions_that_teach_nothing_leave_the_index_as_it_is(
+    folder: Path, capsys, monkeypatch
+) -> None:
+    run(capsys, "index", "photos")
+    captions = folder / "captions.txt"
+    names = [paint(folder / f"{number}.png", number).name for number in range(500, 530)]
+    captions.write_text("".join(f"{name}\ta word\n" for name in names))
+    monkeypatch.setattr(Trained, "is_better", False)
+    text = run(capsys, "train", str(captions), "--epochs", "1")
+    assert "ConSE still ranks" in text
+    assert "Measured on 3 pictures that were not trained on" in text
+    assert "colours" in found(capsys, "dog")["ranked_by"]
+    other = folder / "other.txt"
+    other.write_text("".join(f"{name}\ta word\n" for name in names[5:12]))
+    everything = json.loads(
+        run(capsys, "train", str(folder / "captions.txt"), "--test", str(other), "--json")
+    )
+    assert everything["held_out"] == 7
+    assert everything["head"].endswith("30 captions of 30 pictures")
+    captions.write_text("".join(f"{name}\ta word\n" for name in names[:5]))
+    assert cli.main(["retrieval", "train", str(captions)]) == 2
+    assert "5 pictures with captions can be read; 20 are needed" in capsys.readouterr().err
+    assert cli.main(["retrieval", "train", str(captions), "--hold-out", "0.9"]) == 2
+    assert "hold_out is 0.9" in capsys.readouterr().err

@@ -62,6 +62,10 @@ COMMANDS: dict[str, Line] = {
         "engram.cli.retrieval.search:SearchPictures",
         "Find pictures by words, by pictures, or by sums of them.",
     ),
+    "retrieval train": Line(
+        "engram.cli.retrieval.train:TrainRetrieval",
+        "Train a head on captions, which ranks instead of ConSE.",
+    ),
     "retrieval duplicates": Line(
         "engram.cli.retrieval.duplicates:ListDuplicates",
         "List pictures that are the same or look nearly the same.",

@@ -12,12 +12,15 @@ from engram.errors import EngramError
 from engram.retrieval.conse import Conse
 from engram.retrieval.encoder import MiniLM, minilm, pretrained_minilm
 from engram.retrieval.library import Encoder, Library, model_of
-from engram.retrieval.library.catalogue import load_catalogue
+from engram.retrieval.library.catalogue import NAME, load_catalogue
+from engram.retrieval.linear import LinearHead, load_linear
 from engram.retrieval.picture import UnreadablePictureError, decode, quiet_decoders, read_content
 from engram.vision import pretrained
 from engram.vision.efficientnet_lite import EfficientNetLite0
 from engram.vision.pretrained import lite0_input, pretrained_lite0
 
+SIDE = 128
+"""Side in pixels at which the network sees pictures by default."""
 STORE = Path("pictures-index")
 """The default folder of an index."""
 TEXTS = f"all-MiniLM-L6-v2 {minilm.SHA256['model.safetensors'][:12]}"
@@ -29,14 +32,22 @@ class SearchModels:
 
     Args:
         side: Side of the pictures in pixels, as the network gets them.
+        head: File of a trained head; ConSE without one.
+
+    Raises:
+        ValueError: If the file of the head is missing or damaged.
     """
 
-    def __init__(self, side: int) -> None:
+    def __init__(self, side: int, head: Path | None = None) -> None:
         self.side = side
         self.encoder = Encoder(
             f"EfficientNet-Lite0 {pretrained.SHA256[:12]} at {side} px", side, self.features
         )
-        self.head = Conse(self.texts, TEXTS, self.logits)
+        self.head: Conse | LinearHead = (
+            Conse(self.texts, TEXTS, self.logits)
+            if head is None
+            else load_linear(head, self.texts, TEXTS)
+        )
 
     @cached_property
     def _lite0(self) -> EfficientNetLite0:
@@ -107,10 +118,36 @@ def opened(store: Path) -> tuple[Library, SearchModels]:
         ValueError: If there is no index, or it is of other models.
     """
     catalogue = load_catalogue(store)
-    models = SearchModels(catalogue.side)
+    models = SearchModels(catalogue.side, store / catalogue.head if catalogue.head else None)
     if catalogue.model != models.model:
         raise EngramError(
             f"the index in {store} is of another model: {catalogue.model!r} and not "
             f"{models.model!r}; index its folder again, which makes it anew"
         )
     return Library(store), models
+
+
+def models_for(
+    store: Path, side: int | None = None, untrained: bool = False
+) -> tuple[SearchModels, str]:
+    """The models to index by, and the name of the file of their head.
+
+    Args:
+        store: Folder of the index.
+        side: Side of the pictures in pixels; None for that of the index, or 128.
+        untrained: Whether a trained head of the index is given up.
+
+    Raises:
+        ValueError: If the side is out of range, or the trained head is for another one.
+    """
+    known = load_catalogue(store) if (store / NAME).exists() else None
+    head = "" if known is None or untrained else known.head
+    chosen = side or (SIDE if known is None else known.side)
+    if side is not None and not 32 <= side <= 1024:
+        raise EngramError(f"side is {side}; give 32 … 1024 pixels")
+    if head and known is not None and chosen != known.side:
+        raise EngramError(
+            f"the head of the index was trained at {known.side} pixels and not {chosen}; leave "
+            "the side out, or give up the head by --untrained"
+        )
+    return SearchModels(chosen, store / head if head else None), head

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engram.errors import EngramError
-from engram.retrieval.library import Encoder, Library, update
+from engram.retrieval.library import Encoder, Library, exchange_head, update
 from engram.retrieval.library.catalogue import load_catalogue
 from tests.retrieval.library.pictures import ENCODER, HEAD, ColourHead, colours, paint, vector_of
 
@@ -202,6 +202,31 @@ def test_another_model_is_refused_while_files_are_away(root: Path) -> None:
     assert len(Library(root.parent / "index")) == 9
     outcome = update(root.parent / "index", root, ENCODER, ColourHead(2), prune=True)
     assert outcome.pictures == 8
+
+
+def test_another_head_gets_the_features_that_are_stored(root: Path) -> None:
+    index(root)
+    store = root.parent / "index"
+    for path in root.glob("*.png"):
+        path.unlink()  # not needed
+
+    class Turned(ColourHead):
+        def pictures(self, features: np.ndarray) -> np.ndarray:
+            return super().pictures(features)[:, ::-1]
+
+    other = Turned(2)
+    assert exchange_head(store, ENCODER, other, "head-x.safetensors", b"weights") == 8
+    library = Library(store)
+    assert library.catalogue.model == "mean colours; colours 2"
+    assert (store / library.catalogue.head).read_bytes() == b"weights"
+    for entry, row in zip(library.entries, next(library.blocks()), strict=True):
+        number = int(Path(entry.paths[0]).stem)
+        np.testing.assert_allclose(row, vector_of(number)[::-1], atol=1e-3)  # features of 16 bits
+    assert len(list(store.glob("*.segment"))) == 1
+    assert exchange_head(store, ENCODER, HEAD) == 8
+    assert not list(store.glob("head-*"))
+    with pytest.raises(EngramError, match="train with the same side"):
+        exchange_head(store, Encoder("other", ENCODER.side, colours), HEAD)
 
 
 def test_two_runs_do_not_write_at_once(root: Path) -> None:

@@ -8,8 +8,8 @@ from tyro.conf import Positional
 from engram.cli.output import print_json, print_line, print_rows
 from engram.errors import EngramError
 from engram.progress import bars
-from engram.retrieval.library import Outcome, update
-from engram.studies.picture_search import STORE, SearchModels
+from engram.retrieval.library import Outcome, exchange_head, update
+from engram.studies.picture_search import STORE, models_for
 
 SHOWN = 20
 """Most files that are listed with the reason why they are not read; JSON has all."""
@@ -24,7 +24,9 @@ class IndexPictures:
     Args:
         folder: The folder; folders in it are read too.
         store: Folder of the index; made if there is none.
-        side: Side in pixels at which the network sees pictures; another one indexes all anew.
+        side: Side in pixels at which the network sees pictures, 128 in a new index; another one
+            indexes all anew.
+        untrained: Go back to ConSE from a head made by `engram retrieval train`.
         prune: Remove files that are gone, even if the folder is missing or empty, or more than
             half of its files are gone.
         workers: Threads that decode; default: the number of cores.
@@ -33,18 +35,19 @@ class IndexPictures:
 
     folder: Positional[Path]
     store: Path = STORE
-    side: int = 128
+    side: int | None = None
+    untrained: bool = False
     prune: bool = False
     workers: int | None = None
     json: bool = False
 
     def __call__(self) -> int:
         """Index, and print what became of the files."""
-        if not 32 <= self.side <= 1024:
-            raise EngramError(f"side is {self.side}; give 32 … 1024 pixels")
         if self.workers is not None and not 1 <= self.workers <= 256:
             raise EngramError(f"workers is {self.workers}; give 1 … 256")
-        models = SearchModels(self.side)
+        models, head_file = models_for(self.store, self.side, self.untrained)
+        if self.untrained:
+            exchange_head(self.store, models.encoder, models.head)
         with bars() as progress:
             outcome = update(
                 self.store,
@@ -54,6 +57,7 @@ class IndexPictures:
                 prune=self.prune,
                 workers=self.workers,
                 progress=progress,
+                head_file=head_file,
             )
         if self.json:
             print_json({"store": str(self.store)} | asdict(outcome))

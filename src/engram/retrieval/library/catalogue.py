@@ -37,12 +37,14 @@ class Catalogue:
         side: Side of the pictures in pixels, as the encoder gets them.
         level: Score below which nothing is close; None until it was measured.
         files: The files by their absolute path.
+        head: Name of the file of the head in the index; empty for a head without one.
     """
 
     model: str
     side: int
     level: float | None = None
     files: dict[str, Seen] = field(default_factory=dict)
+    head: str = ""
 
     def save(self, store: Path) -> None:
         """Write the catalogue; after a kill it is the old or the new one.
@@ -51,6 +53,7 @@ class Catalogue:
             store: Folder of the index.
         """
         content = {"format": FORMAT, "model": self.model, "side": self.side, "level": self.level}
+        content["head"] = self.head
         content["files"] = {path: list(seen) for path, seen in self.files.items()}
         replace_file(store / NAME, json.dumps(content).encode())
 
@@ -87,12 +90,20 @@ def load_catalogue(store: Path) -> Catalogue:
             _typed(content["side"], int),
             None if level is None else _typed(level, float),
             files,
+            _named(content["head"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EngramError(
             f"{path} is not the catalogue of an index ({error}); delete the folder {store} and "
             "index again"
         ) from error
+
+
+def _named(name: Any) -> str:
+    """The name of a file in the index itself."""
+    if _typed(name, str) != Path(name).name:
+        raise TypeError(f"{name!r} is not the name of a file")
+    return name
 
 
 def _seen(values: Any) -> Seen:

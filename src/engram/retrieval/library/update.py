@@ -121,6 +121,7 @@ def update(
     prune: bool = False,
     workers: int | None = None,
     progress: Progress = silent,
+    head_file: str = "",
 ) -> Outcome:
     """Bring an index up to date with a folder.
 
@@ -136,6 +137,7 @@ def update(
         prune: Whether files that are gone are removed whatever their number.
         workers: Threads that decode; None for the number of cores.
         progress: Called for each file.
+        head_file: Name of the file of the head in the index; empty for a head without one.
 
     Raises:
         ValueError: If another process updates the index, there is nothing to index, or the index
@@ -144,7 +146,9 @@ def update(
     store.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(store / "lock", timeout=0):
-            return _update(store, _absolute(root), encoder, head, prune, workers, progress)
+            return _update(
+                store, _absolute(root), encoder, head, prune, workers, progress, head_file
+            )
     except Timeout as error:
         raise EngramError(f"another process updates the index in {store}; wait for it") from error
 
@@ -157,6 +161,7 @@ def _update(
     prune: bool,
     workers: int | None,
     progress: Progress,
+    head_file: str,
 ) -> Outcome:
     outcome, model = Outcome(), model_of(encoder, head)
     before = load_catalogue(store) if (store / NAME).exists() else Catalogue(model, encoder.side)
@@ -167,7 +172,7 @@ def _update(
     if not files and not any(_below(path, root) for path in before.files):
         there = "is empty" if Path(root).is_dir() else "is not a folder"
         raise EngramError(f"{root} {there}; give a folder with pictures")
-    after = Catalogue(model, encoder.side, None, {})
+    after = Catalogue(model, encoder.side, None, {}, head_file)
     if outcome.former_model:
         files = [*files, *_elsewhere(before, root, prune)]
     else:
