@@ -70,6 +70,7 @@ def test_the_same_seed_gives_the_same_report(finished, tmp_path):
         ({"contenders": ("stochastic", "best")}, "contenders"),
         ({"carry": (0, 3)}, "carry is 0"),
         ({"ramp_carry": (3, 0)}, "ramp_carry is 0"),
+        ({"contenders": ("tables",)}, "give them as tables"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(changed, said):
@@ -90,3 +91,19 @@ def test_energy_is_compared_at_equal_accuracy(finished):
     # three orders of magnitude on conductances of at most 100 µS, not on those of milli-siemens
     assert one[5] > 1000
     assert by_device["tantalum oxide, ramps", 1][5] < 500
+
+
+def test_devices_of_measured_tables_learn(tmp_path):
+    """Equal steps as a table: what equal steps reach on ramps, they reach here."""
+    files = []
+    for name, change in (("up", 4e-7), ("down", -4e-7)):
+        rows = "\n".join(["; ".join([str(change)] * 3)] * 2).replace(";", ",")
+        files.append(tmp_path / f"{name}.txt")
+        files[-1].write_text(f"changes\n1e-5, 3e-5, 5e-5\n0, 1\n{rows}\n")
+    study = replace(
+        TINY, contenders=("tables",), tables=(str(files[0]), str(files[1])), table_carry=(2, 20)
+    )
+    report = execute(study, tmp_path / "run")
+    assert report.tables[0].rows[0][0] == "binary stochastic learning, table devices"
+    assert report.tables[0].rows[0][1] > 60
+    assert {"up.txt", "down.txt"} < set(report.provenance.data)

@@ -18,11 +18,14 @@ from engram.memristor.device import Device
 from engram.memristor.energy import activity
 from engram.train import Examples, as_batch, fit, predict
 
-Contender = Literal["stochastic", "ramps", "float", "regularised", "straight-through", "sign"]
+Contender = Literal[
+    "stochastic", "ramps", "tables", "float", "regularised", "straight-through", "sign"
+]
 
 LABELS: dict[str, str] = {
     "stochastic": "binary stochastic learning",
     "ramps": "binary stochastic learning, ramp devices",
+    "tables": "binary stochastic learning, table devices",
     "float": "float",
     "regularised": "float, regularised",
     "straight-through": "binary, straight-through",
@@ -60,8 +63,6 @@ class Settings(NamedTuple):
         batch: Images per step.
         gain: k of the comparators.
         step: First and last size of a pulse; it falls geometrically.
-        carry: First and last C; it changes geometrically.
-        ramp_carry: The same on devices, whose pulses keep their size.
         votes: Numbers of passes of the curve.
         passes: Number of passes of the comparison.
     """
@@ -71,14 +72,16 @@ class Settings(NamedTuple):
     batch: int
     gain: float
     step: tuple[float, float]
-    carry: tuple[int, int]
-    ramp_carry: tuple[int, int]
     votes: tuple[int, ...]
     passes: int
 
 
 def stochastic(
-    parts: Parts, settings: Settings, seed: int, device: Device | None = None
+    parts: Parts,
+    settings: Settings,
+    seed: int,
+    carries: tuple[int, int],
+    device: Device | None = None,
 ) -> dict[str, Any]:
     """Train by the rule; the weights of the last epoch are tested, as the steps end small."""
     x, labels = parts.train
@@ -90,7 +93,6 @@ def stochastic(
             settings.hidden, parts.classes, 2, gain=settings.gain, output=True, seed=seed
         ),
     )
-    carries = settings.carry if device is None else settings.ramp_carry
     update = StepUpdate(net.parameters(), carry=carries[0], device=device, seed=seed)
     numbers = sorted({*settings.votes, settings.passes})
     taken = 0

@@ -2,17 +2,18 @@
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from statistics import fmean
 from typing import Any, ClassVar, final, get_args
 
 import numpy as np
 import torch
 
-from engram.data import Split
+from engram.data import Split, sha256_of
 from engram.device import threads
 from engram.errors import EngramError
 from engram.journal import Journal
-from engram.memristor.device import taox_ramps
+from engram.memristor.device import read_device, taox_ramps
 from engram.report import Figure, Report, Table
 from engram.series import Series
 from engram.stats import t_interval
@@ -50,6 +51,9 @@ class BinaryStochasticLearning:
         step: Size of a pulse at the start, and at the end.
         carry: C, the count after which a pulse follows, at the start and at the end.
         ramp_carry: The same on ramp devices, whose pulses keep their size.
+        tables: Two files of measured changes, of set and of reset pulses, for the contender of
+            table devices.
+        table_carry: C on those devices, whose pulses may be abrupt.
         passes: N, the stochastic passes whose votes are summed in the comparison.
         votes: Numbers of passes of the curve of accuracy.
         seeds: Number of networks trained for each contender.
@@ -68,7 +72,9 @@ class BinaryStochasticLearning:
     size: int | None = None
     limit: int | None = None
     validation: float = 0.2
-    contenders: tuple[Contender, ...] = get_args(Contender)
+    contenders: tuple[Contender, ...] = (
+        *("stochastic", "ramps", "float", "regularised", "straight-through", "sign"),
+    )
     hidden: int = 300
     epochs: int = 60
     batch: int = 50
@@ -76,6 +82,8 @@ class BinaryStochasticLearning:
     step: tuple[float, float] = (0.01, 0.0005)
     carry: tuple[int, int] = (3, 3)
     ramp_carry: tuple[int, int] = (3, 60)
+    tables: tuple[str, str] | None = None
+    table_carry: tuple[int, int] = (60, 600)
     passes: int = 30
     votes: tuple[int, ...] = (1, 3, 10, 100)
     seeds: int = 5
@@ -86,6 +94,9 @@ class BinaryStochasticLearning:
         counts = ("hidden", "epochs", "batch", "passes", "seeds", "threads", "limit")
         check_at_least(1, **{name: getattr(self, name) for name in counts})
         check_at_least(1, carry=min(self.carry), ramp_carry=min(self.ramp_carry))
+        check_at_least(1, table_carry=min(self.table_carry))
+        if "tables" in self.contenders and self.tables is None:
+            raise EngramError("the contender tables needs two files: give them as tables")
         check_chosen("contenders", self.contenders, get_args(Contender))
         if not all(0 < n < 1 << 16 for n in (*self.votes, self.passes)):
             raise EngramError(f"votes={self.votes}, passes={self.passes}: give 1 to 65535 passes")
@@ -106,6 +117,8 @@ class BinaryStochasticLearning:
             seed=self.seed,
         )
         report.provenance.data.update(source.sha256)
+        for path in self.tables or ():
+            report.provenance.data[Path(path).name] = sha256_of(Path(path))
         largest = max(float(np.max(image)) for image in splits[0].inputs)
         train, validation, test = (_rows(split, largest) for split in splits)
         parts = Parts(train, validation, test, len(source.classes))
@@ -127,13 +140,17 @@ class BinaryStochasticLearning:
             self.batch,
             self.gain,
             self.step,
-            self.carry,
-            self.ramp_carry,
             self.votes,
             self.passes,
         )
-        if name in ("stochastic", "ramps"):
-            return stochastic(parts, settings, seed, taox_ramps() if name == "ramps" else None)
+        if name == "stochastic":
+            return stochastic(parts, settings, seed, self.carry)
+        if name == "ramps":
+            return stochastic(parts, settings, seed, self.ramp_carry, taox_ramps())
+        if name == "tables" and self.tables is not None:
+            paths = [Path(path) for path in self.tables]
+            device = read_device(paths[0].name, *paths)
+            return stochastic(parts, settings, seed, self.table_carry, device)
         return floating(name, parts, settings, seed)  # pyright: ignore[reportArgumentType]
 
     def _report(self, report: Report, examples: int, outcomes: Outcomes) -> None:
