@@ -74,9 +74,17 @@ def test_the_bits_of_learning_step_by_step(settings, drawn):
         assert updates[0].pulses == updates[1].pulses > 0
 
 
-def test_the_bits_of_learning_with_read_noise():
-    noise = {"noise": "gaussian", "read_noise": 0.2}
-    reference, ours = deep(**noise), deep(**noise)
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"noise": "gaussian", "read_noise": 0.2},
+        {"derivative": "fresh"},
+        {"derivative": "none", "dead_zone": 0.25},
+        {"dead_zone": 0.1},
+    ],
+)
+def test_the_bits_of_other_forms_of_the_rule(form):
+    reference, ours = deep(**form), deep(**form)
     updates = [StepUpdate(net.parameters(), step=0.05, carry=2) for net in (reference, ours)]
     with fused(ours, updates[1]) as chain:
         for step in range(10):

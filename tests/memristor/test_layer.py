@@ -268,3 +268,30 @@ def test_what_does_not_fit_is_refused():
             StepUpdate(net.parameters(), **bad)
     with pytest.raises(EngramError, match="limit=0"):
         BinaryStochasticLinear(2, 2, 1, limit=0.0)
+
+
+def test_forms_of_the_derivative_bit():
+    """P(d = 1) = 2σ(1 − σ); given a forward bit of 1, 1 − σ if it is shared, else the same."""
+    count = 40_000
+    x = torch.ones(count, 3)
+    tolerance = 5 * 0.5 / count**0.5
+    for form in ("shared", "fresh", "none"):
+        layer = BinaryStochasticLinear(3, 4, 1, gain=2.0, derivative=form)
+        z = layer.weight.detach().sum(1) * 2.0
+        p = z.sigmoid()
+        y, d = layer.fire(x)
+        given = (y * d).mean(0) / y.mean(0)
+        expected = {"shared": 1 - p, "fresh": 2 * p * (1 - p), "none": torch.ones(4)}[form]
+        both = torch.ones(4) if form == "none" else 2 * p * (1 - p)
+        torch.testing.assert_close(d.mean(0), both, atol=tolerance, rtol=0)
+        torch.testing.assert_close(given, expected, atol=3 * tolerance, rtol=0)
+
+
+def test_errors_within_the_dead_zone_move_nothing():
+    layer = BinaryStochasticLinear(3, 4, 1, dead_zone=0.5)
+    gradient = torch.tensor([[0.4, -0.5, 0.6, -2.0]])
+    assert layer.errors(gradient, torch.ones(1, 4)).tolist() == [[0.0, 0.0, -1.0, 1.0]]
+    with pytest.raises(EngramError, match="dead_zone=-1"):
+        BinaryStochasticLinear(3, 4, 1, dead_zone=-1)
+    with pytest.raises(EngramError, match="derivative='both': choose from shared, fresh, none"):
+        BinaryStochasticLinear(3, 4, 1, derivative="both")

@@ -66,6 +66,8 @@ def test_the_same_seed_gives_the_same_report(finished, tmp_path):
         ({"passes": 0}, "passes"),
         ({"votes": (70_000,)}, "votes"),
         ({"gain": 0.0}, "gain"),
+        ({"dead_zone": -0.5}, "dead_zone"),
+        ({"read_noise": float("nan")}, "read_noise"),
         ({"step": (0.1, 0.0)}, "step"),
         ({"contenders": ("stochastic", "best")}, "contenders"),
         ({"carry": (0, 3)}, "carry is 0"),
@@ -107,3 +109,12 @@ def test_devices_of_measured_tables_learn(tmp_path):
     assert report.tables[0].rows[0][0] == "binary stochastic learning, table devices"
     assert report.tables[0].rows[0][1] > 60
     assert {"up.txt", "down.txt"} < set(report.provenance.data)
+
+
+def test_forms_of_the_rule_are_ablations(finished, tmp_path):
+    study = replace(
+        TINY, contenders=("stochastic",), derivative="none", dead_zone=0.1, read_noise=0.05
+    )
+    report = execute(study, tmp_path / "run")
+    assert report.tables[0].rows[0][1] > 40
+    assert report.tables[0].rows[0][1] != finished.tables[0].rows[0][1]

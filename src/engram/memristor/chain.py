@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -116,8 +117,7 @@ class Chain:
             found = self._sums(link, bits[-1])
             bits.append(self._fire(link, *found, numbers, step, 0, Purpose.FORWARD))
             if not link.layer.output:
-                second = self._fire(link, *found, numbers, step, 0, Purpose.DERIVATIVE)
-                derivatives.append(second ^ bits[-1])
+                derivatives.append(self._derivative(link, *found, bits[-1], numbers, step))
         errors = -bits[-1].astype(np.int32)
         errors[np.arange(len(x)), labels.numpy()] += 1
         for i in range(len(self.links) - 1, -1, -1):
@@ -125,7 +125,8 @@ class Chain:
             if i:
                 below = np.empty(bits[i].shape, np.int32)
                 noise = self._noise_back(link, len(x), bits[i].shape[1], numbers, step)
-                kernel.pass_back(errors, link.weight.values, derivatives[i - 1], noise, below)
+                dead = int(self.links[i - 1].layer.dead_zone / UNIT)
+                kernel.pass_back(errors, link.weight.values, derivatives[i - 1], noise, dead, below)
             self._move(link, bits[i], errors)
             errors = below
         return torch.from_numpy(bits[-1]).float()
@@ -182,6 +183,17 @@ class Chain:
         seed, stream = np.uint64(address.seed), np.uint64(address.stream(purpose))
         kernel.fire_bits(sums, link.layer.table, factors, seed, stream, numbers, bits)
         return bits
+
+    def _derivative(
+        self, link: _Link, sums: np.ndarray, factors: np.ndarray, bits: np.ndarray,
+        numbers: np.ndarray, step: int,
+    ) -> np.ndarray:  # fmt: skip
+        """The derivative bits, (sample, output)."""
+        if link.layer.derivative == "none":
+            return np.ones_like(bits)
+        draw = partial(self._fire, link, sums, factors, numbers, step, 0)
+        first = bits if link.layer.derivative == "shared" else draw(Purpose.FRESH)
+        return first ^ draw(Purpose.DERIVATIVE)
 
     def _noise_back(
         self, link: _Link, count: int, inputs: int, numbers: np.ndarray, step: int

@@ -39,6 +39,7 @@ UNIT = 2.0**-16
 SPREAD = 1.702
 """Standard deviation of the Gaussian noise that is nearest to logistic noise of scale 1."""
 Noise = Literal["logistic", "gaussian"]
+Derivative = Literal["shared", "fresh", "none"]
 
 
 class Purpose(IntEnum):
@@ -49,6 +50,7 @@ class Purpose(IntEnum):
     DERIVATIVE = 2
     PULSE = 3
     BACK = 4
+    FRESH = 5
 
 
 class Address(NamedTuple):

@@ -17,6 +17,7 @@ from engram.memristor.functional import (
     SPREAD,
     UNIT,
     Address,
+    Derivative,
     Noise,
     Purpose,
     comparator,
@@ -85,6 +86,9 @@ class BinaryStochastic(_Stochastic, ABC):
         deviation: Standard deviation of the weights at the start.
         limit: Largest magnitude of a weight.
         output: Whether the error of the outputs is t − y, without a derivative bit.
+        derivative: The derivative bit: whether the forward bit differs from a second sample
+            (shared), whether two samples of their own differ (fresh), or always 1 (none).
+        dead_zone: Magnitude of Wδ, in the unit of a weight, up to which an error is 0.
         noise: Noise of the comparator.
         read_noise: Standard deviation of a read of one weight, from read to read, in the unit of
             a weight. It is white, Gaussian and independent, so the sum of a read has √n times it
@@ -101,13 +105,21 @@ class BinaryStochastic(_Stochastic, ABC):
         deviation: float = 0.2,
         limit: float = 1.0,
         output: bool = False,
+        derivative: Derivative = "shared",
+        dead_zone: float = 0.0,
         noise: Noise = "logistic",
         read_noise: float = 0.0,
         seed: int = 0,
     ) -> None:
         super().__init__(layer, seed)
-        if noise not in get_args(Noise):
-            raise EngramError(f"noise={noise!r}: choose from {', '.join(get_args(Noise))}")
+        for name, given, known in (
+            ("noise", noise, get_args(Noise)),
+            ("derivative", derivative, get_args(Derivative)),
+        ):
+            if given not in known:
+                raise EngramError(f"{name}={given!r}: choose from {', '.join(known)}")
+        if not 0 <= dead_zone < math.inf:
+            raise EngramError(f"dead_zone={dead_zone}: give 0 or more, in the unit of a weight")
         if not 0 <= read_noise < math.inf or (read_noise > 0 and noise != "gaussian"):
             raise EngramError(
                 f"read_noise={read_noise} with noise={noise!r}: give 0 or more, in the unit of a "
@@ -116,6 +128,8 @@ class BinaryStochastic(_Stochastic, ABC):
         if not 0 < limit <= 1024:
             raise EngramError(f"limit={limit}: give the largest weight, above 0 up to 1024")
         self.gain, self.limit, self.output = gain, limit, output
+        self.derivative: Derivative = derivative
+        self.dead_zone = dead_zone
         self.noise, self.read_noise = noise, read_noise
         self.table = comparator(gain, noise)
         generator = torch.Generator().manual_seed(seed * 4096 + layer)
@@ -149,9 +163,11 @@ class BinaryStochastic(_Stochastic, ABC):
         """Bits of the outputs for bits x, and the derivative bits."""
         z, factors = self.sums(x), self._flat_factors(x)
         y = self.bits(z, Purpose.FORWARD, factors)
-        if self.output:
+        if self.output or self.derivative == "none":
             return y, torch.ones_like(y)
-        return y, (y != self.bits(z, Purpose.DERIVATIVE, factors)).to(y.dtype)
+        second = self.bits(z, Purpose.DERIVATIVE, factors)
+        first = y if self.derivative == "shared" else self.bits(z, Purpose.FRESH, factors)
+        return y, (first != second).to(y.dtype)
 
     def _flat_factors(self, x: Tensor) -> np.ndarray | None:
         return self.factors(x).flatten().numpy() if self.read_noise else None
@@ -181,8 +197,10 @@ class BinaryStochastic(_Stochastic, ABC):
         return torch.special.ndtr(self.gain / SPREAD * z / self.factors(x)).to(x.dtype)
 
     def errors(self, gradient: Tensor, d: Tensor) -> Tensor:
-        """δ: the negative gradient, or its sign where a derivative bit is set."""
-        return -gradient if self.output else -gradient.sign() * d
+        """δ: the negative gradient, or its sign beyond the dead zone where a derivative is set."""
+        if self.output:
+            return -gradient
+        return -gradient.sign() * (gradient.abs() > self.dead_zone) * d
 
     def counts(self, x: Tensor, errors: Tensor) -> tuple[Tensor, Tensor]:
         """Σ xᵀδ over the batch, for the weights and for the bias, exact whole numbers."""
@@ -244,8 +262,8 @@ class BinaryStochasticLinear(BinaryStochastic):
         inputs: Number of inputs.
         outputs: Number of outputs.
         layer: Number of the layer, which no other layer of the network has.
-        settings: The other settings of a layer: gain, deviation, limit, output, noise, read_noise
-            and seed.
+        settings: The other settings of a layer: gain, deviation, limit, output, derivative,
+            dead_zone, noise, read_noise and seed.
     """
 
     def __init__(self, inputs: int, outputs: int, layer: int, **settings: Any) -> None:
@@ -275,8 +293,8 @@ class BinaryStochasticConv2d(BinaryStochastic):
         layer: Number of the layer, which no other layer of the network has.
         stride: Stride.
         padding: Zeros around the input.
-        settings: The other settings of a layer: gain, deviation, limit, output, noise, read_noise
-            and seed.
+        settings: The other settings of a layer: gain, deviation, limit, output, derivative,
+            dead_zone, noise, read_noise and seed.
     """
 
     def __init__(

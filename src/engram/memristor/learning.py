@@ -209,5 +209,5 @@ def learn(
             for weight, count in zip((layer.weight, layer.bias), counts, strict=True):
                 weight.grad = -count.to(weight.dtype)
             if i > lowest:
-                gradient = -layer.back(before, errors)
+                gradient = -layer.back(before, errors) * UNIT
     return x

@@ -107,7 +107,7 @@ def fire_bits(
 @njit(cache=True, nogil=True)
 def pass_back(
     errors: np.ndarray, weight: np.ndarray, derivative: np.ndarray, noise: np.ndarray,
-    before: np.ndarray,
+    dead: int, before: np.ndarray,
 ) -> None:  # fmt: skip
     """Write the signs of the errors of the inputs where their derivative bit is set.
 
@@ -116,6 +116,7 @@ def pass_back(
         weight: In units, (input, output), int32.
         derivative: (sample, input), uint8.
         noise: Of a read of one weight, in units, (sample, input), or empty for none, float64.
+        dead: Largest magnitude of a sum whose sign is 0, in units.
         before: Filled with −1, 0 or 1, (sample, input), int32.
     """
     for i in range(errors.shape[0]):
@@ -130,7 +131,7 @@ def pass_back(
                     total += np.int64(weight[j, k]) * errors[i, k]
                 if len(noise):
                     total += np.int64(np.rint(noise[i, j] * np.sqrt(np.float64(active))))
-            before[i, j] = 1 if total > 0 else (-1 if total < 0 else 0)
+            before[i, j] = 1 if total > dead else (-1 if total < -dead else 0)
 
 
 @njit(cache=True, nogil=True)

@@ -63,6 +63,7 @@ class Settings(NamedTuple):
         batch: Images per step.
         gain: k of the comparators.
         step: First and last size of a pulse; it falls geometrically.
+        form: Derivative bit, dead zone, noise and read noise of the layers.
         votes: Numbers of passes of the curve.
         passes: Number of passes of the comparison.
     """
@@ -72,6 +73,7 @@ class Settings(NamedTuple):
     batch: int
     gain: float
     step: tuple[float, float]
+    form: dict[str, Any]
     votes: tuple[int, ...]
     passes: int
 
@@ -86,12 +88,11 @@ def stochastic(
     """Train by the rule; the weights of the last epoch are tested, as the steps end small."""
     x, labels = parts.train
     inputs = x.shape[1]
+    layer = partial(BinaryStochasticLinear, gain=settings.gain, seed=seed, **settings.form)
     net = nn.Sequential(
         StochasticBits(0, seed=seed),
-        BinaryStochasticLinear(inputs, settings.hidden, 1, gain=settings.gain, seed=seed),
-        BinaryStochasticLinear(
-            settings.hidden, parts.classes, 2, gain=settings.gain, output=True, seed=seed
-        ),
+        layer(inputs, settings.hidden, 1),
+        layer(settings.hidden, parts.classes, 2, output=True),
     )
     update = StepUpdate(net.parameters(), carry=carries[0], device=device, seed=seed)
     numbers = sorted({*settings.votes, settings.passes})

@@ -1,5 +1,6 @@
 """Settings of the study, its pieces of work, its findings, and notes for the reader."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from engram.device import threads
 from engram.errors import EngramError
 from engram.journal import Journal
 from engram.memristor.device import read_device, taox_ramps
+from engram.memristor.functional import Derivative
 from engram.report import Figure, Report, Table
 from engram.series import Series
 from engram.stats import t_interval
@@ -48,6 +50,10 @@ class BinaryStochasticLearning:
         epochs: Number of passes over the training images.
         batch: Images per step.
         gain: k of the comparators.
+        derivative: The derivative bit: shared with the forward bit, of fresh samples, or none.
+        dead_zone: Magnitude of Wδ up to which an error is 0, in the unit of a weight.
+        read_noise: Standard deviation of a read of one weight, in the unit of a weight; above 0,
+            comparators are Gaussian.
         step: Size of a pulse at the start, and at the end.
         carry: C, the count after which a pulse follows, at the start and at the end.
         ramp_carry: The same on ramp devices, whose pulses keep their size.
@@ -79,6 +85,9 @@ class BinaryStochasticLearning:
     epochs: int = 60
     batch: int = 50
     gain: float = 4.0
+    derivative: Derivative = "shared"
+    dead_zone: float = 0.0
+    read_noise: float = 0.0
     step: tuple[float, float] = (0.01, 0.0005)
     carry: tuple[int, int] = (3, 3)
     ramp_carry: tuple[int, int] = (3, 60)
@@ -100,6 +109,10 @@ class BinaryStochasticLearning:
         check_chosen("contenders", self.contenders, get_args(Contender))
         if not all(0 < n < 1 << 16 for n in (*self.votes, self.passes)):
             raise EngramError(f"votes={self.votes}, passes={self.passes}: give 1 to 65535 passes")
+        if not (0 <= self.dead_zone < math.inf and 0 <= self.read_noise < math.inf):
+            raise EngramError(
+                f"dead_zone={self.dead_zone}, read_noise={self.read_noise}: give 0 or more"
+            )
         if not (self.gain > 0 and min(self.step) > 0):
             raise EngramError(f"gain={self.gain}, step={self.step}: give positive numbers")
 
@@ -140,6 +153,12 @@ class BinaryStochasticLearning:
             self.batch,
             self.gain,
             self.step,
+            {
+                "derivative": self.derivative,
+                "dead_zone": self.dead_zone,
+                "noise": "gaussian" if self.read_noise else "logistic",
+                "read_noise": self.read_noise,
+            },
             self.votes,
             self.passes,
         )
