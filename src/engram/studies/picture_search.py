@@ -2,7 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 import torch
@@ -15,14 +15,16 @@ from engram.retrieval.library import Encoder, Library, model_of
 from engram.retrieval.library.catalogue import NAME, load_catalogue
 from engram.retrieval.linear import LinearHead, load_linear
 from engram.retrieval.picture import UnreadablePictureError, decode, quiet_decoders, read_content
-from engram.vision import pretrained
-from engram.vision.efficientnet_lite import EfficientNetLite0
-from engram.vision.pretrained import lite0_input, pretrained_lite0
+
+if TYPE_CHECKING:
+    from engram.vision import EfficientNetLite0
 
 SIDE = 128
 """Side in pixels at which the network sees pictures by default."""
 STORE = Path("pictures-index")
 """The default folder of an index."""
+LITE0 = "579344248a93"
+"""The start of the SHA-256 of EfficientNet-Lite0's weights: a search by words never loads them."""
 TEXTS = f"all-MiniLM-L6-v2 {minilm.SHA256['model.safetensors'][:12]}"
 
 
@@ -40,9 +42,7 @@ class SearchModels:
 
     def __init__(self, side: int, head: Path | None = None) -> None:
         self.side = side
-        self.encoder = Encoder(
-            f"EfficientNet-Lite0 {pretrained.SHA256[:12]} at {side} px", side, self.features
-        )
+        self.encoder = Encoder(f"EfficientNet-Lite0 {LITE0} at {side} px", side, self.features)
         self.head: Conse | LinearHead = (
             Conse(self.texts, TEXTS, self.logits)
             if head is None
@@ -50,7 +50,9 @@ class SearchModels:
         )
 
     @cached_property
-    def _lite0(self) -> EfficientNetLite0:
+    def _lite0(self) -> "EfficientNetLite0":
+        from engram.vision import pretrained_lite0  # noqa: PLC0415  words need no pictures
+
         return pretrained_lite0()
 
     @cached_property
@@ -76,6 +78,8 @@ class SearchModels:
         Returns:
             Features, (pictures, 1280).
         """
+        from engram.vision import lite0_input  # noqa: PLC0415
+
         channels_first = torch.from_numpy(pixels).permute(0, 3, 1, 2)
         features = self._lite0.forward_features(lite0_input(channels_first))
         return self._lite0.forward_head(features, pre_logits=True).flatten(1).numpy()

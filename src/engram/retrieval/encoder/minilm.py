@@ -157,8 +157,9 @@ def pretrained_minilm() -> MiniLM:
     tokenizer = Tokenizer.from_file(str(rules))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    model = MiniLM(tokenizer)
-    model.load_state_dict(_renamed(load_file(weights)))
+    with torch.device("meta"):  # no memory for weights that are replaced at once
+        model = MiniLM(tokenizer)
+    model.load_state_dict(_renamed(load_file(weights)), assign=True)
     return model.eval()
 
 
