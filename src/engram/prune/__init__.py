@@ -2,11 +2,14 @@
 
 from engram.prune.plan import Plan
 from engram.prune.pruning import Progress, Pruning
+from engram.prune.report import History, LayerReport, layer_series, survey
 from engram.prune.runtime import LayerChoice, SparseSpikeConv, SparseSpikeLinear, sparse_layers
 from engram.prune.threshold import Pruned, Thresholded, bake, pruned_weights
 
 __all__ = [
+    "History",
     "LayerChoice",
+    "LayerReport",
     "Plan",
     "Progress",
     "Pruned",
@@ -15,6 +18,8 @@ __all__ = [
     "SparseSpikeLinear",
     "Thresholded",
     "bake",
+    "layer_series",
     "pruned_weights",
     "sparse_layers",
+    "survey",
 ]

@@ -166,9 +166,13 @@ class Pruning:
             for found in self.weights:
                 keep_mask(found)
 
+    def tensors(self) -> dict[str, Tensor]:
+        """The chosen weights by name, as the model computes with them."""
+        return {one.name: one.weight for one in self.weights} or dict(self.dense)
+
     def sparsity(self) -> float:
         """The share of the chosen weights that is zero."""
-        zeros, total = self._zeros(), sum(w.numel() for w in self._tensors())
+        zeros, total = self._zeros(), sum(w.numel() for w in self.tensors().values())
         return zeros / total
 
     def progress(self) -> Progress:
@@ -273,7 +277,7 @@ class Pruning:
         assert self.plan.sparsity is not None
         goal, factor = self.plan.sparsity, self._share(moved)
         if self.plan.schedule == "cubic" or self.plan.operator == "hard":
-            start = self.before / sum(w.numel() for w in self._tensors())
+            start = self.before / sum(w.numel() for w in self.tensors().values())
             goal, factor = start + (goal - start) * factor, 1.0
         before = self.level
         levels = self._quantiles(goal, None if moved == self.moves else SAMPLE)
@@ -296,12 +300,9 @@ class Pruning:
             for name, m in sized.items()
         }
 
-    def _tensors(self) -> list[Tensor]:
-        return [one.weight for one in self.weights] or list(self.dense.values())
-
     def _zeros(self) -> int:
         with torch.no_grad():
-            return sum(int((weight == 0).sum()) for weight in self._tensors())
+            return sum(int((weight == 0).sum()) for weight in self.tensors().values())
 
 
 def _check_reachable(plan: Plan, grain: Granularity, weights: Mapping[str, Tensor]) -> None:

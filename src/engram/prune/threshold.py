@@ -217,12 +217,24 @@ def bake(model: nn.Module) -> nn.Module:
         The model.
     """
     for found in list(pruned_weights(model)):
+        _own_class(found.module)
         parametrize.remove_parametrizations(found.module, found.tensor, leave_parametrized=True)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.is_floating_point():
                 parameter.copy_(flushed(parameter))
     return model
+
+
+def _own_class(module: nn.Module) -> None:
+    """Give a parametrized module a class of its own.
+
+    Torch keeps the parametrized weight as a property of a class that copies share: removing it
+    from one would take it from all.
+    """
+    kind = type(module)
+    own = {k: v for k, v in vars(kind).items() if k not in ("__dict__", "__weakref__")}
+    module.__class__ = type(kind.__name__, kind.__bases__, own)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def keep_mask(found: Pruned) -> None:
