@@ -89,8 +89,8 @@ class BinaryStochasticLearning:
     dead_zone: float = 0.0
     read_noise: float = 0.0
     step: tuple[float, float] = (0.01, 0.0005)
-    carry: tuple[int, int] = (3, 3)
-    ramp_carry: tuple[int, int] = (3, 60)
+    carry: tuple[int, int] = (1, 1)
+    ramp_carry: tuple[int, int] = (2, 60)
     tables: tuple[str, str] | None = None
     table_carry: tuple[int, int] = (60, 600)
     passes: int = 30
