@@ -53,9 +53,10 @@ bench: .venv/installed-test .venv-brian2/installed
 	$(BIN)/python -m benchmarks.memristor
 	$(BIN)/python -m benchmarks.critical --brian2 .venv-brian2/bin/python
 
-# published recipes on CIFAR-10, 20 minutes each
+# accuracy: published recipes on CIFAR-10, 20 minutes each, and captions of Flickr8k
 recipes: .venv/installed-test
 	$(BIN)/python -m benchmarks.recipes
+	$(BIN)/python -m benchmarks.captions
 
 # the machine code that Numba keeps beside the kernels
 clean-kernels:

@@ -11,6 +11,7 @@ from benchmarks import harness, neuron_page, vision_page
 COMMANDS = (
     *("neuron", "vision", "policy", "prune", "relate", "train", "recipes", "retrieval", "critical"),
     "memristor",
+    "captions",
 )
 KEYS = {"machine_info", "commit_info", "datetime", "version", "packages", "benchmarks"}
 
