@@ -80,6 +80,8 @@ def run(name: str, minutes: float | None, folder: Path) -> dict[str, Any]:
         )  # fmt: skip
     spent += time.monotonic() - start
     clock.write_text(json.dumps(spent))
+    if outcome.reason.startswith("SIG"):
+        raise SystemExit(f"{name} was stopped by {outcome.reason}; the same command continues it")
     outputs, labels = evaluate(model, feeds.test, batch=training.recipe.batch)
     hits = int(correct(outputs, labels).sum())
     interval = wilson(hits, len(labels))
