@@ -65,6 +65,11 @@ class Journal:
         return len(self._recalled)
 
     @property
+    def folder(self) -> Path | None:
+        """The folder of the run, for files beside the report; None for a run in memory."""
+        return None if self._file is None else Path(str(self._file.name)).parent
+
+    @property
     def lacks(self) -> str:
         """The missing work, in words."""
         missing = self.total - len(self.done)

@@ -1,9 +1,13 @@
+import base64
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from engram.report import Figure, Published, Scalar, Table
+from engram.errors import EngramError
+from engram.report import Figure, Picture, Published, Scalar, Table
 
 LIST: Any = [1]
 
@@ -42,3 +46,14 @@ def test_numpy_numbers_become_plain_ones() -> None:
 def test_what_is_no_item_is_refused(make, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_picture_is_a_png_of_its_pixels() -> None:
+    pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    picture = Picture.of("pixels", pixels, "caption")
+    read = np.array(Image.open(BytesIO(base64.b64decode(picture.png))))
+    np.testing.assert_array_equal(read, pixels)
+    with pytest.raises(EngramError, match="give 8-bit values"):
+        Picture.of("pixels", pixels.astype(float))
+    with pytest.raises(EngramError, match="is no PNG file"):
+        Picture("pixels", "abc")

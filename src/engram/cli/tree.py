@@ -54,6 +54,10 @@ COMMANDS: dict[str, Line] = {
         "engram.cli.critical.measure:MeasureRecording",
         "Measure irregularity and criticality of a recording of spikes.",
     ),
+    "similarity score": Line(
+        "engram.cli.similarity.score:ScoreModel",
+        "Score the layers of a model against recorded areas.",
+    ),
     "retrieval index": Line(
         "engram.cli.retrieval.index:IndexPictures",
         "Index the pictures of a folder, so that words and pictures find them.",

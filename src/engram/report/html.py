@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from engram.report.item import Figure, Scalar, Table
+from engram.report.item import Figure, Picture, Scalar, Table
 from engram.report.model import Report
 from engram.report.number import cell_text, column_text, is_numeric, scalar_text
 from engram.report.svg import drawing
@@ -34,6 +34,7 @@ class Body:
             ("Results", rest.scalars),
             ("Figures", rest.figures),
             ("Tables", rest.tables),
+            ("Pictures", rest.pictures),
             *((section.title, section.items) for section in report.sections),
             ("Notes", rest.notes),
         ]
@@ -48,7 +49,7 @@ class Body:
         ]
 
     def _blocks(
-        self, items: Sequence[Scalar | Table | Figure | str]
+        self, items: Sequence[Scalar | Table | Figure | Picture | str]
     ) -> Iterator[tuple[str, list[Any]]]:
         """Consecutive items of one kind, with the template's data of each."""
         show: dict[type, Callable[[Any], Any]] = {

@@ -1,8 +1,13 @@
-"""Items of a report: scalars, tables and figures."""
+"""Items of a report: scalars, tables, figures and pictures."""
 
+import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from io import BytesIO
+from typing import Any, Literal, Self
+
+import numpy as np
 
 from engram.errors import EngramError
 from engram.series import bracket, finite
@@ -158,3 +163,51 @@ class Figure:
                 f"figure {self.title!r} clips {self.kind}; draw lines or intervals instead"
             )
         object.__setattr__(self, "series", tuple(self.series))
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of pixels, such as a matrix in colours.
+
+    It is drawn from numbers, which belong in other items or files: it is not part of the
+    fingerprint.
+
+    Args:
+        title: What the picture shows; unique within a report.
+        png: A PNG file in base64.
+        caption: One or two sentences on how to read it.
+
+    Raises:
+        ValueError: If the title is empty, or the data are no PNG file in base64.
+    """
+
+    title: str
+    png: str
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.title or not re.fullmatch(r"iVBORw0KGgo[A-Za-z0-9+/]*={0,2}", self.png):
+            raise EngramError(f"picture {self.title!r} has no title, or is no PNG file in base64")
+
+    @classmethod
+    def of(cls, title: str, pixels: np.ndarray, caption: str = "") -> Self:
+        """A picture of pixels.
+
+        Args:
+            title: What it shows.
+            pixels: `(height, width, 3)` or `(height, width)`, 8-bit.
+            caption: How to read it.
+
+        Raises:
+            ValueError: If the pixels have another shape or type.
+        """
+        if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or not pixels.size:
+            raise EngramError(
+                f"pixels of {title!r} have shape {pixels.shape} and type {pixels.dtype}: give "
+                "8-bit values (height, width, 3)"
+            )
+        from PIL import Image  # noqa: PLC0415  for those who draw
+
+        file = BytesIO()
+        Image.fromarray(pixels).save(file, "PNG")
+        return cls(title, base64.b64encode(file.getvalue()).decode(), caption)

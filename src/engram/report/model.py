@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any, Self
 
 from engram.errors import EngramError
-from engram.report.item import Figure, Published, Scalar, Table
+from engram.report.item import Figure, Picture, Published, Scalar, Table
 from engram.report.provenance import Provenance
 from engram.series import Series
 
@@ -15,7 +15,7 @@ FORMAT = 2
 """Version of the layout of report.json; 1 had no answer, sections and chapters."""
 
 
-Item = Scalar | Table | Series | Figure
+Item = Scalar | Table | Series | Figure | Picture
 Place = tuple[str, str | int]
 """An item of a report: its kind, and its name, or the position of a note."""
 
@@ -34,7 +34,7 @@ class Section:
         self.places: list[Place] = []
 
     def add(self, *items: Item) -> None:
-        """Add scalars, tables, series and figures to the report and to this section.
+        """Add scalars, tables, series, figures and pictures to the report and this section.
 
         Args:
             items: As in `Report.add`.
@@ -53,12 +53,12 @@ class Section:
         self._report.note(text)
 
     @property
-    def items(self) -> list[Scalar | Table | Figure | str]:
+    def items(self) -> list[Scalar | Table | Figure | Picture | str]:
         """The items of the section, in order; a note is its text."""
         report = self._report
-        held: dict[Place, Scalar | Table | Figure | str] = {
+        held: dict[Place, Scalar | Table | Figure | Picture | str] = {
             (type(item).__name__.lower(), name_of(item)): item
-            for item in (*report.scalars, *report.tables, *report.figures)
+            for item in (*report.scalars, *report.tables, *report.figures, *report.pictures)
         }
         held |= {("note", i): text for i, text in enumerate(report.notes)}
         return [held[place] for place in self.places]
@@ -87,6 +87,7 @@ class Report:
         self.tables: list[Table] = []
         self.series: list[Series] = []
         self.figures: list[Figure] = []
+        self.pictures: list[Picture] = []
         self.notes: list[str] = []
         self.conclusion = ""
         self.sections: list[Section] = []
@@ -131,6 +132,7 @@ class Report:
             ("scalar", self.scalars),
             ("table", self.tables),
             ("figure", self.figures),
+            ("picture", self.pictures),
         ):
             kept = [item for item in items if (kind, name_of(item)) not in placed]
             getattr(rest, f"{kind}s").extend(kept)
@@ -139,7 +141,7 @@ class Report:
         return rest
 
     def add(self, *items: Item) -> None:
-        """Add scalars, tables, series and figures, which are shown in this order.
+        """Add scalars, tables, series, figures and pictures, which are shown in this order.
 
         Args:
             items: The items; the series of a figure must precede the figure.
@@ -159,9 +161,11 @@ class Report:
                 case Figure():
                     self.drawn_by(item)
                     self._append(self.figures, item, item.title)
+                case Picture():
+                    self._append(self.pictures, item, item.title)
                 case _:
                     raise EngramError(
-                        f"{item!r} is not a Scalar, Table, Series or Figure; wrap it in one"
+                        f"{item!r} is not a Scalar, Table, Series, Figure or Picture; wrap it"
                     )
 
     def note(self, text: str) -> None:
@@ -227,6 +231,7 @@ class Report:
             ],
             "chapters": [chapter.to_dict() for chapter in self.chapters],
             "provenance": asdict(self.provenance),
+            **({"pictures": [asdict(item) for item in self.pictures]} if self.pictures else {}),
         } | self._content()
 
     def _content(self) -> dict[str, Any]:
@@ -267,6 +272,7 @@ class Report:
             report.add(*(Table(**entry) for entry in entries["tables"]))
             report.add(*(Series.from_dict(entry) for entry in entries["series"]))
             report.add(*(Figure(**entry) for entry in entries["figures"]))
+            report.add(*(Picture(**entry) for entry in entries.get("pictures", ())))
             report.notes.extend(entries["notes"])
             if entries["format"] == FORMAT:
                 report._arrange(entries)

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table as Grid
 from rich.text import Text
 
-from engram.report.item import Figure, Scalar, Table
+from engram.report.item import Figure, Picture, Scalar, Table
 from engram.report.layout import Block, Cells, divide
 from engram.report.model import Report
 from engram.report.number import cell_text, column_text, is_numeric, scalar_text
@@ -40,7 +40,9 @@ def print_report(report: Report, console: Console) -> None:
         print_report(chapter, console)
 
 
-def _print_items(items: Sequence[Scalar | Table | Figure | str], console: Console) -> None:
+def _print_items(
+    items: Sequence[Scalar | Table | Figure | Picture | str], console: Console
+) -> None:
     """Print items in order, consecutive scalars as one table, without figures."""
     for kind, group in groupby(items, type):
         if kind is Scalar:

@@ -44,7 +44,7 @@ def paired(x: np.ndarray, y: np.ndarray, fewest: int) -> tuple[np.ndarray, np.nd
     return x, y
 
 
-def gram(x: np.ndarray, *, rows: bool = False) -> np.ndarray:
+def gram(x: np.ndarray, *, rows: bool = False, centre: bool = True) -> np.ndarray:
     """X Xᵀ in float64 of centred features, `(stimuli, stimuli)`.
 
     The features are converted in blocks of columns, so that no second copy of a large matrix is
@@ -53,12 +53,13 @@ def gram(x: np.ndarray, *, rows: bool = False) -> np.ndarray:
     Args:
         x: `(stimuli, features)`.
         rows: Subtract the mean of each stimulus instead of that of each feature.
+        centre: Whether to subtract any mean.
     """
     total = np.zeros((len(x), len(x)))
-    of_rows = x.mean(1, dtype=np.float64, keepdims=True) if rows else 0.0
+    of_rows = x.mean(1, dtype=np.float64, keepdims=True) if rows and centre else 0.0
     for at in range(0, x.shape[1], COLUMNS):
         block = x[:, at : at + COLUMNS].astype(np.float64) - of_rows
-        if not rows:
+        if centre and not rows:
             block -= block.mean(0)
         total += block @ block.T
     return total

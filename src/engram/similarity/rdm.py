@@ -14,11 +14,13 @@ from engram.errors import EngramError
 from engram.similarity.matrix import features, gram, paired
 
 
-def correlation_rdm(x: np.ndarray) -> np.ndarray:
+def correlation_rdm(x: np.ndarray, *, centre: bool = True) -> np.ndarray:
     """1 − Pearson's correlation between the features of each two stimuli.
 
     Args:
         x: `(stimuli, features)`.
+        centre: Whether to subtract the mean of each stimulus; not from a random projection of
+            features from which it was subtracted before.
 
     Returns:
         `(stimuli · (stimuli − 1) / 2)`.
@@ -27,7 +29,7 @@ def correlation_rdm(x: np.ndarray) -> np.ndarray:
         ValueError: The features are not finite, or equal for all features of a stimulus.
     """
     x = features(x, "x", 2)
-    products = gram(x, rows=True)
+    products = gram(x, rows=True, centre=centre)
     norms = np.sqrt(products.diagonal())
     largest = np.maximum(x.max(1).astype(np.float64), -x.min(1).astype(np.float64))
     scale = largest * np.sqrt(x.shape[1])

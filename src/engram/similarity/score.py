@@ -87,7 +87,7 @@ def subject_reliability(
     whole = pairs.sum() / (count * (count - 1))
     without = (pairs.sum() - 2 * pairs.sum(1)) / ((count - 1) * (count - 2))
     pseudo = count * whole - (count - 1) * without
-    return _around(pseudo, float(whole), level)
+    return around(pseudo, float(whole), level)
 
 
 def neuron_reliability(values: np.ndarray, level: float = 0.95) -> Interval:
@@ -106,12 +106,18 @@ def neuron_reliability(values: np.ndarray, level: float = 0.95) -> Interval:
     roots = np.sqrt(np.maximum(np.nan_to_num(np.asarray(values, np.float64)), 0))
     if roots.ndim != 1 or roots.size < 2:
         raise EngramError(f"reliabilities have shape {roots.shape}: give 2 or more neurons")
-    found = _around(roots, float(roots.mean()), level)
+    found = around(roots, float(roots.mean()), level)
     return _mapped(found, lambda each: max(each, 0.0) ** 2)
 
 
-def _around(values: np.ndarray, estimate: float, level: float) -> Interval:
-    """Student's interval around an estimate, from independent values such as pseudo-values."""
+def around(values: np.ndarray, estimate: float, level: float) -> Interval:
+    """Student's interval around an estimate, from independent values such as pseudo-values.
+
+    Args:
+        values: The values, `(n)`.
+        estimate: The middle of the interval.
+        level: Confidence level, in (0, 1).
+    """
     around = t_interval(values, level)
     shift = estimate - around.estimate
     return Interval(estimate, around.low + shift, around.high + shift, level)

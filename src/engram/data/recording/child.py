@@ -4,7 +4,9 @@ import json
 import math
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -57,14 +59,19 @@ def limit(seconds: float, size: int) -> None:
             continue
 
 
-def main() -> int:
-    """Read the request from the standard input, and write the spikes where it says."""
+def serve(work: Callable[[dict[str, Any]], None]) -> int:
+    """Read the request from the standard input, do the work within its limits.
+
+    Args:
+        work: Takes the request, and writes what it has read.
+
+    Returns:
+        The exit code.
+    """
     request = json.load(sys.stdin)
     limit(request["limit_s"], request["limit_bytes"])
-    options = request["options"]
-    options["groups"] = tuple(options["groups"])
     try:
-        events = read(Path(request["path"]), Options(**options))
+        work(request)
     except (EngramError, OSError, UnicodeDecodeError) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return REFUSED
@@ -72,14 +79,25 @@ def main() -> int:
         size = request["limit_bytes"]
         print(f"reading it takes more than {size} bytes of memory", file=sys.stderr)  # noqa: T201
         return REFUSED
-    facts = {
-        "duration_s": events.duration_s,
-        "dt_s": events.dt_s,
-        "units": events.units,
-        "notes": events.notes,
-    }
-    np.savez(request["out"], unit=events.unit, times=events.times, facts=json.dumps(facts))
     return 0
+
+
+def main() -> int:
+    """Read the request from the standard input, and write the spikes where it says."""
+
+    def work(request: dict[str, Any]) -> None:
+        options = request["options"]
+        options["groups"] = tuple(options["groups"])
+        events = read(Path(request["path"]), Options(**options))
+        facts = {
+            "duration_s": events.duration_s,
+            "dt_s": events.dt_s,
+            "units": events.units,
+            "notes": events.notes,
+        }
+        np.savez(request["out"], unit=events.unit, times=events.times, facts=json.dumps(facts))
+
+    return serve(work)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ Only the datasets that are needed are read. A link to another file, storage in a
 virtual dataset, and a dataset that declares more than a file can hold are refused by name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,28 @@ def read_hdf5(path: Path, options: Options) -> Events:
     Raises:
         EngramError: If it is not such a file, or has parts that are refused.
     """
+    with opened(path) as file:
+        if _has(file, "sCount") and _has(file, "spikes"):
+            return _read_counts(file, options)
+        if _has(file, "units") or "nwb_version" in file.attrs:
+            return _read_nwb(file, options)
+        held = ", ".join(sorted(file)[:8]) or "nothing"
+    raise EngramError(
+        f"{path} is neither NWB (units/spike_times) nor a file of trains (spikes, sCount): it "
+        f"holds {held}"
+    )
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """An open HDF5 file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        EngramError: If h5py is missing, or the file, or what is read of it inside, is damaged.
+    """
     try:
         import h5py  # noqa: PLC0415 - an extra
     except ImportError as error:
@@ -35,21 +58,13 @@ def read_hdf5(path: Path, options: Options) -> Events:
         ) from error
     try:
         with h5py.File(path, "r") as file:
-            if _has(file, "sCount") and _has(file, "spikes"):
-                return _read_counts(file, options)
-            if _has(file, "units") or "nwb_version" in file.attrs:
-                return _read_nwb(file, options)
-            held = ", ".join(sorted(file)[:8]) or "nothing"
+            yield file
     except (OSError, RuntimeError, KeyError) as error:
         raise EngramError(f"{path} cannot be read as HDF5: {error}") from error
-    raise EngramError(
-        f"{path} is neither NWB (units/spike_times) nor a file of trains (spikes, sCount): it "
-        f"holds {held}"
-    )
 
 
 def _has(file: Any, name: str) -> bool:
-    return _find(file, name) is not None
+    return find(file, name) is not None
 
 
 def fetch(file: Any, name: str) -> np.ndarray:
@@ -64,7 +79,7 @@ def fetch(file: Any, name: str) -> np.ndarray:
     """
     import h5py  # noqa: PLC0415 - an extra
 
-    held = _find(file, name)
+    held = find(file, name)
     if held is None:
         raise EngramError(f"{name} is missing")
     if not isinstance(held, h5py.Dataset):
@@ -79,8 +94,12 @@ def fetch(file: Any, name: str) -> np.ndarray:
     return np.asarray(held[()])
 
 
-def _find(file: Any, name: str) -> Any:
+def find(file: Any, name: str) -> Any:
     """The object of a path, reached without following any link to another place; None if absent.
+
+    Args:
+        file: The open file.
+        name: The path.
 
     Raises:
         EngramError: If there is such a link on the way.
@@ -104,7 +123,7 @@ def _find(file: Any, name: str) -> Any:
 
 def _read_nwb(file: Any, options: Options) -> Events:
     """The units table of an NWB file; ids are kept."""
-    units = _find(file, "units")
+    units = find(file, "units")
     if units is None:
         raise EngramError("this NWB file has no table of units: its spikes have not been sorted")
     if not (_has(file, "units/spike_times") and _has(file, "units/spike_times_index")):

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -59,25 +59,42 @@ def read_recording(
         raise EngramError(f"{path} does not exist")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "events.npz"
-        request = json.dumps(
-            {"path": str(path), "out": str(out), "options": asdict(options or Options())}
-            | {"limit_s": limit_s, "limit_bytes": limit_bytes}
+        request = {"out": str(out), "options": asdict(options or Options())}
+        in_child("engram.data.recording.child", path, request, limit_s, limit_bytes)
+        return _recording(path, out)
+
+
+def in_child(
+    module: str, path: Path, request: dict[str, Any], limit_s: float, limit_bytes: int
+) -> None:
+    """Have a file read in a process of its own.
+
+    Args:
+        module: The module of that process.
+        path: The file.
+        request: What the process is told besides the path and the limits.
+        limit_s: Seconds after which it is ended.
+        limit_bytes: Bytes of memory that it may take.
+
+    Raises:
+        EngramError: With the message of the reader, or if it failed or took too long.
+    """
+    told = request | {"path": str(path), "limit_s": limit_s, "limit_bytes": limit_bytes}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", module],
+            input=json.dumps(told),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=limit_s,
         )
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", "engram.data.recording.child"],
-                input=request,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=limit_s,
-            )
-        except subprocess.TimeoutExpired:
-            raise EngramError(
-                f"{path} was not read within {limit_s:g} s: it is damaged, or too large"
-            ) from None
-        if done.returncode == 0:
-            return _recording(path, out)
+    except subprocess.TimeoutExpired:
+        raise EngramError(
+            f"{path} was not read within {limit_s:g} s: it is damaged, or too large"
+        ) from None
+    if done.returncode == 0:
+        return
     said = done.stderr.strip()
     if done.returncode == REFUSED:
         raise EngramError(said if str(path) in said else f"{path}: {said}")
