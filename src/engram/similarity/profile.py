@@ -50,13 +50,14 @@ class Prepared(NamedTuple):
     Attributes:
         layer: The layer.
         rdm: Its RDM `(pairs)`; None if it is silent.
-        matrix: Features with the same products in at most as many columns as stimuli.
+        matrix: Features with the same products in at most as many columns as stimuli; None if
+            only the RDM was wanted.
         reason: Why it is not scored; empty if it is.
     """
 
     layer: Layer
     rdm: np.ndarray | None
-    matrix: np.ndarray
+    matrix: np.ndarray | None
     reason: str
 
 
@@ -99,17 +100,16 @@ class Profile(NamedTuple):
     chance: Interval
 
 
-def prepare(layer: Layer, dtype: type = np.float64) -> Prepared:
+def prepare(layer: Layer, dtype: type = np.float64, *, linear: bool = True) -> Prepared:
     """Load a layer and reduce it; a silent layer gets its reason.
 
     Args:
         layer: The layer.
         dtype: Type in which the RDM is kept.
+        linear: Whether its features are wanted besides its RDM.
     """
     values = layer.load()
-    matrix = rotated(values)
-    if values.shape[1] <= len(values):
-        matrix = values.astype(np.float64)
+    matrix = rotated(values).astype(np.float64) if linear else None
     if not np.ptp(values, axis=0).any():
         return Prepared(layer, None, matrix, "silent: it gives the same for all stimuli")
     try:
@@ -160,8 +160,9 @@ def profiles(
     found: dict[tuple[str, str], list[LayerScore]] = {}
     predictions: dict[str, list[np.ndarray]] = {target.name: [] for target in targets}
     linear = [metric for metric in metrics if metric != "rsa"]
+    wanted = bool(linear) and any(target.responses is not None for target in targets)
     for layer in layers:
-        one = prepare(layer, np.float64 if len(layers) < 100 else np.float32)
+        one = prepare(layer, np.float64 if len(layers) < 100 else np.float32, linear=wanted)
         if keep is not None:
             keep(one)
         rdms.append(one.rdm)
@@ -280,7 +281,7 @@ def _linear(
 ) -> tuple[LayerScore, np.ndarray | None]:
     """The score of a layer by a metric that compares features with neurons; ridge's predictions."""
     y, layer = target.responses, one.layer
-    if y is None or one.reason.startswith("silent: it gives"):
+    if y is None or one.matrix is None or one.reason.startswith("silent: it gives"):
         return LayerScore(layer.name, layer.control, None, one.reason, None), None
     x = one.matrix[target.rows]
     try:
@@ -321,7 +322,9 @@ def _finished(
         none = Interval(0.0, 0.0, 0.0, 0.95)
         return Profile(target.name, metric, tuple(scores), None, None, none)
     names = [(layer.name, layer.control) for layer in layers]
-    x = prepare(layers[names.index((best.layer, ""))]).matrix[target.rows]
+    matrix = prepare(layers[names.index((best.layer, ""))]).matrix
+    assert matrix is not None
+    x = matrix[target.rows]
     y, rng = target.responses, np.random.default_rng(seed + 3)
     chance = _chance(metric, x, y, rng, components)
     estimate = best.score.value

@@ -41,6 +41,11 @@ STUDIES: dict[str, StudyEntry] = {
         "Criticality",
         "Which signs of criticality peak where a network is critical?",
     ),
+    "visual-pathways": StudyEntry(
+        "engram.studies.visual_pathways",
+        "VisualPathways",
+        "Do spiking networks resemble visual cortex more than equal networks?",
+    ),
     "tax-language": StudyEntry(
         "engram.studies.tax_language",
         "TaxLanguage",

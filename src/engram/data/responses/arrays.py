@@ -182,12 +182,12 @@ def _responses(arrays: Arrays, options: ResponseOptions) -> Responses:
     notes = [*arrays.notes, f"{name}: its axes are {', '.join(axes)}"]
     across = "presentation" if "presentation" in axes else "stimulus"
     order = [across, *(["repetition"] if across == "stimulus" else []), "neuroid", "time"]
-    whole = np.moveaxis(
+    whole: np.ndarray = np.moveaxis(
         numbers.reshape(numbers.shape + (1,) * (len(order) - len(axes))),
         [*_places(order, axes)],
         range(len(order)),
     )
-    stimuli = _stimulus_ids(arrays, options, whole.shape[0])
+    stimuli = _stimulus_ids(arrays, options, len(whole))
     if across == "presentation":
         if not stimuli:
             raise EngramError(

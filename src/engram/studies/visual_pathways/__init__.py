@@ -1,0 +1,5 @@
+"""The study visual-pathways."""
+
+from engram.studies.visual_pathways.study import VisualPathways
+
+__all__ = ["VisualPathways"]
