@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -170,11 +171,12 @@ def test_features_of_another_program_give_the_same_scores(run, recording, pictur
 
 
 def test_the_command_estimates_first_and_prints_json(recording, pictures, tmp_path, capsys):
-    asked = settings(recording, pictures, metrics=("rsa",), control=False)
-    assert ScoreModel(**asked, estimate=True)() == 0
+    study = SimilarityScore(**settings(recording, pictures, metrics=("rsa",), control=False))
+    command = partial(ScoreModel, settings=study)  # pyright: ignore[reportCallIssue]
+    assert command(estimate=True)() == 0  # pyright: ignore[reportCallIssue]
     assert "4 layers; about" in capsys.readouterr().out
     assert not (tmp_path / "cli").exists()
-    assert ScoreModel(**asked, out=tmp_path / "cli", json=True)() == 0
+    assert command(out=tmp_path / "cli", json=True)() == 0  # pyright: ignore[reportCallIssue]
     printed = capsys.readouterr()
     assert json.loads(printed.out)["name"] == "similarity-score"
     assert "GiB of memory" in printed.err

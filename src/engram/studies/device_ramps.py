@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import ClassVar, Literal, final
 
 import numpy as np
+from tyro.conf import Positional
 
 from engram import data
 from engram.journal import Journal
 from engram.memristor.device import (
-    MEANS,
     Calibration,
     Direction,
     Quantity,
@@ -30,7 +30,7 @@ class DeviceRamps:
     """Fit models of the steps of a device to ramps of pulses.
 
     Args:
-        paths: Tables of ramps, with a header.
+        paths: Tables with a header and a ramp in each column, or a row for each pulse.
         quantity: What the numbers are: conductance or current.
         prefix: Prefix of the unit, S or A: m, u or n; empty for none.
         read_voltage_v: Voltage at which currents were read, in volts.
@@ -46,7 +46,7 @@ class DeviceRamps:
     title: ClassVar[str] = "The steps of a device"
     question: ClassVar[str] = "Which model describes the pulses of the device?"
 
-    paths: tuple[str, ...]
+    paths: Positional[tuple[str, ...]]
     quantity: Quantity = "conductance"
     prefix: Literal["", "m", "u", "n"] = ""
     read_voltage_v: float | None = None
@@ -120,10 +120,10 @@ class DeviceRamps:
         start = np.clip(found.bounds.way(shown.conductance_s[:1], direction.rising), 0.0, 1.0)
         pulses = list(range(len(shown.conductance_s)))
         names = [f"{name}: measured"]
+        fits = {one.fit.model: one.fit for one in direction.candidates}
         report.add(Series(names[0], pulses, 1e6 * shown.conductance_s, axis="pulse", unit="µS"))
         for model in dict.fromkeys([direction.chosen.fit.model, "soft-bounds", "linear"]):
-            parameters = direction.candidates[list(MEANS).index(model)].fit.parameters
-            ways = response(model, parameters, start, len(pulses) - 1)[:, 0]
+            ways = response(model, fits[model].parameters, start, len(pulses) - 1)[:, 0]
             course = 1e6 * found.bounds.conductance_s(ways, direction.rising)
             names.append(f"{name}: {model}")
             report.add(Series(names[-1], pulses, course, axis="pulse", unit="µS"))

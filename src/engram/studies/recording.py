@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, final
 
 import numpy as np
+from tyro.conf import Positional
 
 from engram import data
 from engram.critical.measure import (
@@ -66,7 +67,7 @@ class RecordingCriticality:
     title: ClassVar[str] = "Irregularity and criticality of a recording"
     question: ClassVar[str] = "Does the recording show criticality?"
 
-    path: str
+    path: Positional[str]
     time_unit: Literal["s", "ms", "us", "samples"] | None = None
     rate_hz: float | None = None
     dt_s: float | None = None

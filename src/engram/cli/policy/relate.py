@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from rich.console import Console
 from tyro.conf import Positional, UseAppendAction, arg
 
-from engram.cli.output import print_json, print_line
+from engram.cli.output import print_json
 from engram.cli.policy.asking import Asking, Name, Names, name_queries, offer_a_record
+from engram.cli.study.run import show_report
 from engram.cli.words import Several
 from engram.policy.relate import INDICATORS, SIX
-from engram.report import print_report
 from engram.studies.relate import RelateIndicators
 from engram.study import execute, run_folder
 
@@ -72,6 +71,5 @@ class Relate(Asking):
         if self.json:
             print_json(report.to_dict())
         else:
-            print_report(report, Console())
-            print_line(folder / "report.html")
+            show_report(report, folder)
         return 0

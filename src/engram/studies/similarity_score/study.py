@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, final
+from typing import Annotated, Any, ClassVar, final
 
 import numpy as np
+from tyro.conf import Positional, arg
 
 from engram import data
 from engram.data.responses import Rdms, ResponseOptions, Responses, read_responses
@@ -49,11 +50,11 @@ class SimilarityScore:
         steps: Time steps of a spiking preset, or levels of lite0_twin.
         size: Side in pixels to which pictures are scaled and cropped.
         batch: Pictures per call.
-        same_order: Whether the pictures are the stimuli of the recording in the same order.
+        same_order: The pictures are the stimuli of the recording in the same order.
         keys: Names of the arrays of the recording to read.
         axes: Names of the axes of the responses: stimulus, repetition, presentation, neuroid, time.
         missing: The number that stands for a repetition that does not exist.
-        correlation: Whether the matrices of the recording hold correlations.
+        correlation: The matrices of the recording hold correlations.
         presentations: NWB: the table of presentations.
         stimulus: The array or column with the ids of the stimuli.
         window_s: First and last second of the responses that count.
@@ -61,10 +62,10 @@ class SimilarityScore:
         least_reliability: Leave out neurons with a lower reliability.
         components: Components that SVCCA keeps.
         draws: Number of resamples of the stimuli.
-        control: Whether to score the untrained network and the pixels too.
+        control: Score the untrained network and the pixels too.
         layer_mb: Features of a layer that take more MiB are projected.
         memory_gb: GiB of memory that the run may take.
-        save_rdms: Whether to write the RDMs beside the report.
+        save_rdms: Write the RDMs beside the report.
         seed: Seed of resamples, halves and random weights.
     """
 
@@ -72,7 +73,7 @@ class SimilarityScore:
     title: ClassVar[str] = "Similarity with recorded neurons"
     question: ClassVar[str] = "How similar are the layers of the model to the recorded areas?"
 
-    model: str
+    model: Annotated[Positional[str], arg(metavar="MODEL")]
     recording: str
     images: str | None = None
     layers: tuple[str, ...] = ()
