@@ -10,8 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from engram.errors import EngramError
-from engram.memristor.functional import SPREAD, UNIT, Purpose, probability_table, read_noise
+from engram.memristor.functional import (
+    SPREAD,
+    UNIT,
+    Purpose,
+    check_probabilities,
+    probability_table,
+    read_noise,
+)
 from engram.memristor.kernel import chain as kernel
+from engram.memristor.kernel.fire import fire
 from engram.memristor.layer import (
     BinaryStochasticLinear,
     StochasticBits,
@@ -181,7 +189,7 @@ class Chain:
         address = link.layer.address._replace(step=step, vote=vote)
         bits = np.empty(sums.shape, np.uint8)
         seed, stream = np.uint64(address.seed), np.uint64(address.stream(purpose))
-        kernel.fire_bits(sums, link.layer.table, factors, seed, stream, numbers, bits)
+        fire(sums, link.layer.table, factors, seed, stream, numbers, bits)
         return bits
 
     def _derivative(
@@ -258,12 +266,8 @@ def fused(model: nn.Sequential, update: StepUpdate) -> Iterator[Chain]:
 
 def _levels(x: Tensor) -> np.ndarray:
     """Inputs in units, (sample, input)."""
-    rows = x.detach().flatten(1)
-    if rows.numel() and not (rows.min() >= 0 and rows.max() <= 1):
-        raise EngramError(
-            f"inputs go from {rows.min():.4g} to {rows.max():.4g}; give probabilities, 0 to 1"
-        )
-    return (rows.double() / UNIT).round().int().numpy()
+    check_probabilities(x)
+    return (x.detach().flatten(1).double() / UNIT).round().int().numpy()
 
 
 def _rows(values: Tensor) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Trained layers as crossbars: weights become pairs of programmed conductances, and back."""
 
 import copy
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -283,8 +282,7 @@ def _replaced(model: nn.Module, name: str, layer: nn.Module) -> nn.Module:
     """The model with a module in the place of that name, or the module itself."""
     if not name:
         return layer
-    above, _, last = name.rpartition(".")
-    setattr(model.get_submodule(above), last, layer)
+    model.set_submodule(name, layer)
     return model
 
 
@@ -304,7 +302,7 @@ def _programmed(
         return targets, 0
     generator = np.random.default_rng((programming.seed, number))
     flat = targets.ravel()
-    scales = drawn_scales(device, math.ceil(flat.size / 2), generator).ravel()[: flat.size]
+    scales = drawn_scales(device, flat.shape, generator)
     cells, pulses = np.zeros_like(flat), np.empty(flat.size, np.int64)
     stream = np.uint64(Address(programming.seed, number).stream(Purpose.PULSE))
     program(

@@ -183,6 +183,21 @@ def read_noise(
     return drawn
 
 
+def check_probabilities(x: Tensor) -> None:
+    """Refuse inputs that are not probabilities.
+
+    Args:
+        x: The inputs.
+
+    Raises:
+        EngramError: If one is below 0 or above 1.
+    """
+    if x.numel() and not (x.min() >= 0 and x.max() <= 1):
+        raise EngramError(
+            f"inputs go from {x.min():.4g} to {x.max():.4g}; give probabilities, 0 to 1"
+        )
+
+
 def whole(weight: Tensor) -> Tensor:
     """Weights in units, as whole numbers in float64, in which sums of up to 2³⁶ of them are exact.
 

@@ -20,6 +20,7 @@ from engram.memristor.functional import (
     Derivative,
     Noise,
     Purpose,
+    check_probabilities,
     comparator,
     on_grid,
     probability_table,
@@ -65,10 +66,7 @@ class StochasticBits(_Stochastic):
 
     def forward(self, x: Tensor) -> Tensor:
         """Bits, in the shape of `(batch, …)`."""
-        if x.numel() and not (x.min() >= 0 and x.max() <= 1):
-            raise EngramError(
-                f"inputs go from {x.min():.4g} to {x.max():.4g}; give probabilities, 0 to 1"
-            )
+        check_probabilities(x)
         if self.mode == "mean":
             return x
         rows = (x.detach().flatten(1).double() / UNIT).round()

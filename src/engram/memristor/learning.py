@@ -131,7 +131,9 @@ class StepUpdate(Optimizer):
             share = weight.detach().double().flatten() / limit
             state["pairs"] = torch.stack([(1 + share) / 2, (1 - share) / 2])
             generator = np.random.default_rng((self.seed, number))
-            state["scales"] = torch.from_numpy(drawn_scales(self.device, len(share), generator))
+            state["scales"] = torch.from_numpy(
+                drawn_scales(self.device, (2, len(share)), generator)
+            )
             state["taken"] = 0
         pairs, scales = state["pairs"], state["scales"].numpy()
         stream = np.uint64(Address(self.seed, number, state["taken"]).stream(Purpose.PULSE))

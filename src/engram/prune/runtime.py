@@ -205,8 +205,7 @@ def sparse_layers(model: nn.Module, x: Tensor) -> tuple[nn.Module, list[LayerCho
         choice, sparse = _choose(name, layer, received.get(name))
         choices.append(choice)
         if sparse is not None:
-            parent, _, child = name.rpartition(".")
-            setattr(model.get_submodule(parent), child, sparse)
+            model.set_submodule(name, sparse)
     if any(choice.taken for choice in choices):
         # sparse layers read and write images channel by channel
         model.to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]

@@ -249,9 +249,7 @@ def spiking_twin(
         )
     found = {} if pictures is None else _calibrated(network, replaced, pictures, quantile)
     for name in replaced:
-        parent, _, last = name.rpartition(".")
-        neuron = TwinNeuron(found.get(name, 6.0), steps, scheme)
-        setattr(network.get_submodule(parent), last, neuron)
+        network.set_submodule(name, TwinNeuron(found.get(name, 6.0), steps, scheme))
     return SpikingTwin(network, steps, scheme)
 
 

@@ -1,9 +1,11 @@
 """`engram memristor energy`."""
 
 from dataclasses import asdict, dataclass
+from typing import Annotated
 
 from rich.console import Console
 from rich.table import Table
+from tyro.conf import arg
 
 from engram.cli.output import print_json, print_line
 from engram.errors import EngramError
@@ -11,6 +13,7 @@ from engram.memristor.device import Range
 from engram.memristor.energy import (
     ANALOG_PJ,
     FLOAT_SRAM_PJ,
+    USUAL,
     Activity,
     Circuit,
     inference,
@@ -31,13 +34,7 @@ class CountEnergy:
         pulses: Pulses of weights per image, for each layer of weights, if it learns; empty for
             none.
         converters: Read outputs as numbers, by converters, as a converted model does.
-        read_voltage_v: V of a read, in volts.
-        read_time_s: t of a read, in seconds.
-        comparator_j: Energy of a decision of a comparator, in joules.
-        line_f: Capacitance of a row for each of its cells, in farads.
-        adc_j: Energy of an analog-to-digital conversion, in joules.
-        write_j: Energy of a pulse on a device, in joules.
-        vote_j: Energy of an addition of votes, in joules.
+        circuit: Constants of the crossbar and its periphery.
         json: Print JSON.
     """
 
@@ -47,35 +44,16 @@ class CountEnergy:
     passes: int = 1
     pulses: tuple[float, ...] = ()
     converters: bool = False
-    read_voltage_v: float = Circuit.read_voltage_v
-    read_time_s: float = Circuit.read_time_s
-    comparator_j: float = Circuit.comparator_j
-    line_f: float = Circuit.line_f
-    adc_j: float = Circuit.adc_j
-    write_j: float = Circuit.write_j
-    vote_j: float = Circuit.vote_j
+    circuit: Annotated[Circuit, arg(name="")] = USUAL
     json: bool = False
 
     def __call__(self) -> int:
         """Print the ledger, the total, and what other hardware takes."""
         layers = self._layers()
-        low, high = (1e-6 * end for end in self.range_us)
-        if not 0 <= low < high <= 1:
-            raise EngramError(
-                f"range_us={self.range_us}: give a lower and a higher conductance in microsiemens"
-            )
-        circuit = Circuit(
-            self.read_voltage_v,
-            self.read_time_s,
-            self.comparator_j,
-            self.line_f,
-            self.adc_j,
-            self.write_j,
-            self.vote_j,
-        )
-        bounds = Range(low, high)
-        terms = inference(layers, bounds, self.passes, circuit, converters=self.converters)
-        terms += [writing(i + 1, pulses, circuit) for i, pulses in enumerate(self.pulses)]
+        bounds = Range(*(1e-6 * end for end in self.range_us))
+        bounds.check()
+        terms = inference(layers, bounds, self.passes, self.circuit, converters=self.converters)
+        terms += [writing(i + 1, pulses, self.circuit) for i, pulses in enumerate(self.pulses)]
         products = sum(layer.products for layer in layers)
         each_pj = 1e12 * total_j(terms) / products
         if self.json:
@@ -85,7 +63,7 @@ class CountEnergy:
                 "products": products,
                 "fp32_sram_j": 1e-12 * FLOAT_SRAM_PJ * products,
                 "analog_8_bit_j": 1e-12 * ANALOG_PJ * products,
-                "circuit": asdict(circuit),
+                "circuit": asdict(self.circuit),
             }
             print_json(content)
             return 0

@@ -65,11 +65,7 @@ class Device(NamedTuple):
                     f"{name}={getattr(self, name)}: give a fraction from 0 to below 1, such as "
                     "0.05 for 5 %"
                 )
-        if not 0 <= self.bounds.low_s < self.bounds.high_s <= LARGEST_S:
-            raise EngramError(
-                f"the range goes from {self.bounds.low_s:.4g} to {self.bounds.high_s:.4g} S; give "
-                f"a lower and a higher conductance between 0 and {LARGEST_S:g} S"
-            )
+        self.bounds.check()
 
 
 def ideal(step: float, bounds: Range = WIDE) -> Device:
@@ -209,20 +205,22 @@ def taox_ramps() -> Device:
     return from_fits("taox-ramps", bounds, rise, fall)
 
 
-def drawn_scales(device: Device, count: int, generator: np.random.Generator) -> np.ndarray:
-    """Factors of the steps of pairs of devices, 0 where a device is stuck.
+def drawn_scales(
+    device: Device, shape: tuple[int, ...], generator: np.random.Generator
+) -> np.ndarray:
+    """Factors of the steps of devices, 0 where a device is stuck.
 
     Factors are log-normal, so that none is negative; their mean is 1.
 
     Args:
         device: The device.
-        count: Number of pairs.
+        shape: Shape of the devices.
         generator: Source of the draws.
 
     Returns:
-        float64, (2, count).
+        float64, in that shape.
     """
     width = math.sqrt(math.log1p(device.between**2))
-    scales = np.exp(width * generator.standard_normal((2, count)) - width**2 / 2)
-    scales[generator.random((2, count)) < device.stuck] = 0.0
+    scales = np.exp(width * generator.standard_normal(shape) - width**2 / 2)
+    scales[generator.random(shape) < device.stuck] = 0.0
     return scales

@@ -21,7 +21,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from engram.errors import EngramError
-from engram.memristor.device.ramp import Ramp
+from engram.memristor.device.ramp import LARGEST_S, Ramp
 
 KNOTS = np.linspace(0.0, 1.0, 5)
 BINS = 10
@@ -56,6 +56,18 @@ class Range(NamedTuple):
 
     low_s: float
     high_s: float
+
+    def check(self) -> None:
+        """Refuse what no memristor has.
+
+        Raises:
+            EngramError: If the bounds are not a lower and a higher possible conductance.
+        """
+        if not 0 <= self.low_s < self.high_s <= LARGEST_S:
+            raise EngramError(
+                f"the range goes from {self.low_s:.4g} to {self.high_s:.4g} S; give a lower and a "
+                f"higher conductance between 0 and {LARGEST_S:g} S"
+            )
 
     def way(self, conductance_s: np.ndarray, rising: bool) -> np.ndarray:
         """u: the way gone from the bound where pulses start, as a share of the range."""

@@ -80,31 +80,6 @@ def read(
 
 
 @njit(cache=True, nogil=True)
-def fire_bits(
-    sums: np.ndarray, table: np.ndarray, factors: np.ndarray, seed: Any, stream: Any,
-    samples: np.ndarray, bits: np.ndarray,
-) -> None:  # fmt: skip
-    """Write whether each sum is above the threshold of its word.
-
-    Args:
-        sums: (sample, output), int32.
-        table: Thresholds by word, (4097,), int64.
-        factors: Factor of the thresholds of each sample, (sample,), float64.
-        seed: Seed of the draws.
-        stream: Their stream.
-        samples: The number of each sample, (sample,).
-        bits: Filled with 0 and 1, (sample, output), uint8.
-    """
-    units = sums.shape[1]
-    for i in range(sums.shape[0]):
-        high = np.uint64(samples[i]) << np.uint64(32)
-        for first in range(0, units, 4):
-            four = block(seed, stream, high | np.uint64(first // 4))
-            for j in range(min(4, units - first)):
-                bits[i, first + j] = sums[i, first + j] > factors[i] * threshold(table, four[j])
-
-
-@njit(cache=True, nogil=True)
 def pass_back(
     errors: np.ndarray, weight: np.ndarray, derivative: np.ndarray, noise: np.ndarray,
     dead: int, before: np.ndarray,
@@ -162,6 +137,18 @@ def count(
                     counters[j, k] += error[k]
 
 
+@njit(inline="always")
+def carry_out(counters: np.ndarray, j: int, k: int, every: int, many: bool) -> int:
+    """Take whole carries out of a counter, and return the pulses with their sign."""
+    held = counters[j, k]
+    if -every < held < every:
+        return 0
+    sign = 1 if held > 0 else -1
+    carries = abs(held) // every
+    counters[j, k] = held - sign * carries * every
+    return sign * (carries if many else 1)
+
+
 @njit(cache=True, nogil=True)
 def step(
     counters: np.ndarray, weight: np.ndarray, touched: np.ndarray, every: int, size: int,
@@ -183,14 +170,10 @@ def step(
         if not touched[j]:
             continue
         for k in range(counters.shape[1]):
-            held = counters[j, k]
-            if held >= every or held <= -every:
-                n = abs(held) // every
-                counters[j, k] = held - n * every if held > 0 else held + n * every
-                n = n if many else 1
-                pulses += n
-                moved = np.int64(weight[j, k]) + (n * size if held > 0 else -n * size)
-                weight[j, k] = min(max(moved, -limit), limit)
+            n = carry_out(counters, j, k, every, many)
+            if n != 0:
+                pulses += abs(n)
+                weight[j, k] = min(max(np.int64(weight[j, k]) + n * size, -limit), limit)
     return pulses
 
 
@@ -214,12 +197,9 @@ def take(
         if not touched[j]:
             continue
         for k in range(counters.shape[1]):
-            held = counters[j, k]
-            if held >= every or held <= -every:
-                n = abs(held) // every
-                sign = 1 if held > 0 else -1
-                counters[j, k] = held - sign * n * every
+            n = carry_out(counters, j, k, every, many)
+            if n != 0:
                 where[found] = k * counters.shape[0] + j
-                pulses[found] = sign * (n if many else 1)
+                pulses[found] = n
                 found += 1
     return found

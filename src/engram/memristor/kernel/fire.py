@@ -36,13 +36,13 @@ def fire(
     """Write whether each sum is above the threshold of its word.
 
     Args:
-        z: Whole numbers, (sample, unit), float64.
+        z: Whole numbers, (sample, unit), float64 or int32.
         table: Thresholds by word, (4097,), int64.
         factors: Factor of the thresholds of each sample, (sample,), float64.
         seed: Seed of the draws.
         stream: Their stream.
         samples: The number of each sample, (sample), below 2³².
-        bits: Filled with 0 and 1, (sample, unit), float32.
+        bits: Filled with 0 and 1, (sample, unit), float32 or uint8.
     """
     units = z.shape[1]
     for i in range(len(z)):
@@ -50,8 +50,7 @@ def fire(
         for first in range(0, units, 4):
             four = block(seed, stream, high | np.uint64(first // 4))
             for j in range(min(4, units - first)):
-                above = z[i, first + j] > factors[i] * threshold(table, four[j])
-                bits[i, first + j] = np.float32(1.0) if above else np.float32(0.0)
+                bits[i, first + j] = z[i, first + j] > factors[i] * threshold(table, four[j])
 
 
 @njit(cache=True, nogil=True)
