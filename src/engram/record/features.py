@@ -14,6 +14,7 @@ from engram.carried import Memory, repeatable
 from engram.device import evaluating
 from engram.errors import EngramError
 from engram.layout import TOLERANCE, Followed, follow, moved, samples_along, tensors_in
+from engram.record.trace import check_named
 
 LARGEST = 1 << 28
 """Bytes of the features of a layer that are kept as they are; more are projected."""
@@ -135,11 +136,7 @@ def tap(
             depend on the others.
     """
     known = dict(model.named_modules())
-    for name in layers:
-        if name not in known:
-            raise EngramError(
-                f"the model has no layer {name!r}: choose from {', '.join(filter(None, known))}"
-            )
+    check_named(known, layers)
     if samples_along(first, 0) < 2:
         raise EngramError("the first batch has one sample: give two or more")
     held: dict[str, list[Tensor]] = {}

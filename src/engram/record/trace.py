@@ -205,14 +205,27 @@ def _names(model: nn.Module, layers: Sequence[str] | type[nn.Module]) -> Sequenc
         names = [name for name, module in known.items() if isinstance(module, layers)]
     else:
         names = layers
+    check_named(known, names)
+    if not names:
+        raise EngramError(f"layers={layers!r} contains no layer of the model; name at least one")
+    return names
+
+
+def check_named(known: Mapping[str, nn.Module], names: Iterable[str]) -> None:
+    """Refuse names of layers that a model does not have.
+
+    Args:
+        known: The modules of the model, by name.
+        names: The names.
+
+    Raises:
+        ValueError: If one is unknown.
+    """
     for name in names:
         if name not in known:
             raise EngramError(
                 f"the model has no layer {name!r}: choose from {', '.join(filter(None, known))}"
             )
-    if not names:
-        raise EngramError(f"layers={layers!r} contains no layer of the model; name at least one")
-    return names
 
 
 def _check_pieces(recorders: Mapping[str, _Recorder], calls: int) -> None:

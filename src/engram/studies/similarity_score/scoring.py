@@ -10,7 +10,7 @@ import numpy as np
 
 from engram.errors import EngramError
 from engram.record import collect
-from engram.similarity import Layer, LayerScore, Profile, Score, Target, best_of, profiles
+from engram.similarity import Layer, Profile, Score, Target, best_of, profiles
 from engram.similarity.score import DepthTrend, depth_trend
 from engram.stats import Crossed, Interval, crossed_test, holm
 from engram.studies.similarity_score.models import Model, tapped, untrained
@@ -122,13 +122,14 @@ def measured(
     }
 
 
-def _interval(one: Interval | None) -> list[float] | None:
+def interval(one: Interval | None) -> list[float] | None:
+    """The estimate and its ends; None if there is none."""
     return None if one is None else [one.estimate, one.low, one.high]
 
 
 def _target(one: Target) -> dict[str, Any]:
     def said(reliability: Interval | str) -> Any:
-        return reliability if isinstance(reliability, str) else _interval(reliability)
+        return reliability if isinstance(reliability, str) else interval(reliability)
 
     return {
         "name": one.name,
@@ -144,9 +145,9 @@ def _target(one: Target) -> dict[str, Any]:
 
 def _score(score: Score) -> dict[str, Any]:
     return {
-        "value": _interval(score.value),
-        "corrected": _interval(score.corrected),
-        "normalised": _interval(score.normalised),
+        "value": interval(score.value),
+        "corrected": interval(score.corrected),
+        "normalised": interval(score.normalised),
         "no_ceiling": score.reason,
     }
 
@@ -155,7 +156,7 @@ def _profile(one: Profile) -> dict[str, Any]:
     return {
         "area": one.area,
         "metric": one.metric,
-        "chance": _interval(one.chance),
+        "chance": interval(one.chance),
         "best": None if one.best is None else one.best.layer,
         "nested": None if one.nested is None else [*map(float, one.nested[:3])],
         "layers": [
@@ -182,16 +183,40 @@ def _tests(found: Sequence[Profile]) -> list[dict[str, Any]]:
                 {
                     "area": one.area, "metric": one.metric, "control": control,
                     "best": one.best.layer, "layer": other.layer,
-                    "difference": _interval(test.difference), "p": test.p,
+                    "difference": interval(test.difference), "p": test.p,
                 }
             )  # fmt: skip
     adjusted = holm(np.array([row["p"] for row in rows])) if rows else []
     return [row | {"adjusted": float(p)} for row, p in zip(rows, adjusted, strict=True)]
 
 
-def layer_crossed(rows: Sequence[LayerScore]) -> list[Crossed]:
-    """The resampled scores of the layers of the model, from the input on."""
-    return [row.crossed for row in rows if not row.control and row.crossed is not None]
+def layers_of(one: Profile, name: str = "") -> list[Crossed]:
+    """The resampled scores of the layers of the model, or a control, from the input on."""
+    return [row.crossed for row in one.layers if row.control == name and row.crossed is not None]
+
+
+def rise_of(first: Profile, second: Profile, name: str, seed: int) -> dict[str, Any] | None:
+    """How much deeper the best layer of a network is for a second area than for a first one.
+
+    Args:
+        first: Profile of the first area.
+        second: Profile of the second area, by the same metric.
+        name: The network: a control, or empty for the model.
+        seed: Seed of the resamples of units.
+
+    Returns:
+        JSON-compatible; None if the areas do not have the same layers, at least two.
+    """
+    crossed = layers_of(first, name), layers_of(second, name)
+    if len(crossed[0]) < 2 or len(crossed[0]) != len(crossed[1]):
+        return None
+    trend: DepthTrend = depth_trend(*crossed, np.random.default_rng(seed))
+    rise = trend.rise
+    return {
+        "metric": first.metric, "first": first.area, "second": second.area,
+        "depths": [trend.first, trend.second],
+        "rise": [rise.estimate, min(rise.low, rise.estimate), max(rise.high, rise.estimate)],
+    }  # fmt: skip
 
 
 def trends(found: Sequence[Profile], seed: int) -> list[dict[str, Any]]:
@@ -204,23 +229,9 @@ def trends(found: Sequence[Profile], seed: int) -> list[dict[str, Any]]:
     rows = []
     for metric in dict.fromkeys(one.metric for one in found):
         own = [one for one in found if one.metric == metric]
-        own = [one for one in own if len(layer_crossed(one.layers)) > 1]
-        for first, second in pairwise(own):
-            crossed = layer_crossed(first.layers), layer_crossed(second.layers)
-            if len(crossed[0]) != len(crossed[1]):
-                continue
-            trend: DepthTrend = depth_trend(*crossed, np.random.default_rng(seed))
-            rise = trend.rise
-            rows.append(
-                {
-                    "metric": metric, "first": first.area, "second": second.area,
-                    "depths": [trend.first, trend.second],
-                    "rise": [
-                        rise.estimate, min(rise.low, rise.estimate), max(rise.high, rise.estimate)
-                    ],
-                }
-            )  # fmt: skip
-    return rows
+        own = [one for one in own if len(layers_of(one)) > 1]
+        rows += [rise_of(first, second, "", seed) for first, second in pairwise(own)]
+    return [row for row in rows if row is not None]
 
 
 def sheet(model: Model, stimuli: Stimuli) -> np.ndarray:
@@ -235,7 +246,9 @@ def sheet(model: Model, stimuli: Stimuli) -> np.ndarray:
     rows = range(min(SHOWN, len(stimuli.ids)))
     found = model.transform(stimuli.batch(rows)).float()
     if found.ndim != 4 or found.shape[1] not in (1, 3):
-        raise EngramError(f"the input has shape {tuple(found.shape)}: it is no picture")
+        raise EngramError(
+            f"the input has shape {tuple(found.shape)}, which is not that of a picture"
+        )
     step = max(1, found.shape[-1] // 96)
     small = found[:, :, ::step, ::step]
     small = (small - small.min()) / (small.max() - small.min()).clamp_min(1e-9) * 255

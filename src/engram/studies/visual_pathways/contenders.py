@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from engram.similarity import Layer, LayerScore, Profile, Target, best_of, profiles
-from engram.similarity.score import depth_trend
-from engram.stats import Crossed, Interval, crossed_test
+from engram.stats import crossed_test
 from engram.studies.similarity_score.models import Model
-from engram.studies.similarity_score.scoring import network_layers
+from engram.studies.similarity_score.scoring import interval, network_layers, rise_of
 from engram.studies.similarity_score.stimuli import Stimuli
 
 SIDE = 64
@@ -143,11 +142,6 @@ def _value(row: LayerScore) -> list[float] | None:
     return None if row.score is None else interval(row.score.value)
 
 
-def interval(one: Interval) -> list[float]:
-    """The estimate and its ends."""
-    return [one.estimate, one.low, one.high]
-
-
 def _row(one: Profile, name: str, first: str) -> dict[str, Any] | None:
     best, reference = best_of(one.layers, name), one.best
     if best is None or best.score is None or reference is None:
@@ -157,20 +151,13 @@ def _row(one: Profile, name: str, first: str) -> dict[str, Any] | None:
         "area": one.area, "metric": one.metric, "network": name or first, "layer": best.layer,
         "depth": own.index(best.layer) / max(1, len(own) - 1), "value": interval(best.score.value),
         "chance": one.chance.estimate,
-        "normalised": None
-        if best.score.normalised is None
-        else interval(best.score.normalised),
+        "normalised": interval(best.score.normalised),
         "no_ceiling": best.score.reason, "difference": None, "p": None,
     }  # fmt: skip
     if name and best.crossed is not None and reference.crossed is not None:
         test = crossed_test(best.crossed, reference.crossed)
         found |= {"difference": interval(test.difference), "p": test.p}
     return found
-
-
-def layers_of(one: Profile, name: str) -> list[Crossed]:
-    """The resampled scores of the layers of a network, from the input on."""
-    return [row.crossed for row in one.layers if row.control == name and row.crossed is not None]
 
 
 def rises(found: Sequence[Profile], seed: int) -> list[dict[str, Any]]:
@@ -185,16 +172,7 @@ def rises(found: Sequence[Profile], seed: int) -> list[dict[str, Any]]:
         own = [one for one in found if one.metric == metric]
         for name in dict.fromkeys(row.control for row in own[0].layers):
             for other in own[1:]:
-                pair = layers_of(own[0], name), layers_of(other, name)
-                if min(map(len, pair)) < 2 or len(pair[0]) != len(pair[1]):
-                    continue
-                trend = depth_trend(*pair, np.random.default_rng(seed))
-                low, middle, high = trend.rise.low, trend.rise.estimate, trend.rise.high
-                rows.append(
-                    {
-                        "metric": metric, "network": name, "first": own[0].area,
-                        "second": other.area, "depths": [trend.first, trend.second],
-                        "rise": [middle, min(low, middle), max(high, middle)],
-                    }
-                )  # fmt: skip
+                rise = rise_of(own[0], other, name, seed)
+                if rise is not None:
+                    rows.append({"network": name} | rise)
     return rows
