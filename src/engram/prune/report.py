@@ -116,7 +116,7 @@ class History:
         self.kept: dict[str, Tensor] = {}
 
     def after_step(self, rates: list[float]) -> None:
-        """Record every so many steps.
+        """Record the weights, once in `every` steps.
 
         Args:
             rates: The learning rate of each group, which the pruning has noted.

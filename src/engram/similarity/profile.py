@@ -24,7 +24,7 @@ REFITS = 20
 """Permutations of a metric that is fitted again for each."""
 AT_ONCE = 1 << 28
 """Bytes of RDMs that are resampled together."""
-NO_CEILING = "no ceiling is known for this metric: it is no correlation of averages"
+NO_CEILING = "no ceiling is known for this metric, because it is not a correlation of averages"
 
 
 class Layer(NamedTuple):

@@ -181,7 +181,7 @@ def _of_rdms(recording: Rdms, name: str, match: Match) -> Target:
         raise EngramError(f"{name}: every RDM holds NaN; leave those stimuli out of the recording")
     subjects = tuple(np.array(recording.subjects.get(name, range(len(found))), str)[good])
     found = found[good]
-    reason = "no ceiling: only RDMs are known, so there is no reliability of neurons"
+    reason = "no ceiling: the recording has only RDMs, so the reliability of neurons is unknown"
     return Target(
         name, match.model, found, subjects, None, (), subject_reliability(found), reason, None,
         _ceiling(found), tuple(notes),

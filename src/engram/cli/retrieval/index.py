@@ -12,7 +12,7 @@ from engram.retrieval.library import Outcome, exchange_head, update
 from engram.studies.picture_search import STORE, models_for
 
 SHOWN = 20
-"""Most files that are listed with the reason why they are not read; JSON has all."""
+"""Maximum number of unread files that are listed with their reasons; JSON lists all."""
 
 
 @dataclass(frozen=True)

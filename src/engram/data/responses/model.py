@@ -130,7 +130,7 @@ class Rdms:
 
 
 def stimuli_of(pairs: int) -> int:
-    """The number of stimuli of an upper triangle; 0 if no number of stimuli has so many pairs."""
+    """The number of stimuli with this number of pairs; 0 if there is none."""
     count = round((1 + (1 + 8 * pairs) ** 0.5) / 2)
     return count if count * (count - 1) == 2 * pairs else 0
 
